@@ -1,0 +1,120 @@
+package review
+
+import (
+	"errors"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DialectGuard is a Dialect: SubjectAccessReview from the authorizer before RBAC, authorization.k8s.io/v1 and v1beta1. Its
+// answers refuse or have no opinion; an Allow is spelled as no opinion, so that a mistake there cannot bypass RBAC.
+func DialectGuard(body []byte) (*Request, func(Decision) any, error) { return access(body, Guard) }
+
+// DialectGrant is a Dialect: SubjectAccessReview from the authorizer after RBAC, authorization.k8s.io/v1 and v1beta1. Its
+// answers allow or have no opinion.
+func DialectGrant(body []byte) (*Request, func(Decision) any, error) { return access(body, Grant) }
+
+func access(body []byte, stage Stage) (*Request, func(Decision) any, error) {
+	req := &Request{Stage: stage, Body: body}
+	var named, legacy bool
+	version, err := document(body, "SubjectAccessReview", []string{"authorization.k8s.io/v1", "authorization.k8s.io/v1beta1"},
+		func(r reader, name string) error {
+			if name != "spec" {
+				return r.other("", name, "spec", "apiVersion", "kind")
+			}
+			return r.object("spec", func(name string) error {
+				switch name {
+				case "group":
+					legacy = true
+					return r.texts("spec.group", &req.User.Groups)
+				case "groups":
+					named = true
+					return r.texts("spec.groups", &req.User.Groups)
+				default:
+					return r.accessSpec(name, req)
+				}
+			})
+		})
+	v1 := version == "authorization.k8s.io/v1"
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case v1 && legacy:
+		return nil, nil, errors.New("spec.group belongs to v1beta1; authorization.k8s.io/v1 spells it spec.groups")
+	case !v1 && named:
+		return nil, nil, errors.New("spec.groups belongs to v1; authorization.k8s.io/v1beta1 spells it spec.group")
+	case req.Target.Resource == "" && req.Target.Path == "":
+		return nil, nil, errors.New("the SubjectAccessReview has neither spec.resourceAttributes nor spec.nonResourceAttributes")
+	case req.Target.Resource != "" && req.Target.Path != "":
+		return nil, nil, errors.New("the SubjectAccessReview has both spec.resourceAttributes and spec.nonResourceAttributes")
+	}
+	req.Body, err = inV1(body, authorizationv1.GroupName, "SubjectAccessReview", version, map[string]string{"group": "groups"})
+	return req, func(d Decision) any { return accessAnswer(version, stage, d) }, err
+}
+
+func (r reader) accessSpec(name string, req *Request) error {
+	if known, err := r.user("spec.", name, "user", &req.User); known {
+		return err
+	}
+	t := &req.Target
+	switch name {
+	case "resourceAttributes":
+		const path = "spec.resourceAttributes."
+		return r.object("spec.resourceAttributes", func(name string) error {
+			switch name {
+			case "namespace":
+				return r.text(path+name, &t.Namespace)
+			case "verb":
+				return r.text(path+name, &req.Verb)
+			case "group":
+				return r.text(path+name, &t.Group)
+			case "version":
+				return r.text(path+name, &t.Version)
+			case "resource":
+				return r.text(path+name, &t.Resource)
+			case "subresource":
+				return r.text(path+name, &t.Subresource)
+			case "name":
+				return r.text(path+name, &t.Name)
+			default:
+				return r.other(path, name, "namespace", "verb", "group", "version", "resource", "subresource", "name",
+					"fieldSelector", "labelSelector")
+			}
+		})
+	case "nonResourceAttributes":
+		const path = "spec.nonResourceAttributes."
+		return r.object("spec.nonResourceAttributes", func(name string) error {
+			switch name {
+			case "path":
+				return r.text(path+name, &t.Path)
+			case "verb":
+				return r.text(path+name, &req.Verb)
+			default:
+				return r.other(path, name, "path", "verb")
+			}
+		})
+	}
+	return r.other("spec.", name, "user", "uid", "group", "groups", "extra", "resourceAttributes", "nonResourceAttributes")
+}
+
+// accessAnswer spells a Decision. Allowed and denied are never both set: the API server makes an error of that.
+func accessAnswer(version string, stage Stage, d Decision) any {
+	out := &authorizationv1.SubjectAccessReview{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "SubjectAccessReview"}}
+	switch {
+	case stage == Guard && d.Verdict == Deny:
+		out.Status.Denied = true
+		if out.Status.Reason = d.Refusal(); out.Status.Reason == "" {
+			out.Status.Reason = "refused by Portcullis"
+		}
+	case stage == Grant && d.Verdict == Allow:
+		out.Status.Allowed = true
+		for _, f := range d.Findings {
+			if f.Effect == EffectAllow {
+				out.Status.Reason = f.String()
+				break
+			}
+		}
+	}
+	return out
+}

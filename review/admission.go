@@ -1,0 +1,172 @@
+package review
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const admissionReview = "AdmissionReview"
+
+// DialectValidate is a Dialect: AdmissionReview at a validating webhook, admission.k8s.io/v1 and v1beta1.
+func DialectValidate(body []byte) (*Request, func(Decision) any, error) {
+	return admission(body, Validate)
+}
+
+// DialectMutate is a Dialect: AdmissionReview at a mutating webhook, admission.k8s.io/v1 and v1beta1.
+func DialectMutate(body []byte) (*Request, func(Decision) any, error) { return admission(body, Mutate) }
+
+func admission(body []byte, stage Stage) (*Request, func(Decision) any, error) {
+	req := &Request{Stage: stage, Body: body}
+	asked := false
+	version, err := document(body, admissionReview, []string{"admission.k8s.io/v1", "admission.k8s.io/v1beta1"},
+		func(r reader, name string) error {
+			if name != "request" {
+				return r.other("", name, "request", "apiVersion", "kind")
+			}
+			asked = true
+			return r.object("request", func(name string) error { return r.admissionRequest(name, req) })
+		})
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !asked:
+		return nil, nil, errors.New("the AdmissionReview has no request")
+	case req.ID == "":
+		return nil, nil, errors.New("the AdmissionReview has no request.uid")
+	}
+	switch req.Verb {
+	case "create", "update", "delete", "connect":
+	default:
+		return nil, nil, fmt.Errorf("request.operation %q is none of CREATE, UPDATE, DELETE and CONNECT", Sentence(req.Verb, 64))
+	}
+	return req, func(d Decision) any { return admissionAnswer(version, req, d) }, nil
+}
+
+func (r reader) admissionRequest(name string, req *Request) (err error) {
+	const path = "request."
+	t := &req.Target
+	switch name {
+	case "uid":
+		var uid string
+		err = r.text(path+name, &uid)
+		req.ID = types.UID(uid)
+	case "kind":
+		err = r.object(path+name, func(name string) error {
+			switch name {
+			case "kind":
+				return r.text("request.kind.kind", &t.Kind)
+			default:
+				return r.other("request.kind.", name, "kind")
+			}
+		})
+	case "resource":
+		err = r.object(path+name, func(name string) error {
+			switch name {
+			case "group":
+				return r.text("request.resource.group", &t.Group)
+			case "version":
+				return r.text("request.resource.version", &t.Version)
+			case "resource":
+				return r.text("request.resource.resource", &t.Resource)
+			default:
+				return r.other("request.resource.", name, "group", "version", "resource")
+			}
+		})
+	case "subResource":
+		err = r.text(path+name, &t.Subresource)
+	case "name":
+		err = r.text(path+name, &t.Name)
+	case "namespace":
+		err = r.text(path+name, &t.Namespace)
+	case "operation":
+		err = r.text(path+name, &req.Verb)
+		req.Verb = strings.ToLower(req.Verb)
+	case "userInfo":
+		err = r.object(path+name, func(name string) error {
+			if known, err := r.user("request.userInfo.", name, "username", &req.User); known {
+				return err
+			}
+			return r.other("request.userInfo.", name, "username", "uid", "groups", "extra")
+		})
+	case "object":
+		req.Object, req.objectAt, err = r.part(path+name, req.Body)
+	case "oldObject":
+		req.OldObject, req.oldObjectAt, err = r.part(path+name, req.Body)
+	case "dryRun":
+		err = r.flag(path+name, &req.DryRun)
+	default:
+		err = r.other(path, name, "uid", "kind", "resource", "subResource", "name", "namespace", "operation", "userInfo",
+			"object", "oldObject", "dryRun", "options", "requestKind", "requestResource", "requestSubResource")
+	}
+	return err
+}
+
+// admissionAnswer spells a Decision. Only a mutating webhook may send a patch and only together with its type; a refusal needs
+// a code of at least 400 and a message; request is not echoed.
+func admissionAnswer(version string, req *Request, d Decision) any {
+	response := &admissionv1.AdmissionResponse{
+		UID:              req.ID,
+		Allowed:          d.Verdict == Allow,
+		Warnings:         d.Warnings(),
+		AuditAnnotations: annotations(d),
+	}
+	if !response.Allowed {
+		response.Result = refusalStatus(d)
+	} else if req.Stage == Mutate && len(d.Patch) > 0 {
+		response.Patch = d.Patch
+		response.PatchType = new(admissionv1.PatchTypeJSONPatch)
+	}
+	return &admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: admissionReview},
+		Response: response,
+	}
+}
+
+// refusalStatus tells a refusal from a fault in the code: clients and GitOps controllers take 403 as final and retry on 500,
+// which is right when a policy could not be asked.
+func refusalStatus(d Decision) *metav1.Status {
+	status := &metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: d.Refusal(),
+	}
+	if d.Faulty() {
+		status.Code, status.Reason = http.StatusInternalServerError, metav1.StatusReasonInternalError
+	}
+	if status.Message == "" {
+		status.Message = "refused without a reason; this is a fault of Portcullis, please report it"
+	}
+	return status
+}
+
+// annotations are what the API server's audit event keeps of a decision: which set of policies answered, and which refused.
+func annotations(d Decision) map[string]string {
+	out := map[string]string{}
+	if d.Revision != "" {
+		out["revision"] = d.Revision
+	}
+	if policies := refusing(d); policies != "" {
+		out["denied-by"] = policies
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// refusing lists the policies that refuse, each once, in order.
+func refusing(d Decision) string {
+	var names []string
+	seen := map[string]bool{}
+	for _, f := range d.Findings {
+		if f.Effect == EffectDeny && !seen[f.Policy] {
+			seen[f.Policy] = true
+			names = append(names, f.Policy)
+		}
+	}
+	return Sentence(strings.Join(names, ","), MaxMessage)
+}

@@ -1,0 +1,142 @@
+package review
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/review/rawjson"
+)
+
+// Dialect reads one Kubernetes review off the wire. It returns the question and the way to spell the answer in the same version
+// and with the same UID, as a value to be encoded as JSON. An error means the body is not a review of that dialect; its text
+// is meant for the sender and quotes no value of the body. The Request keeps slices of body.
+type Dialect func(body []byte) (*Request, func(Decision) any, error)
+
+// reader adds to a Decoder what all reviews need: errors that name the field, and strictness about the spelling of names.
+type reader struct{ *rawjson.Decoder }
+
+// document reads a whole review: its apiVersion and kind, which must be kind and one of versions, and its other members through
+// member. The API server writes kind and apiVersion first, but JSON has no order, so the check waits for the end.
+func document(body []byte, kind string, versions []string, member func(r reader, name string) error) (version string, err error) {
+	r := reader{rawjson.NewDecoder(body)}
+	var gotKind string
+	err = r.Object(func(name []byte) error {
+		switch string(name) {
+		case "apiVersion":
+			return r.text("apiVersion", &version)
+		case "kind":
+			return r.text("kind", &gotKind)
+		default:
+			return member(r, string(name))
+		}
+	})
+	if err == nil {
+		err = r.End()
+	}
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("the %s cannot be read: %w", kind, err)
+	case gotKind != kind:
+		return "", fmt.Errorf("kind is %q where %s is served", Sentence(gotKind, 64), kind)
+	}
+	for _, v := range versions {
+		if version == v {
+			return version, nil
+		}
+	}
+	return "", fmt.Errorf("apiVersion is %q; %s is served in %s", Sentence(version, 64), kind, strings.Join(versions, " and "))
+}
+
+// other skips a member nobody asked for. Newer API servers may send such; but one that differs from a known name only in case
+// is an attempt to be read differently by two readers, and refused.
+func (r reader) other(path, name string, known ...string) error {
+	for _, k := range known {
+		if strings.EqualFold(k, name) {
+			return fmt.Errorf("%s%s should be spelled %s", path, k, k)
+		}
+	}
+	return within(path+"*", r.Skip())
+}
+
+// within puts the field's name before a decoding error that has none yet.
+func within(field string, err error) error {
+	var bare *rawjson.Error
+	if err != nil && errors.As(err, &bare) && err == error(bare) {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	return err
+}
+
+func (r reader) text(field string, into *string) error {
+	if r.Kind() == rawjson.Null {
+		return r.Null()
+	}
+	s, err := r.String()
+	*into = s
+	return within(field, err)
+}
+
+func (r reader) flag(field string, into *bool) error {
+	if r.Kind() == rawjson.Null {
+		return r.Null()
+	}
+	b, err := r.Bool()
+	*into = b
+	return within(field, err)
+}
+
+// object reads an object or null.
+func (r reader) object(field string, member func(name string) error) error {
+	if r.Kind() == rawjson.Null {
+		return r.Null()
+	}
+	return within(field, r.Object(func(name []byte) error { return member(string(name)) }))
+}
+
+func (r reader) texts(field string, into *[]string) error {
+	if r.Kind() == rawjson.Null {
+		return r.Null()
+	}
+	return within(field, r.Array(func() error {
+		s, err := r.String()
+		*into = append(*into, s)
+		return err
+	}))
+}
+
+// part reads any value, null as nothing, and tells where in body it starts.
+func (r reader) part(field string, body []byte) (Raw, int, error) {
+	if r.Kind() == rawjson.Null {
+		return nil, 0, r.Null()
+	}
+	if err := within(field, r.Expect(rawjson.Object)); err != nil {
+		return nil, 0, err
+	}
+	at := r.Offset()
+	raw, err := r.Raw()
+	return raw, at, within(field, err)
+}
+
+// user reads the members of a UserInfo, or of a SubjectAccessReview's spec, which spells the name "user".
+func (r reader) user(path, name, username string, u *User) (known bool, err error) {
+	switch name {
+	case username:
+		return true, r.text(path+username, &u.Username)
+	case "uid":
+		return true, r.text(path+"uid", &u.UID)
+	case "groups":
+		return true, r.texts(path+"groups", &u.Groups)
+	case "extra":
+		return true, r.object(path+"extra", func(key string) error {
+			var values []string
+			err := r.texts(path+"extra", &values)
+			if u.Extra == nil {
+				u.Extra = map[string][]string{}
+			}
+			u.Extra[key] = values
+			return err
+		})
+	}
+	return false, nil
+}

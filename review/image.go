@@ -1,0 +1,47 @@
+package review
+
+import (
+	"errors"
+
+	imagepolicyv1alpha1 "k8s.io/api/imagepolicy/v1alpha1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DialectImage is a Dialect: ImageReview, imagepolicy.k8s.io/v1alpha1, the only version there is.
+func DialectImage(body []byte) (*Request, func(Decision) any, error) {
+	req := &Request{Stage: Image, Body: body}
+	asked := false
+	version, err := document(body, "ImageReview", []string{"imagepolicy.k8s.io/v1alpha1"},
+		func(r reader, name string) error {
+			if name != "spec" {
+				return r.other("", name, "spec", "apiVersion", "kind")
+			}
+			return r.object("spec", func(name string) error {
+				switch name {
+				case "containers":
+					asked = true
+					return r.Skip()
+				case "namespace":
+					return r.text("spec.namespace", &req.Target.Namespace)
+				default:
+					return r.other("spec.", name, "containers", "namespace", "annotations")
+				}
+			})
+		})
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case !asked:
+		return nil, nil, errors.New("the ImageReview has no spec.containers")
+	}
+	// What is asked about are the images of a Pod, though the review does not say so.
+	req.Target.Version, req.Target.Resource, req.Target.Kind = "v1", "pods", "Pod"
+	return req, func(d Decision) any {
+		out := &imagepolicyv1alpha1.ImageReview{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "ImageReview"}}
+		out.Status.AuditAnnotations = annotations(d)
+		if out.Status.Allowed = d.Verdict == Allow; !out.Status.Allowed {
+			out.Status.Reason = refusalStatus(d).Message
+		}
+		return out
+	}, nil
+}

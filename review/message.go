@@ -1,0 +1,98 @@
+package review
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// MaxMessage bounds a finding's message in bytes: policy authors write sentences, and what is longer is an object that was
+// printed by mistake, secrets and all.
+const MaxMessage = 1024
+
+// maxRefusal bounds the text of a refusal. The API server passes it on whole; kubectl prints it, and events keep 1 KiB of it.
+const maxRefusal = 16 << 10
+
+// Sentence returns text fit for a user's terminal and an auditor's log: on one line, without control characters, valid UTF-8,
+// and at most limit bytes long.
+func Sentence(text string, limit int) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+	clean = strings.TrimSpace(clean)
+	if len(clean) <= limit {
+		return clean
+	}
+	cut := limit - len("…")
+	for cut > 0 && !utf8.RuneStart(clean[cut]) {
+		cut--
+	}
+	return clean[:cut] + "…"
+}
+
+// String is the finding as users read it: "pods.privileged: container "app" is privileged (spec.containers[0])".
+func (f Finding) String() string {
+	out := f.Policy + ": " + f.Message
+	if f.Field != "" && !strings.Contains(f.Message, f.Field) {
+		out += " (" + f.Field + ")"
+	}
+	return out
+}
+
+// Refusal is the one message in which a user reads every finding that refuses the request, in policy order. It is empty when
+// none does.
+func (d Decision) Refusal() string {
+	var lines []string
+	for _, f := range d.Findings {
+		if f.Effect == EffectDeny {
+			lines = append(lines, f.String())
+		}
+	}
+	switch len(lines) {
+	case 0:
+		return ""
+	case 1:
+		return lines[0]
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d reasons:", len(lines))
+	for i, line := range lines {
+		if out.Len()+len(line) > maxRefusal {
+			fmt.Fprintf(&out, "\n- and %d more", len(lines)-i)
+			break
+		}
+		out.WriteString("\n- " + line)
+	}
+	return out.String()
+}
+
+// maxWarning and maxWarnings follow the API server, which cuts each warning at 256 runes once all of them together exceed
+// 4,096; staying below keeps every one of them whole.
+const (
+	maxWarning  = 240
+	maxWarnings = 4096 - 64
+)
+
+// Warnings are the findings that warn, one line each, as short as the API server demands.
+func (d Decision) Warnings() []string {
+	var out []string
+	total := 0
+	for _, f := range d.Findings {
+		if f.Effect != EffectWarn {
+			continue
+		}
+		line := Sentence(f.String(), maxWarning)
+		if total += len(line); total > maxWarnings {
+			return append(out, "portcullis: there are more warnings than fit here")
+		}
+		out = append(out, line)
+	}
+	return out
+}
