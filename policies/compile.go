@@ -1,0 +1,226 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// compileTime bounds the compilation of one policy. The largest policies in use compile in tens of milliseconds; what takes
+// seconds has met a fault of the compiler.
+const compileTime = 10 * time.Second
+
+// Policy is one compiled policy. It is immutable and safe for concurrent use.
+type Policy struct {
+	spec           Spec
+	compiler       *ast.Compiler
+	store          storage.Store
+	queries        []*query
+	parameters     *ast.Term
+	needsNamespace bool
+}
+
+// Spec returns what the policy was compiled from.
+func (p *Policy) Spec() Spec { return p.spec }
+
+// query is one rule of a policy, ready to be asked.
+type query struct {
+	stage    review.Stage
+	rule     string
+	body     ast.Body
+	compiled ast.QueryCompiler
+	answer   ast.Var
+}
+
+// CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.
+func CompilePolicy(ctx context.Context, spec Spec) (*Policy, error) {
+	ctx, cancel := context.WithTimeout(ctx, compileTime)
+	defer cancel()
+	type outcome struct {
+		policy *Policy
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		policy, err := compilePolicy(spec)
+		done <- outcome{policy, err}
+	}()
+	select {
+	case o := <-done:
+		return o.policy, o.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%s: policy %s was not compiled in time: %w", spec.File, spec.ID, ctx.Err())
+	}
+}
+
+func compilePolicy(spec Spec) (policy *Policy, err error) {
+	// OPA's compiler has panicked on modules before; one bad policy must not take the server with it.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: policy %s makes the compiler fail: %v\n%s", spec.File, spec.ID, r, debug.Stack())
+		}
+	}()
+	modules := make(map[string]*ast.Module, len(spec.Modules))
+	for i, module := range spec.Modules {
+		modules[fmt.Sprintf("%d %s", i, module.Package.Location.File)] = module
+	}
+	compiler := ast.NewCompiler().WithCapabilities(language.Capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+	if compiler.Compile(modules); compiler.Failed() {
+		return nil, oneALine(language.Explain(compiler.Errors))
+	}
+	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: spec.NeedsNamespace()}
+	if spec.Parameters != nil {
+		policy.parameters = ast.NewTerm(spec.Parameters)
+	}
+	for _, rule := range spec.Rules {
+		query, err := prepare(compiler, spec, rule)
+		if err != nil {
+			return nil, err
+		}
+		policy.queries = append(policy.queries, query)
+	}
+	if len(policy.queries) == 0 {
+		return nil, fmt.Errorf("%s: policy %s has no rule to ask: define deny, warn, mutate, user or allow", spec.File, spec.ID)
+	}
+	return policy, nil
+}
+
+// oneALine spells OPA's errors as "file:row: message", one a line.
+func oneALine(err error) error {
+	var errs ast.Errors
+	if !errors.As(err, &errs) {
+		return err
+	}
+	lines := make([]error, len(errs))
+	for i, e := range errs {
+		lines[i] = fmt.Errorf("%s:%d: %s", e.Location.File, e.Location.Row, e.Message)
+	}
+	return errors.Join(lines...)
+}
+
+func prepare(compiler *ast.Compiler, spec Spec, rule Rule) (*query, error) {
+	ref := spec.Package.Append(ast.StringTerm(rule.Name))
+	if err := checkShape(compiler, spec, rule, ref); err != nil {
+		return nil, err
+	}
+	answer := ast.Var("answer")
+	qc := compiler.QueryCompiler()
+	body, err := qc.Compile(ast.NewBody(ast.Equality.Expr(ast.NewTerm(answer), ast.NewTerm(ref))))
+	if err != nil {
+		return nil, fmt.Errorf("%s: rule %s of policy %s cannot be asked: %w", spec.File, rule.Name, spec.ID, err)
+	}
+	for rewritten, original := range qc.RewrittenVars() {
+		if original == answer {
+			answer = rewritten
+			break
+		}
+	}
+	return &query{stage: rule.Stage, rule: rule.Name, body: body, compiled: qc, answer: answer}, nil
+}
+
+// checkShape holds a rule to what its name promises. A deny that is one value would be undefined where nothing is wrong, and a
+// rule that is misspelt as a value would silently never refuse.
+func checkShape(compiler *ast.Compiler, spec Spec, rule Rule, ref ast.Ref) error {
+	rules := compiler.GetRulesExact(ref)
+	if len(rules) == 0 {
+		return fmt.Errorf("%s: policy %s has no rule %s", spec.File, spec.ID, rule.Name)
+	}
+	head := rules[0].Head
+	set := head.RuleKind() == ast.MultiValue
+	switch rule.Name {
+	case "deny", "warn":
+		if !set {
+			return fmt.Errorf("%s: rule %s must be a set of findings: write %q", rules[0].Location, rule.Name, rule.Name+" contains message if ...")
+		}
+	case "user":
+		if set {
+			return fmt.Errorf("%s: rule user must be one object: write %q", rules[0].Location, "user := {...} if ...")
+		}
+	}
+	return nil
+}
+
+// Option changes how a Set is made.
+type Option func(*Set)
+
+// WithNamespaces gives the policies of a Set the Namespace objects. Without it no namespace is known.
+func WithNamespaces(lookup Namespaces) Option { return func(s *Set) { s.namespaces = lookup } }
+
+// WithObserver lets observe hear of every policy asked.
+func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = observe } }
+
+// Compile compiles all specs, on all processors, and makes a Set of them in the order given. If one is faulty there is no Set; the
+// error is Faults then.
+func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
+	compiled, faults := compileAll(ctx, specs)
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	return NewSet(compiled, opts...), nil
+}
+
+// compileAll compiles specs; the place of a faulty one stays nil.
+func compileAll(ctx context.Context, specs []Spec) ([]*Policy, Faults) {
+	compiled, errs := make([]*Policy, len(specs)), make([]error, len(specs))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, spec := range specs {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			compiled[i], errs[i] = CompilePolicy(ctx, spec)
+		})
+	}
+	wg.Wait()
+	var faults Faults
+	for i, err := range errs {
+		if err != nil {
+			faults = append(faults, Fault{File: specs[i].File, Policy: specs[i].ID, Err: err})
+		}
+	}
+	return compiled, faults
+}
+
+// Fault is one thing wrong with a file or policy. Err's text already names file and row.
+type Fault struct {
+	File   string
+	Policy string // empty when the file could not be read so far
+	Err    error
+}
+
+// Faults is an error made of one or more Fault, printed one a line.
+type Faults []Fault
+
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.Err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives errors.Is and errors.As each fault's error.
+func (f Faults) Unwrap() []error {
+	errs := make([]error, len(f))
+	for i, fault := range f {
+		errs[i] = fault.Err
+	}
+	return errs
+}
+
+var _ interface{ Unwrap() []error } = Faults(nil)
+
+// errNotKnown is why a policy that needs its namespace has no answer.
+var errNotKnown = errors.New("the namespace is not known here (yet)")

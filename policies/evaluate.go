@@ -1,0 +1,190 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// answer is what one rule of one policy said: its value, or why there is none.
+type answer struct {
+	asked
+	value ast.Value // nil when the rule is undefined
+	err   error
+}
+
+// errLate is the fault of a policy that used up its time.
+var errLate = errors.New("it did not answer in time")
+
+// evaluate asks the rules one after the other and returns an answer for each. Each may use half of the time that is left, so that
+// one slow policy cannot make the others late. OPA's cancellation is advisory, single builtins run on for seconds, so the asking
+// happens on a goroutine of its own which is left behind, with its answer unheard, when it does not stop.
+func evaluate(ctx context.Context, rules []asked, in inputs, observe Observer) []answer {
+	answers := make([]answer, 0, len(rules))
+	for len(answers) < len(rules) && ctx.Err() == nil {
+		begun := time.Now()
+		w := &worker{
+			rules: rules[len(answers):], in: in, observe: observe, cancel: topdown.NewCancel(), done: make(chan struct{}), since: begun,
+		}
+		go w.run(ctx, begun)
+		answers = append(answers, w.wait(ctx, begun)...)
+	}
+	for _, rule := range rules[len(answers):] {
+		answers = append(answers, answer{asked: rule, err: errLate})
+	}
+	return answers
+}
+
+// Observer hears how each policy fares. Its methods are called while a request waits, from many goroutines, and must return at once.
+type Observer interface {
+	// Asked is called with the time one rule of a policy took, and what was wrong with its answer, if anything.
+	Asked(policy string, took time.Duration, err error)
+	// Overrun is called with 1 when an evaluation that used up its time does not stop, and with -1 when it does at last.
+	Overrun(policy string, by int)
+}
+
+// nobody is the Observer of a Set that was given none.
+type nobody struct{}
+
+func (nobody) Asked(string, time.Duration, error) {}
+func (nobody) Overrun(string, int)                {}
+
+// worker asks rules in order until it is through or told to stop.
+type worker struct {
+	rules   []asked
+	in      inputs
+	observe Observer
+	cancel  topdown.Cancel
+	done    chan struct{}
+
+	mu      sync.Mutex
+	stopped bool
+	answers []answer
+	since   time.Time // when the current rule was begun
+}
+
+func (w *worker) run(ctx context.Context, begun time.Time) {
+	defer close(w.done)
+	for _, rule := range w.rules {
+		got := ask(ctx, rule, w.in, w.cancel)
+		now := time.Now()
+		w.mu.Lock()
+		stopped := w.stopped
+		if !stopped {
+			w.answers = append(w.answers, got)
+			w.since = now
+		}
+		w.mu.Unlock()
+		if stopped {
+			w.observe.Overrun(rule.spec.ID, -1)
+			return
+		}
+		w.observe.Asked(rule.spec.ID, now.Sub(begun), got.err)
+		begun = now
+	}
+}
+
+// wait returns the answers of a worker that is through, or those of one whose current rule used up its time, with that fault last.
+func (w *worker) wait(ctx context.Context, begun time.Time) []answer {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		select {
+		case <-w.done:
+			return w.answers
+		case <-ctx.Done():
+			return w.stop()
+		}
+	}
+	timer := time.NewTimer(budget(begun, deadline))
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.done:
+			return w.answers
+		case <-ctx.Done():
+			return w.stop()
+		case now := <-timer.C:
+			w.mu.Lock()
+			left := budget(w.since, deadline) - now.Sub(w.since)
+			w.mu.Unlock()
+			if left <= 0 {
+				return w.stop()
+			}
+			timer.Reset(left)
+		}
+	}
+}
+
+// budget is how long a rule begun at start may take.
+func budget(start, deadline time.Time) time.Duration { return deadline.Sub(start) / 2 }
+
+// stop ends a worker and takes its answers, adding the fault of the rule it was at.
+func (w *worker) stop() []answer {
+	w.cancel.Cancel()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.answers) == len(w.rules) {
+		return w.answers
+	}
+	w.stopped = true
+	late := w.rules[len(w.answers)]
+	w.observe.Overrun(late.spec.ID, 1)
+	w.observe.Asked(late.spec.ID, time.Since(w.since), errLate)
+	return append(w.answers, answer{asked: late, err: errLate})
+}
+
+// ask evaluates one rule. A panic is the policy's fault like any other.
+func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got answer) {
+	got.asked = rule
+	defer func() {
+		if r := recover(); r != nil {
+			got.err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	txn, err := rule.store.NewTransaction(ctx)
+	if err != nil {
+		got.err = fmt.Errorf("its data cannot be read: %w", err)
+		return got
+	}
+	defer rule.store.Abort(ctx, txn)
+	got.value, got.err = rule.eval(ctx, in.of(rule.Policy), cancel, txn)
+	return got
+}
+
+func (a asked) eval(ctx context.Context, input *ast.Term, cancel topdown.Cancel, txn storage.Transaction) (value ast.Value, err error) {
+	q := topdown.NewQuery(a.query.body).
+		WithQueryCompiler(a.query.compiled).
+		WithCompiler(a.compiler).
+		WithStore(a.store).
+		WithTransaction(txn).
+		WithInput(input).
+		WithCancel(cancel)
+	err = q.Iter(ctx, func(result topdown.QueryResult) error {
+		term, ok := result[a.query.answer]
+		if !ok {
+			return errors.New("the query has no answer")
+		}
+		value = term.Value
+		return nil
+	})
+	if topdown.IsCancel(err) {
+		return nil, errLate
+	}
+	return value, err
+}
+
+// PanicError is the fault of a rule whose evaluation panicked. Its text says no more than that, because it goes to users; the
+// stack is for the log.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (p *PanicError) Error() string { return "its evaluation panicked" }

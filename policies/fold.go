@@ -1,0 +1,160 @@
+package policies
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// fold makes one Decision of all answers. What decides is the stage: where nothing refuses, admission and images are allowed, a guard
+// has no opinion, and tokens and grants are left to others unless a policy speaks for them.
+func fold(req *review.Request, revision string, answers []answer) review.Decision {
+	slices.SortStableFunc(answers, func(a, b answer) int { return a.number - b.number })
+	d := review.Decision{Revision: revision}
+	allowed := false
+	for _, a := range answers {
+		granted, err := add(&d, a)
+		if err != nil {
+			d.Findings = append(d.Findings, fault(a, err)...)
+		}
+		allowed = allowed || granted
+	}
+	refused := slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Effect == review.EffectDeny })
+	switch req.Stage {
+	case review.Mutate, review.Validate, review.Image:
+		if !refused {
+			d.Verdict = review.Allow
+		}
+	case review.Guard:
+		if !refused {
+			d.Verdict = review.NoOpinion
+		}
+	case review.Grant:
+		if d.Verdict = review.NoOpinion; allowed {
+			d.Verdict = review.Allow
+		}
+	case review.Authenticate:
+		switch {
+		case refused:
+			d.Identity = nil
+		case d.Identity != nil:
+			d.Verdict = review.Allow
+		default:
+			d.Verdict = review.NoOpinion
+		}
+	}
+	if refused {
+		d.Edits = nil
+	}
+	return d
+}
+
+// add puts one answer into the decision. An error is the policy's fault.
+func add(d *review.Decision, a answer) (granted bool, err error) {
+	if a.err != nil {
+		return false, a.err
+	}
+	policy := a.spec.ID
+	switch a.query.rule {
+	case "deny", "warn":
+		found, err := findings(policy, effect(a), a.value)
+		d.Findings = append(d.Findings, found...)
+		return false, err
+	case "allow":
+		return addGrant(d, a)
+	case "mutate":
+		asked, err := edits(policy, a.value)
+		if err == nil && a.inForce() {
+			d.Edits = append(d.Edits, asked...)
+		}
+		return false, err
+	case "user":
+		return false, addUser(d, a)
+	}
+	return false, fmt.Errorf("its rule %s is not one that is asked", a.query.rule)
+}
+
+// inForce reports whether what a policy gives, an identity, a permission or an edit, is given: under any weaker enforcement than
+// deny it is only worked out.
+func (a answer) inForce() bool { return a.spec.Enforcement == EnforceDeny }
+
+// addGrant takes the reasons for which a policy allows; a policy may also just say true.
+func addGrant(d *review.Decision, a answer) (granted bool, err error) {
+	var reasons []review.Finding
+	if yes, ok := a.value.(ast.Boolean); ok {
+		if yes {
+			reasons = []review.Finding{{Policy: a.spec.ID, Message: "granted"}}
+		}
+	} else if reasons, err = findings(a.spec.ID, review.EffectAllow, a.value); err != nil {
+		return false, err
+	}
+	for _, f := range reasons {
+		if f.Effect = review.EffectAllow; !a.inForce() {
+			f.Effect = review.EffectAudit
+		}
+		d.Findings = append(d.Findings, f)
+	}
+	return len(reasons) > 0 && a.inForce(), nil
+}
+
+// addUser takes the identity a policy found. Two policies that find two identities in one token leave it nobody's.
+func addUser(d *review.Decision, a answer) error {
+	if a.value == nil {
+		return nil
+	}
+	user, err := identity(a.value)
+	if err != nil || !a.inForce() {
+		return err
+	}
+	if d.Identity != nil && !reflect.DeepEqual(*d.Identity, *user) {
+		return errors.New("it takes the token for another user than an earlier policy does")
+	}
+	d.Identity = user
+	return nil
+}
+
+// effect is what a finding of this rule does: a deny is as strong as the policy's enforcement, a warning never stronger than one.
+func effect(a answer) review.Effect {
+	switch {
+	case a.spec.Enforcement == EnforceAudit:
+		return review.EffectAudit
+	case a.query.rule == "warn", a.spec.Enforcement == EnforceWarn:
+		return review.EffectWarn
+	default:
+		return review.EffectDeny
+	}
+}
+
+// fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
+func fault(a answer, err error) []review.Finding {
+	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err)}
+	switch {
+	case a.query.stage == review.Grant:
+		f.Effect = review.EffectAudit
+	case a.spec.OnError == OnErrorWarn:
+		f.Effect = review.EffectWarn
+	case a.spec.OnError == OnErrorAllow:
+		f.Effect = review.EffectAudit
+	default:
+		f.Effect = review.EffectDeny
+	}
+	return []review.Finding{f}
+}
+
+// explain puts a fault into a sentence that holds nothing of the input: Rego's own errors quote values.
+func explain(err error) string {
+	var rego *topdown.Error
+	switch {
+	case errors.As(err, &rego) && rego.Location != nil:
+		return fmt.Sprintf("the policy could not be evaluated: %s at %s:%d", rego.Code, rego.Location.File, rego.Location.Row)
+	case errors.As(err, &rego):
+		return fmt.Sprintf("the policy could not be evaluated: %s", rego.Code)
+	}
+	return review.Sentence("the policy could not be evaluated: "+err.Error(), review.MaxMessage)
+}

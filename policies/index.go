@@ -1,0 +1,122 @@
+package policies
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// asked is one rule of one policy as the index and the evaluation see it; number is its place in policy order.
+type asked struct {
+	*Policy
+	query  *query
+	number int
+}
+
+// index finds the rules a request may concern by stage, resource and operation, without a look at any other policy.
+type index map[review.Stage]*stageIndex
+
+// stageIndex has, for every resource some policy names, all that concern it, wildcards included; then for every group of which some
+// policy names all resources, those; then the policies for any resource. So one look-up gives the whole answer, in policy order.
+type stageIndex struct {
+	all      []asked
+	exact    map[Resource][]asked
+	group    map[string][]asked
+	wildcard []asked // any resource, or any request at all
+	every    []asked // no resources named: subresources and paths included
+}
+
+func newIndex(set []*Policy) index {
+	out := index{}
+	for number, policy := range set {
+		if policy.spec.Enforcement == EnforceOff {
+			continue
+		}
+		for _, query := range policy.queries {
+			stage := out[query.stage]
+			if stage == nil {
+				stage = &stageIndex{exact: map[Resource][]asked{}, group: map[string][]asked{}}
+				out[query.stage] = stage
+			}
+			stage.all = append(stage.all, asked{Policy: policy, query: query, number: number})
+		}
+	}
+	for _, stage := range out {
+		stage.build()
+	}
+	return out
+}
+
+func (s *stageIndex) build() {
+	for _, a := range s.all {
+		resources := a.spec.Match.Resources
+		if len(resources) == 0 {
+			s.every = append(s.every, a)
+		}
+		for _, r := range resources {
+			switch {
+			case r.Any:
+				s.wildcard = append(s.wildcard, a)
+			case r.Resource == "":
+				s.group[r.Group] = append(s.group[r.Group], a)
+			default:
+				s.exact[r] = append(s.exact[r], a)
+			}
+		}
+	}
+	s.wildcard = merge(s.wildcard, s.every)
+	for group, list := range s.group {
+		s.group[group] = merge(list, s.wildcard)
+	}
+	for r, list := range s.exact {
+		switch {
+		case r.Subresource != "":
+			s.exact[r] = merge(list, s.every)
+		case s.group[r.Group] != nil:
+			s.exact[r] = merge(list, s.group[r.Group])
+		default:
+			s.exact[r] = merge(list, s.wildcard)
+		}
+	}
+}
+
+// merge joins lists in policy order, each rule once.
+func merge(lists ...[]asked) []asked {
+	out := slices.Concat(lists...)
+	slices.SortStableFunc(out, func(a, b asked) int { return cmp.Compare(a.number, b.number) })
+	return slices.CompactFunc(out, func(a, b asked) bool { return a.query == b.query })
+}
+
+// candidates lists, in policy order, the rules whose stage, resource and operation fit the request. The list is shared: it must not be changed.
+func (x index) candidates(req *review.Request) []asked {
+	stage := x[req.Stage]
+	if stage == nil {
+		return nil
+	}
+	t := req.Target
+	switch {
+	case req.Stage == review.Authenticate:
+		return stage.all
+	case t.Path != "":
+		return stage.every
+	case t.Resource == "*" || t.Group == "*" || t.Subresource == "*":
+		// "May I do everything?" concerns whoever watches over anything.
+		return stage.all
+	}
+	if list, ok := stage.exact[Resource{Group: t.Group, Resource: t.Resource, Subresource: t.Subresource}]; ok {
+		return list
+	}
+	if t.Subresource != "" {
+		return stage.every
+	}
+	if list, ok := stage.group[t.Group]; ok {
+		return list
+	}
+	return stage.wildcard
+}
+
+// concerns reports whether a policy's operations include the request's.
+func (m Match) concerns(req *review.Request) bool {
+	return len(m.Operations) == 0 || req.Verb == "*" || slices.Contains(m.Operations, req.Verb)
+}

@@ -1,0 +1,168 @@
+package policies
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+)
+
+// Load tells what one attempt to put policies in force came to.
+type Load struct {
+	Set    *Set   // what is in force now
+	Faults Faults // what was wrong; where a policy had an earlier good version, that one stays in force
+	Kept   []string
+}
+
+// Loader keeps an Engine's Set true to its Sources. It compiles off the request path and puts a new Set in force in one step.
+// A policy whose new version is faulty keeps its last good one; the others move on. The first Set is only put in force whole: a
+// server that begins with a faulty policy would not enforce it and nobody would notice.
+type Loader struct {
+	Engine  *Engine
+	Sources []Source
+	Options []Option
+	// Report is called after each attempt, one at a time.
+	Report func(Load)
+
+	bundles []*Bundle
+}
+
+// Run runs the sources and loads whatever they yield, until ctx ends. It returns an error when a source does, or when the first
+// complete load is faulty.
+func (l *Loader) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	l.bundles = make([]*Bundle, len(l.Sources))
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for i, source := range l.Sources {
+		wg.Go(func() {
+			err := source.Run(ctx, func(bundle Bundle) {
+				mu.Lock()
+				defer mu.Unlock()
+				l.bundles[i] = &bundle
+				if err := l.load(ctx); err != nil {
+					cancel(err)
+				}
+			})
+			if err != nil {
+				cancel(err)
+			}
+		})
+	}
+	<-ctx.Done()
+	wg.Wait()
+	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
+		return cause
+	}
+	return nil
+}
+
+// load compiles what all sources have yielded. It does nothing until each has.
+func (l *Loader) load(ctx context.Context) error {
+	var specs []Spec
+	var faults Faults
+	for _, bundle := range l.bundles {
+		if bundle == nil {
+			return nil
+		}
+		specs = append(specs, bundle.Specs...)
+		faults = append(faults, bundle.Faults...)
+	}
+	slices.SortStableFunc(specs, func(a, b Spec) int { return cmp.Compare(a.ID, b.ID) })
+	specs, twice := unique(specs)
+	faults = append(faults, twice...)
+
+	previous := l.Engine.Set()
+	compiled, failed := compileChanged(ctx, specs, previous)
+	if ctx.Err() != nil {
+		return nil
+	}
+	faults = append(faults, failed...)
+	if previous == nil && len(faults) > 0 {
+		return faults
+	}
+	compiled, kept := keep(compiled, previous, faults)
+	set := NewSet(compiled, l.Options...)
+	l.Engine.Use(set)
+	if l.Report != nil {
+		l.Report(Load{Set: set, Faults: faults, Kept: kept})
+	}
+	return nil
+}
+
+// unique refuses every policy of a name that several have: whichever was taken, half of the users would be wrong.
+func unique(specs []Spec) (out []Spec, faults Faults) {
+	for i, spec := range specs {
+		same := func(at int) bool { return at >= 0 && at < len(specs) && specs[at].ID == spec.ID }
+		if !same(i-1) && !same(i+1) {
+			out = append(out, spec)
+			continue
+		}
+		other := i + 1
+		if same(i - 1) {
+			other = i - 1
+		}
+		faults = append(faults, Fault{
+			File: spec.File, Policy: spec.ID,
+			Err: fmt.Errorf("%s: policy %s is also defined in %s; give one of them another name", spec.File, spec.ID, specs[other].File),
+		})
+	}
+	return out, faults
+}
+
+// compileChanged compiles what differs from the Set before and takes the rest from it.
+func compileChanged(ctx context.Context, specs []Spec, previous *Set) ([]*Policy, Faults) {
+	known := map[string]*Policy{}
+	if previous != nil {
+		for _, policy := range previous.policies {
+			known[policy.spec.ID] = policy
+		}
+	}
+	var compiled []*Policy
+	var changed []Spec
+	for _, spec := range specs {
+		if policy := known[spec.ID]; policy != nil && policy.spec.Digest == spec.Digest {
+			compiled = append(compiled, policy)
+		} else {
+			changed = append(changed, spec)
+		}
+	}
+	fresh, faults := compileAll(ctx, changed)
+	for _, policy := range fresh {
+		if policy != nil {
+			compiled = append(compiled, policy)
+		}
+	}
+	return compiled, faults
+}
+
+// keep adds the last good version of every policy that the faults concern, by name or, where the fault is a file's, by file.
+func keep(compiled []*Policy, previous *Set, faults Faults) (all []*Policy, kept []string) {
+	all = compiled
+	if previous != nil {
+		have := map[string]bool{}
+		for _, policy := range compiled {
+			have[policy.spec.ID] = true
+		}
+		for _, policy := range previous.policies {
+			concerned := slices.ContainsFunc(faults, func(f Fault) bool {
+				return f.Policy == policy.spec.ID || f.Policy == "" && f.File != "" && policy.spec.readFrom(f.File)
+			})
+			if concerned && !have[policy.spec.ID] {
+				all = append(all, policy)
+				kept = append(kept, policy.spec.ID)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *Policy) int { return cmp.Compare(a.spec.ID, b.spec.ID) })
+	return all, kept
+}
+
+// readFrom reports whether some part of the policy was read from file.
+func (s Spec) readFrom(file string) bool {
+	return s.File == file || slices.ContainsFunc(s.Modules, func(m *ast.Module) bool { return m.Package.Location.File == file })
+}

@@ -1,0 +1,79 @@
+package native
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/yaml"
+)
+
+// Document is one document of a YAML or JSON file, read as kubectl reads it.
+type Document struct {
+	File string
+	Row  int    // of its first line
+	JSON []byte // one value; an object, if the document is an object's
+	text []byte
+}
+
+// At is the document's place in messages, "file:row".
+func (d Document) At() string { return fmt.Sprintf("%s:%d", d.File, d.Row) }
+
+// Documents splits a file into its documents; empty ones are left out. Errors name file and row.
+func Documents(file File) ([]Document, error) {
+	var out []Document
+	row := 1
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file.Text)))
+	for {
+		text, err := reader.Read()
+		if errors.Is(err, io.EOF) {
+			return out, nil
+		}
+		if err != nil {
+			return out, fmt.Errorf("%s:%d: %w", file.Name, row, err)
+		}
+		converted, err := yaml.YAMLToJSONStrict(text)
+		if err != nil {
+			return out, fmt.Errorf("%s:%s", file.Name, yamlError(err, row))
+		}
+		if string(converted) != "null" {
+			out = append(out, Document{File: file.Name, Row: row + blank(text), JSON: converted, text: text})
+		}
+		row += bytes.Count(text, []byte("\n")) + 1
+	}
+}
+
+// blank counts the lines before the first that says something.
+func blank(text []byte) int {
+	count := 0
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && !bytes.Equal(line, []byte("---")) {
+			break
+		}
+		count++
+	}
+	return count
+}
+
+// yamlError makes "12: message" of the library's "yaml: line 2: message" in a document whose first line is row 11.
+func yamlError(err error, row int) string {
+	text := strings.ReplaceAll(err.Error(), "\n", " ")
+	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors: ", " "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	text = strings.TrimSpace(text)
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if number, message, ok := strings.Cut(rest, ": "); ok {
+			if line, err := strconv.Atoi(number); err == nil {
+				return fmt.Sprintf("%d: %s", row+line-1, message)
+			}
+		}
+	}
+	return fmt.Sprintf("%d: %s", row, text)
+}

@@ -1,0 +1,98 @@
+package native
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
+)
+
+// metadata is what a package's METADATA says to the server, under custom.portcullis.
+type metadata struct {
+	Severity    string          `json:"severity"`
+	Controls    []string        `json:"controls"`
+	Match       *v1alpha1.Match `json:"match"`
+	Parameters  json.RawMessage `json:"parameters"`
+	Enforcement string          `json:"enforcement"`
+	OnError     string          `json:"onError"`
+
+	title, description string
+}
+
+// readMetadata returns what the package's METADATA says, and whether there is any for the server.
+func readMetadata(modules []module) (found metadata, ok bool, err error) {
+	for _, m := range modules {
+		for _, a := range m.Annotations {
+			custom, given := a.Custom["portcullis"]
+			if a.Scope != "package" || !given {
+				continue
+			}
+			at := fmt.Sprintf("%s:%d", m.Package.Location.File, a.Location.Row)
+			if ok {
+				return found, true, fmt.Errorf("%s: package %s has a second METADATA with custom.portcullis", at, identity(m.Package.Path))
+			}
+			text, err := json.Marshal(custom)
+			if err != nil {
+				return found, true, fmt.Errorf("%s: custom.portcullis: %w", at, err)
+			}
+			if err := strict(text, &found); err != nil {
+				return found, true, fmt.Errorf("%s: custom.portcullis: %w", position(m, a, err), err)
+			}
+			if err := found.check(); err != nil {
+				return found, true, fmt.Errorf("%s: custom.portcullis: %w", at, err)
+			}
+			found.title, found.description, ok = a.Title, a.Description, true
+		}
+	}
+	return found, ok, nil
+}
+
+func (m metadata) check() error {
+	switch m.Severity {
+	case "", "low", "medium", "high", "critical":
+		return nil
+	}
+	return fmt.Errorf("severity %q is none of low, medium, high and critical", m.Severity)
+}
+
+// strict decodes JSON and refuses members that the type does not have.
+func strict(text []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return plain(err)
+	}
+	return nil
+}
+
+// unknownField is an error of encoding/json said in words.
+type unknownField string
+
+func (f unknownField) Error() string { return fmt.Sprintf("unknown field %q", string(f)) }
+
+func plain(err error) error {
+	text := strings.TrimPrefix(err.Error(), "json: ")
+	if name, ok := strings.CutPrefix(text, `unknown field "`); ok {
+		return unknownField(strings.TrimSuffix(name, `"`))
+	}
+	return err
+}
+
+// position finds the row of an unknown field in the comment it was read from, or else the row at which the comment begins.
+func position(m module, a *ast.Annotations, err error) string {
+	row := a.Location.Row
+	if name, ok := err.(unknownField); ok {
+		lines := strings.Split(string(m.text), "\n")
+		for i := row; i < len(lines) && strings.HasPrefix(lines[i], "#"); i++ {
+			if strings.HasPrefix(strings.TrimLeft(lines[i], "# {"), string(name)+":") {
+				row = i + 1
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%s:%d", m.Package.Location.File, row)
+}

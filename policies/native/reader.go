@@ -1,0 +1,236 @@
+// Package native is the front end for policies in Portcullis' own format: Rego packages with METADATA, Policy documents that put
+// them in force with other parameters, and admission policies written for OPA before, which run as they are.
+package native
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
+)
+
+// File is one file of a bundle; Name is what messages call it.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// Reader reads policies. It knows the library: its helper packages may be imported by every policy, and its policies used by
+// Policy documents. A Reader is safe for concurrent use.
+type Reader struct{ library packages }
+
+// NewReader returns a Reader with the given library.
+func NewReader(library []File) (*Reader, error) {
+	r := &Reader{library: packages{}}
+	for _, file := range library {
+		m, err := parse(file.Name, file.Text)
+		if err != nil {
+			return nil, fmt.Errorf("the library: %w", err)
+		}
+		r.library[m.path()] = append(r.library[m.path()], m)
+	}
+	return r, nil
+}
+
+// Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
+// Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
+func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
+	b := bundle{packages: packages{}, own: map[string]bool{}}
+	for name, modules := range r.library {
+		b.packages[name] = modules
+	}
+	var objects []object
+	for _, file := range files {
+		switch {
+		case strings.HasSuffix(file.Name, "_test.rego"):
+		case path.Ext(file.Name) == ".rego":
+			b.addModule(file)
+		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(file.Name)):
+			found, err := objectsOf(file)
+			objects = append(objects, found...)
+			b.fault(file.Name, "", err)
+		}
+	}
+	for _, name := range sorted(b.own) {
+		spec, isPolicy, err := b.spec(name)
+		b.fault(b.packages[name][0].Package.Location.File, spec.ID, err)
+		if isPolicy && err == nil {
+			b.specs = append(b.specs, spec)
+		}
+	}
+	for _, o := range objects {
+		spec, err := b.object(o)
+		b.fault(o.File, o.policy.Name, err)
+		if err == nil {
+			b.specs = append(b.specs, spec)
+		}
+	}
+	return b.specs, b.faults
+}
+
+// Use returns the library's policies of the given names, in force as their METADATA says.
+func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
+	b := bundle{packages: r.library, own: map[string]bool{}}
+	for _, name := range names {
+		path := b.lookup(name)
+		if path == "" {
+			b.fault("", name, fmt.Errorf("the library has no policy %q; it has %s", name, strings.Join(r.Names(), ", ")))
+			continue
+		}
+		spec, _, err := b.spec(path)
+		b.fault("", name, err)
+		if err == nil {
+			b.specs = append(b.specs, spec)
+		}
+	}
+	return b.specs, b.faults
+}
+
+// Names lists the library's policies, sorted.
+func (r *Reader) Names() []string {
+	var out []string
+	for name, modules := range r.library {
+		if strings.HasPrefix(name, "data.portcullis.library.") {
+			out = append(out, identity(modules[0].Package.Path))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sorted(set map[string]bool) []string {
+	var out []string
+	for name := range set {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// bundle is one reading in progress.
+type bundle struct {
+	packages packages
+	own      map[string]bool // paths of the packages the bundle brought itself
+	specs    []policies.Spec
+	faults   policies.Faults
+}
+
+func (b *bundle) fault(file, policy string, err error) {
+	if err != nil {
+		b.faults = append(b.faults, policies.Fault{File: file, Policy: policy, Err: err})
+	}
+}
+
+func (b *bundle) addModule(file File) {
+	m, err := parse(file.Name, file.Text)
+	if err == nil && !b.own[m.path()] && b.packages[m.path()] != nil {
+		err = fmt.Errorf("%s:%d: package %s belongs to the library; give yours another name",
+			file.Name, m.Package.Location.Row, m.Package.Path)
+	}
+	if err != nil {
+		b.fault(file.Name, "", err)
+		return
+	}
+	b.own[m.path()] = true
+	b.packages[m.path()] = append(b.packages[m.path()], m)
+}
+
+// lookup finds the package that a policy's name stands for, or "".
+func (b *bundle) lookup(name string) string {
+	for path, modules := range b.packages {
+		if identity(modules[0].Package.Path) == name {
+			return path
+		}
+	}
+	return ""
+}
+
+// spec makes a policy of the package at path. A package without METADATA for the server is one all the same if it defines a rule by
+// which admission policies refuse: left out it would silently not be enforced.
+func (b *bundle) spec(path string) (spec policies.Spec, isPolicy bool, err error) {
+	modules := b.packages[path]
+	spec.ID = identity(modules[0].Package.Path)
+	meta, described, err := readMetadata(modules)
+	if err != nil {
+		return spec, true, err
+	}
+	if !described && !slices.ContainsFunc(modules, func(m module) bool { return m.defines("deny") || m.defines("warn") }) {
+		return spec, false, nil
+	}
+	spec, err = b.build(modules, meta, v1alpha1.PolicySpec{}, !described)
+	if err != nil {
+		at := modules[0].Package.Location
+		err = fmt.Errorf("%s:%d: policy %s: %w", at.File, at.Row, spec.ID, err)
+	}
+	return spec, true, err
+}
+
+// build makes a policy of a package, its METADATA and what a Policy object changes of it.
+func (b *bundle) build(modules []module, meta metadata, over v1alpha1.PolicySpec, legacy bool) (policies.Spec, error) {
+	pkg := modules[0].Package
+	spec := policies.Spec{
+		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
+		File: pkg.Location.File, Package: pkg.Path,
+	}
+	matched := narrow(meta.Match, over.Match)
+	var err error
+	if spec.Rules, err = rules(modules, matched.Stage); err != nil {
+		return spec, err
+	}
+	if spec.Match, err = match(matched, spec.Rules, legacy); err != nil {
+		return spec, err
+	}
+	if spec.Enforcement, spec.OnError, err = strengths(first(over.Enforcement, meta.Enforcement), first(over.OnError, meta.OnError)); err != nil {
+		return spec, err
+	}
+	var given json.RawMessage
+	if over.Parameters != nil {
+		given = over.Parameters.Raw
+	}
+	if spec.Parameters, err = parameters(meta.Parameters, given); err != nil {
+		return spec, err
+	}
+	sum := sha256.New()
+	for _, m := range b.packages.closure(modules[0].path()) {
+		spec.Modules = append(spec.Modules, m.Module)
+		fmt.Fprintf(sum, "%s %d\n%s\n", m.Package.Location.File, len(m.text), m.text)
+	}
+	text, err := json.Marshal(over)
+	if err != nil {
+		return spec, err
+	}
+	sum.Write(text)
+	spec.Digest = hex.EncodeToString(sum.Sum(nil))
+	return spec, nil
+}
+
+func first(texts ...string) string {
+	for _, text := range texts {
+		if text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// strengths reads enforcement and onError; the second is by default as the first.
+func strengths(enforcement, onError string) (policies.Enforcement, policies.OnError, error) {
+	fallback := map[string]string{"": "deny", "deny": "deny", "warn": "warn", "audit": "allow", "off": "allow"}
+	byDefault, ok := fallback[enforcement]
+	if !ok {
+		return "", "", fmt.Errorf("enforcement %q is none of deny, warn, audit and off", enforcement)
+	}
+	if onError == "" {
+		onError = byDefault
+	}
+	if !slices.Contains([]string{"deny", "warn", "allow"}, onError) {
+		return "", "", fmt.Errorf("onError %q is none of deny, warn and allow", onError)
+	}
+	return policies.Enforcement(first(enforcement, "deny")), policies.OnError(onError), nil
+}

@@ -1,0 +1,129 @@
+package policies
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// Set is an immutable snapshot of all policies in force. Any number of goroutines may ask it and none can change it.
+type Set struct {
+	policies   []*Policy
+	index      index
+	vocabulary vocabulary
+	namespaces Namespaces
+	observe    Observer
+	revision   string
+}
+
+// NewSet makes a Set of compiled policies, in policy order: that in which findings are listed.
+func NewSet(compiled []*Policy, opts ...Option) *Set {
+	set := &Set{
+		policies:   compiled,
+		index:      newIndex(compiled),
+		vocabulary: vocabulary{},
+		namespaces: func(string) (Namespace, bool) { return Namespace{}, false },
+		observe:    nobody{},
+	}
+	sum := sha256.New()
+	for _, policy := range compiled {
+		for _, module := range policy.spec.Modules {
+			set.vocabulary.learn(module)
+		}
+		fmt.Fprintf(sum, "%s %s\n", policy.spec.ID, policy.spec.Digest)
+	}
+	set.revision = hex.EncodeToString(sum.Sum(nil))[:12]
+	for _, opt := range opts {
+		opt(set)
+	}
+	return set
+}
+
+// Revision names the set: equal for equal policies, whichever server compiled them.
+func (s *Set) Revision() string { return s.revision }
+
+// Policies lists what the set holds, in policy order.
+func (s *Set) Policies() []*Policy { return s.policies }
+
+// Review asks every policy the request concerns and folds their answers. If none is concerned the object is not decoded.
+// It returns when all have answered, or shortly after ctx's deadline: what has not answered by then is a fault and is treated as its
+// policy's onError says. It returns an error, which is never a refusal, when the request cannot be read.
+func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
+	concerned, answers := s.match(req)
+	if len(concerned) == 0 {
+		return fold(req, s.revision, answers), nil
+	}
+	inputs, err := s.inputs(req)
+	if err != nil {
+		return review.Decision{}, err
+	}
+	return fold(req, s.revision, append(answers, evaluate(ctx, concerned, inputs, s.observe)...)), nil
+}
+
+// match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
+func (s *Set) match(req *review.Request) (concerned []asked, unknown []answer) {
+	namespace := func() (Namespace, error) {
+		ns, ok := s.namespaces(req.Target.Namespace)
+		if !ok {
+			return ns, fmt.Errorf("namespace %q: %w", req.Target.Namespace, errNotKnown)
+		}
+		return ns, nil
+	}
+	for _, a := range s.index.candidates(req) {
+		if !a.spec.Match.concerns(req) {
+			continue
+		}
+		covered, err := a.spec.Match.covers(req, namespace)
+		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !isNamespace(req.Target) {
+			_, err = namespace()
+		}
+		switch {
+		case err != nil:
+			unknown = append(unknown, answer{asked: a, err: err})
+		case covered:
+			concerned = append(concerned, a)
+		}
+	}
+	return concerned, unknown
+}
+
+// inputs are what policies see as input: one decoded review, shared by all, to which each policy's parameters are added.
+type inputs struct {
+	members [][2]*ast.Term
+	bare    *ast.Term // without parameters
+}
+
+func (s *Set) inputs(req *review.Request) (inputs, error) {
+	term, err := s.vocabulary.parse(req.Body)
+	if err != nil {
+		return inputs{}, err
+	}
+	object, ok := term.Value.(ast.Object)
+	if !ok {
+		return inputs{}, errors.New("the review is not an object")
+	}
+	var in inputs
+	object.Foreach(func(key, value *ast.Term) { in.members = append(in.members, [2]*ast.Term{key, value}) })
+	if name := req.Target.Namespace; name != "" && !isNamespace(req.Target) {
+		if ns, known := s.namespaces(name); known && ns.Object != nil {
+			in.members = append(in.members, [2]*ast.Term{ast.InternedTerm("namespace"), ast.NewTerm(ns.Object)})
+		}
+	}
+	in.bare = ast.ObjectTerm(in.members...)
+	return in, nil
+}
+
+func (in inputs) of(p *Policy) *ast.Term {
+	if p.parameters == nil {
+		return in.bare
+	}
+	members := make([][2]*ast.Term, 0, len(in.members)+1)
+	members = append(append(members, in.members...), [2]*ast.Term{ast.InternedTerm("parameters"), p.parameters})
+	return ast.ObjectTerm(members...)
+}

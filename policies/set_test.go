@@ -1,0 +1,306 @@
+package policies
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// specOf makes a Spec of Rego the way a front end would, with every rule it defines asked at validate.
+func specOf(t testing.TB, id, rego string, change ...func(*Spec)) Spec {
+	t.Helper()
+	module, err := ast.ParseModule(id+".rego", rego)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := Spec{
+		ID: id, File: id + ".rego", Digest: rego, Package: module.Package.Path, Modules: []*ast.Module{module},
+		Enforcement: EnforceDeny, OnError: OnErrorDeny,
+	}
+	for _, name := range []string{"deny", "warn"} {
+		if strings.Contains(rego, "\n"+name) {
+			spec.Rules = append(spec.Rules, Rule{Stage: review.Validate, Name: name})
+		}
+	}
+	for _, c := range change {
+		c(&spec)
+	}
+	return spec
+}
+
+func at(stage review.Stage, rule string) func(*Spec) {
+	return func(s *Spec) { s.Rules = []Rule{{Stage: stage, Name: rule}} }
+}
+
+func on(resources ...Resource) func(*Spec) { return func(s *Spec) { s.Match.Resources = resources } }
+
+func compiled(t testing.TB, specs ...Spec) *Set {
+	t.Helper()
+	set, err := Compile(t.Context(), specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// podCreate is the review of a Pod's creation; object replaces the Pod.
+func podCreate(t testing.TB, object string) *review.Request {
+	t.Helper()
+	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","operation":"CREATE",
+		"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},
+		"namespace":"shop","name":"web","userInfo":{"username":"jane"},"object":%s,"oldObject":null}}`, object)
+	req, _, err := review.DialectValidate([]byte(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return req
+}
+
+const pod = `{"metadata":{"name":"web","labels":{"app":"web"}},"spec":{"containers":[{"name":"a"},{"name":"b"}]}}`
+
+func TestEveryFindingOfEveryPolicyInPolicyOrder(t *testing.T) {
+	set := compiled(t,
+		specOf(t, "a", "package a\ndeny contains msg if { some c in input.request.object.spec.containers; msg := sprintf(\"%s is wrong\", [c.name]) }"),
+		specOf(t, "b", "package b\nwarn contains {\"message\": \"mind\tthis\", \"field\": [\"spec\", \"containers\", 0]}"),
+		specOf(t, "c", "package c\ndeny contains {\"msg\": \"other spelling\", \"field\": \"spec\", \"details\": {\"a\": 1}}"),
+	)
+	d, err := set.Review(t.Context(), podCreate(t, pod))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"deny a: a is wrong", "deny a: b is wrong", "warn b: mind this (spec.containers[0])", "deny c: other spelling (spec)"}
+	for i, f := range d.Findings {
+		if got := string(f.Effect) + " " + f.String(); i >= len(want) || got != want[i] {
+			t.Errorf("finding %d is %q", i, got)
+		}
+	}
+	if len(d.Findings) != len(want) || d.Verdict != review.Deny || d.Revision != set.Revision() {
+		t.Errorf("%+v", d)
+	}
+	if got := d.Refusal(); got != "3 reasons:\n- a: a is wrong\n- a: b is wrong\n- c: other spelling (spec)" {
+		t.Errorf("refusal is %q", got)
+	}
+}
+
+func TestAReviewThatConcernsNoPolicyIsNotDecoded(t *testing.T) {
+	set := compiled(t, specOf(t, "a", "package a\ndeny contains \"no\"", on(Resource{Resource: "configmaps"})))
+	req := podCreate(t, pod)
+	req.Body = review.Raw("not JSON at all")
+	if d, err := set.Review(t.Context(), req); err != nil || d.Verdict != review.Allow {
+		t.Errorf("%+v %v", d, err)
+	}
+	req.Target.Resource = "configmaps"
+	if _, err := set.Review(t.Context(), req); err == nil {
+		t.Error("a body that is not JSON was judged")
+	}
+}
+
+func TestWhatAStageMeansWhenNobodyRefuses(t *testing.T) {
+	set := compiled(t, specOf(t, "a", "package a\ndeny contains \"no\" if false"))
+	for stage, want := range map[review.Stage]review.Verdict{
+		review.Validate: review.Allow, review.Mutate: review.Allow, review.Image: review.Allow,
+		review.Guard: review.NoOpinion, review.Grant: review.NoOpinion, review.Authenticate: review.NoOpinion,
+		"": review.Deny, "unheard-of": review.Deny,
+	} {
+		req := podCreate(t, pod)
+		req.Stage = stage
+		if d, err := set.Review(t.Context(), req); err != nil || d.Verdict != want {
+			t.Errorf("%q: %v %v, want %v", stage, d.Verdict, err, want)
+		}
+	}
+}
+
+func TestFaultsAreAnsweredByOnError(t *testing.T) {
+	conflict := "package a\ndeny contains f(1)\nf(x) := 1 if x > 0\nf(x) := 2 if x < 2"
+	for _, c := range []struct {
+		name, rego string
+		onError    OnError
+		verdict    review.Verdict
+		message    string
+	}{
+		{"conflict", conflict, OnErrorDeny, review.Deny, "the policy could not be evaluated: eval_conflict_error at a.rego:4"},
+		{"conflict", conflict, OnErrorWarn, review.Allow, "the policy could not be evaluated: eval_conflict_error at a.rego:4"},
+		{"conflict", conflict, OnErrorAllow, review.Allow, "the policy could not be evaluated: eval_conflict_error at a.rego:4"},
+		{"number", "package a\ndeny contains 1", OnErrorDeny, review.Deny,
+			"the policy could not be evaluated: it returns number where a finding should be a sentence or an object with a message"},
+		{"no message", "package a\ndeny contains {\"field\": \"spec\"}", OnErrorDeny, review.Deny,
+			"the policy could not be evaluated: it returns a finding without a message"},
+	} {
+		t.Run(c.name+" "+string(c.onError), func(t *testing.T) {
+			set := compiled(t, specOf(t, "a", c.rego, func(s *Spec) { s.OnError = c.onError }))
+			d, err := set.Review(t.Context(), podCreate(t, pod))
+			if err != nil || d.Verdict != c.verdict || len(d.Findings) != 1 || !d.Findings[0].Fault || d.Findings[0].Message != c.message {
+				t.Errorf("%+v %v", d, err)
+			}
+			if d.Faulty() != (c.verdict == review.Deny) {
+				t.Errorf("Faulty() is %v", d.Faulty())
+			}
+		})
+	}
+}
+
+// slow is Rego whose evaluation takes minutes, and can be cancelled between its steps.
+const slow = "package slow\ndeny contains \"never\" if { some a in numbers.range(1, 100000); some b in numbers.range(1, 100000); a + b < 0 }"
+
+func TestASlowPolicyIsAFaultAndTheOthersAreAskedAllTheSame(t *testing.T) {
+	set := compiled(t,
+		specOf(t, "a", slow, func(s *Spec) { s.OnError = OnErrorWarn }),
+		specOf(t, "b", "package b\ndeny contains \"no\""))
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	defer cancel()
+	d, err := set.Review(ctx, podCreate(t, pod))
+	if err != nil || len(d.Findings) != 2 {
+		t.Fatalf("%+v %v", d, err)
+	}
+	if d.Findings[0].String() != "a: the policy could not be evaluated: it did not answer in time" || d.Findings[0].Effect != review.EffectWarn {
+		t.Errorf("%+v", d.Findings[0])
+	}
+	if d.Findings[1].String() != "b: no" || d.Verdict != review.Deny {
+		t.Errorf("%+v", d.Findings[1])
+	}
+}
+
+func TestWithoutTimeNobodyIsAskedAndOnErrorDecides(t *testing.T) {
+	set := compiled(t, specOf(t, "a", "package a\ndeny contains \"no\" if false"), specOf(t, "b", "package b\nwarn contains \"x\""))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d, err := set.Review(ctx, podCreate(t, pod))
+	if err != nil || d.Verdict != review.Deny || len(d.Findings) != 2 || !d.Faulty() {
+		t.Errorf("%+v %v", d, err)
+	}
+}
+
+func TestAPanicIsAFault(t *testing.T) {
+	set := compiled(t, specOf(t, "a", "package a\ndeny contains \"no\""))
+	set.policies[0].store = nil // a nil store panics when it is used
+	d, err := set.Review(t.Context(), podCreate(t, pod))
+	if err != nil || d.Verdict != review.Deny || !d.Faulty() ||
+		d.Findings[0].Message != "the policy could not be evaluated: its evaluation panicked" {
+		t.Errorf("%+v %v", d, err)
+	}
+}
+
+func TestNamespaces(t *testing.T) {
+	selector, err := labels.Parse("tier=prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	selecting := specOf(t, "selecting", "package selecting\ndeny contains \"no\"", func(s *Spec) { s.Match.NamespaceLabels = selector })
+	reading := specOf(t, "reading", "package reading\ndeny contains input.namespace.metadata.name", func(s *Spec) { s.OnError = OnErrorWarn })
+	object, err := ParseValue([]byte(`{"metadata":{"name":"shop","labels":{"tier":"prod"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		known map[string]Namespace
+		want  string
+	}{
+		{"known", map[string]Namespace{"shop": {Labels: labels.Set{"tier": "prod"}, Object: object}}, "deny reading: shop; deny selecting: no"},
+		{"other labels", map[string]Namespace{"shop": {Labels: labels.Set{"tier": "test"}, Object: object}}, "deny reading: shop"},
+		{"unknown", nil, `warn reading: the policy could not be evaluated: namespace "shop": the namespace is not known here (yet); ` +
+			`deny selecting: the policy could not be evaluated: namespace "shop": the namespace is not known here (yet)`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			set, err := Compile(t.Context(), []Spec{reading, selecting}, WithNamespaces(func(name string) (Namespace, bool) {
+				ns, ok := c.known[name]
+				return ns, ok
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := set.Review(t.Context(), podCreate(t, pod))
+			var got []string
+			for _, f := range d.Findings {
+				got = append(got, string(f.Effect)+" "+f.String())
+			}
+			if err != nil || strings.Join(got, "; ") != c.want {
+				t.Errorf("%q %v", got, err)
+			}
+		})
+	}
+}
+
+func TestIdentities(t *testing.T) {
+	user := func(id, value string) Spec {
+		return specOf(t, id, "package "+id+"\nuser := "+value, at(review.Authenticate, "user"))
+	}
+	for _, c := range []struct {
+		name    string
+		specs   []Spec
+		verdict review.Verdict
+		user    string
+	}{
+		{"one", []Spec{user("a", `{"username": "jane", "groups": ["dev"]}`)}, review.Allow, "jane"},
+		{"two alike", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "jane"}`)}, review.Allow, "jane"},
+		{"two apart", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "john"}`)}, review.Deny, ""},
+		{"nobody's", []Spec{specOf(t, "a", "package a\nuser := {} if false", at(review.Authenticate, "user"))}, review.NoOpinion, ""},
+		{"no name", []Spec{user("a", `{"groups": ["dev"]}`)}, review.Deny, ""},
+		{"system user", []Spec{user("a", `{"username": "system:admin"}`)}, review.Deny, ""},
+		{"system group", []Spec{user("a", `{"username": "jane", "groups": ["system:masters"]}`)}, review.Deny, ""},
+		{"extra in capitals", []Spec{user("a", `{"username": "jane", "extra": {"A": ["b"]}}`)}, review.Deny, ""},
+		{"no list", []Spec{user("a", `{"username": "jane", "groups": "dev"}`)}, review.Deny, ""},
+		{"refused", []Spec{user("a", `{"username": "jane"}`), specOf(t, "b", "package b\ndeny contains \"revoked\"", at(review.Authenticate, "deny"))}, review.Deny, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			req, _, err := review.DialectAuthenticate([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"t"}}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, err := compiled(t, c.specs...).Review(t.Context(), req)
+			name := ""
+			if d.Identity != nil {
+				name = d.Identity.Username
+			}
+			if err != nil || d.Verdict != c.verdict || name != c.user {
+				t.Errorf("%+v %v", d, err)
+			}
+		})
+	}
+}
+
+func TestEdits(t *testing.T) {
+	mutate := func(edit string) review.Decision {
+		set := compiled(t, specOf(t, "a", "package a\nmutate contains "+edit, at(review.Mutate, "mutate")))
+		req := podCreate(t, pod)
+		req.Stage = review.Mutate
+		d, err := set.Review(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	d := mutate(`{"append": ["spec", "containers", {"name": "a"}, "env", 0], "value": {"name": "X"}, "key": "name"}`)
+	if len(d.Edits) != 1 || d.Verdict != review.Allow {
+		t.Fatalf("%+v", d)
+	}
+	if e := d.Edits[0]; e.Policy != "a" || e.Op != review.EditAppend || e.Key != "name" || len(e.Path) != 5 ||
+		e.Path[2].Where["name"] != "a" || !e.Path[4].ByIndex {
+		t.Errorf("%+v", e)
+	}
+	for edit, want := range map[string]string{
+		`1`:                                      "it returns number where an edit should be an object",
+		`{"value": 1}`:                           "it returns an edit without set, default, remove or append",
+		`{"set": ["a"]}`:                         "it returns an edit to set with no value, or one to remove with a value",
+		`{"remove": ["a"], "value": 1}`:          "it returns an edit to remove with no value, or one to remove with a value",
+		`{"set": [], "value": 1}`:                `it returns an edit whose path is not an array of segments such as ["metadata", "labels"]`,
+		`{"set": "a", "value": 1}`:               `it returns an edit whose path is not an array of segments such as ["metadata", "labels"]`,
+		`{"set": ["a", -1], "value": 1}`:         "it returns an edit with the position -1 in its path",
+		`{"set": ["a", null], "value": 1}`:       "it returns an edit with null in its path",
+		`{"set": ["a"], "value": 1, "x":1}`:      `it returns an edit with an unknown member "x"`,
+		`{"set": ["a"], "remove": ["b"]}`:        "it returns an edit that is both",
+		`{"set": ["a"], "value": 1, "key": "k"}`: "it returns an edit to set with a key, which only append takes",
+	} {
+		d := mutate(edit)
+		if d.Verdict != review.Deny || len(d.Edits) != 0 || !strings.Contains(d.Refusal(), want) {
+			t.Errorf("%s: %+v", edit, d)
+		}
+	}
+}

@@ -1,0 +1,197 @@
+// Package source has the Sources of bundles: one file for each place policies may live.
+package source
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/native"
+)
+
+// Files is a Source of files, directories with all below them, and policies of the library, read as one bundle and read again when
+// something changes there. It understands editors that save by renaming and Kubernetes' volumes, whose ..data symlink is swapped.
+// Names that begin with a dot are passed over.
+type Files struct {
+	Paths   []string // files and directories
+	Library []string // names of the library's policies to put in force
+	Reader  *native.Reader
+}
+
+const (
+	// quiet is how long nothing may change before a change is read: an editor's save is several events within milliseconds.
+	quiet = 50 * time.Millisecond
+	// poll finds what no event tells of, as on network file systems.
+	poll = 10 * time.Second
+	// maxFiles and maxBytes bound a bundle, so that "--policies /" ends in an error and not in swapping.
+	maxFiles = 10_000
+	maxBytes = 64 << 20
+	// maxDepth stops at symlinks that lead round in circles.
+	maxDepth = 16
+)
+
+// Run yields the bundle at once and after each change. It returns an error when a path cannot be read at the start; one that vanishes
+// later is a fault, and what was read from it stays.
+func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watching the policy files: %w", err)
+	}
+	defer func() { _ = watcher.Close() }()
+	state, err := f.scan()
+	if err != nil {
+		return err
+	}
+	state.watch(watcher)
+	bundle := f.read(state)
+	yield(bundle)
+	for {
+		if !changed(ctx, watcher) {
+			return nil
+		}
+		next, err := f.scan()
+		switch {
+		case err != nil:
+			bundle.Faults = policies.Faults{{Err: err}}
+			state.digest = [sha256.Size]byte{} // so that it is read again once it is back
+			yield(bundle)
+			continue
+		case next.digest == state.digest:
+			next.watch(watcher)
+			continue
+		}
+		next.watch(watcher)
+		state, bundle = next, f.read(next)
+		yield(bundle)
+	}
+}
+
+// Load reads the bundle once.
+func (f *Files) Load() (policies.Bundle, error) {
+	state, err := f.scan()
+	if err != nil {
+		return policies.Bundle{}, err
+	}
+	return f.read(state), nil
+}
+
+func (f *Files) read(state snapshot) policies.Bundle {
+	specs, faults := f.Reader.Read(state.files)
+	used, unknown := f.Reader.Use(f.Library...)
+	return policies.Bundle{Specs: append(specs, used...), Faults: append(faults, unknown...)}
+}
+
+// changed waits for a change and then for quiet. It returns false when ctx ends.
+func changed(ctx context.Context, watcher *fsnotify.Watcher) bool {
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-watcher.Events:
+			timer.Reset(quiet)
+		case <-watcher.Errors: // events were lost; look at everything
+			timer.Reset(quiet)
+		case <-timer.C:
+			return true
+		}
+	}
+}
+
+// snapshot is what lies in the paths at one moment.
+type snapshot struct {
+	files  []native.File
+	dirs   []string
+	bytes  int
+	digest [sha256.Size]byte
+}
+
+func (f *Files) scan() (snapshot, error) {
+	var s snapshot
+	for _, path := range f.Paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return s, fmt.Errorf("policies: %w", err)
+		}
+		if info.IsDir() {
+			err = s.addDir(path, 0)
+		} else {
+			s.dirs = append(s.dirs, filepath.Dir(path))
+			err = s.addFile(path)
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+	sum := sha256.New()
+	for _, file := range s.files {
+		fmt.Fprintf(sum, "%s %d\n%s\n", file.Name, len(file.Text), file.Text)
+	}
+	copy(s.digest[:], sum.Sum(nil))
+	return s, nil
+}
+
+func (s *snapshot) addDir(dir string, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("policies: %s: directories nest deeper than %d, or a symlink leads back", dir, maxDepth)
+	}
+	s.dirs = append(s.dirs, dir)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		path := filepath.Join(dir, entry.Name())
+		info, err := os.Stat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed between the two looks
+		case err != nil:
+			return fmt.Errorf("policies: %w", err)
+		case info.IsDir():
+			if err := s.addDir(path, depth+1); err != nil {
+				return err
+			}
+		case slices.Contains([]string{".rego", ".yaml", ".yml", ".json"}, filepath.Ext(path)):
+			if err := s.addFile(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *snapshot) addFile(path string) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("policies: %w", err)
+	}
+	if s.bytes += len(text); len(s.files) == maxFiles || s.bytes > maxBytes {
+		return fmt.Errorf("policies: %s: more than %d files or %d MiB; name a smaller directory", path, maxFiles, maxBytes>>20)
+	}
+	s.files = append(s.files, native.File{Name: path, Text: text})
+	return nil
+}
+
+// watch adds what is not watched yet; a directory that vanished takes its watch with it. What cannot be watched is polled.
+func (s *snapshot) watch(watcher *fsnotify.Watcher) {
+	for _, dir := range s.dirs {
+		_ = watcher.Add(dir)
+	}
+}

@@ -1,0 +1,73 @@
+package policies
+
+import (
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// Enforcement is what a policy's refusals do to a request.
+type Enforcement string
+
+// The enforcements. Audit records what would have been refused; Off keeps a policy loaded and never asked.
+const (
+	EnforceDeny  Enforcement = "deny"
+	EnforceWarn  Enforcement = "warn"
+	EnforceAudit Enforcement = "audit"
+	EnforceOff   Enforcement = "off"
+)
+
+// OnError is what happens to a request when a policy cannot be asked to the end: its Rego fails, its time is up, or what it
+// needs to know is unknown.
+type OnError string
+
+// The answers to a fault.
+const (
+	OnErrorDeny  OnError = "deny"
+	OnErrorWarn  OnError = "warn"
+	OnErrorAllow OnError = "allow"
+)
+
+// Rule names one rule of a policy's package and says at which stage it is asked.
+type Rule struct {
+	Stage review.Stage
+	Name  string // "deny", "warn", "mutate", "user", "allow"
+}
+
+// Spec is one policy as a front end read it: what it is called, what it says, when it is asked and what follows. A Spec is never
+// changed once it has been handed over.
+type Spec struct {
+	ID          string // its identity in findings, metrics and reports, "pods.privileged"
+	Title       string
+	Description string
+	Severity    string   // "low", "medium", "high", "critical" or empty
+	Controls    []string // "pss/baseline", "cis-1.9/5.2.2"
+	File        string   // where it was read, for messages
+	Digest      string   // of everything that makes it what it is; equal digests mean equal policies
+
+	Package    ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
+	Modules    []*ast.Module // the package's modules and every module they may import
+	Rules      []Rule
+	Match      Match
+	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
+
+	Enforcement Enforcement
+	OnError     OnError
+}
+
+// NeedsNamespace reports whether some module of the policy reads input.namespace, so that without the Namespace object it has no answer.
+func (s Spec) NeedsNamespace() bool {
+	needs := false
+	for _, module := range s.Modules {
+		if !s.Package.Equal(module.Package.Path) {
+			continue
+		}
+		ast.WalkRefs(module, func(ref ast.Ref) bool {
+			if len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(ast.InternedTerm("namespace")) {
+				needs = true
+			}
+			return needs
+		})
+	}
+	return needs
+}
