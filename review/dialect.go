@@ -52,7 +52,7 @@ func document(body []byte, kind string, versions []string, member func(r reader,
 // is an attempt to be read differently by two readers, and refused.
 func (r reader) other(path, name string, known ...string) error {
 	for _, k := range known {
-		if strings.EqualFold(k, name) {
+		if k != name && strings.EqualFold(k, name) {
 			return fmt.Errorf("%s%s should be spelled %s", path, k, k)
 		}
 	}

@@ -1,0 +1,120 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/review"
+	"github.com/portcullis-dev/portcullis/webhook"
+)
+
+// metrics are all that /metrics shows. The labels policy and revision come from policies, which operators write, and never from
+// requests.
+type metrics struct {
+	registry *prometheus.Registry
+	webhook  *webhook.Metrics
+	log      *slog.Logger
+
+	duration *prometheus.HistogramVec
+	found    *prometheus.CounterVec
+	loads    *prometheus.CounterVec
+	revision *prometheus.GaugeVec
+}
+
+func newMetrics(log *slog.Logger) (*metrics, error) {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		log:      log,
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "portcullis_policy_duration_seconds",
+			Help:    "How long one policy took to answer.",
+			Buckets: []float64{.00001, .00005, .0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
+		}, []string{"policy"}),
+		found: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portcullis_policy_findings_total",
+			Help: "Findings of each policy, by what they did to the request.",
+		}, []string{"policy", "effect"}),
+		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portcullis_policy_load_total",
+			Help: "Attempts to put policies in force: good, or faulty where a policy had to be left at its last good version.",
+		}, []string{"result"}),
+		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "portcullis_policy_revision_info",
+			Help: "1 for the set of policies in force.",
+		}, []string{"revision"}),
+	}
+	var err error
+	if m.webhook, err = webhook.NewMetrics(m.registry); err != nil {
+		return nil, err
+	}
+	for _, c := range []prometheus.Collector{
+		m.duration, m.found, m.loads, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := m.registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// follow shows the certificate's end and the recorder's losses.
+func (m *metrics) follow(notAfter func() time.Time, recorder *audit.Recorder) error {
+	end := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "portcullis_certificate_not_after_timestamp_seconds",
+		Help:        "When the certificate ends.",
+		ConstLabels: prometheus.Labels{"usage": "serving"},
+	}, func() float64 { return float64(notAfter().Unix()) })
+	if recorder == nil {
+		return m.registry.Register(end)
+	}
+	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "portcullis_decision_records_dropped_total",
+		Help: "Decisions of which no record was written.",
+	}, func() float64 { return float64(recorder.Dropped()) })
+	return errors.Join(m.registry.Register(end), m.registry.Register(dropped))
+}
+
+// Asked and Overrun make metrics a policies.Observer.
+func (m *metrics) Asked(policy string, took time.Duration, err error) {
+	m.duration.WithLabelValues(policy).Observe(took.Seconds())
+	var panicked *policies.PanicError
+	if errors.As(err, &panicked) {
+		m.log.Error("the evaluation of a policy panicked", "policy", policy, "stack", string(panicked.Stack))
+	}
+}
+
+func (m *metrics) Overrun(policy string, by int) {
+	m.webhook.Overrun(by)
+	if by > 0 {
+		m.log.Warn("a policy used up its time and its evaluation has not stopped yet", "policy", policy)
+	}
+}
+
+// loaded counts an attempt to load policies.
+func (m *metrics) loaded(load policies.Load) {
+	result := "good"
+	if len(load.Faults) > 0 {
+		result = "faulty"
+	}
+	m.loads.WithLabelValues(result).Inc()
+	m.revision.Reset()
+	m.revision.WithLabelValues(load.Set.Revision()).Set(1)
+}
+
+// findings is a decorator that counts what policies find.
+func (m *metrics) findings(next review.Reviewer) review.Reviewer {
+	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+		d, err := next.Review(ctx, req)
+		for _, f := range d.Findings {
+			m.found.WithLabelValues(f.Policy, string(f.Effect)).Inc()
+		}
+		return d, err
+	})
+}

@@ -1,0 +1,60 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/portcullis-dev/portcullis/policies/library"
+	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/source"
+)
+
+// policyFlags are the flags by which every command that judges is told what to judge by.
+type policyFlags struct{ from []string }
+
+func (p *policyFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&p.from, "policies", nil, "`PATH` of a directory or file with policies, or library:NAME; may be repeated")
+}
+
+// source returns the Source that the flags name.
+func (p *policyFlags) source() (*source.Files, error) {
+	if len(p.from) == 0 {
+		return nil, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
+	}
+	reader, err := newReader()
+	if err != nil {
+		return nil, err
+	}
+	out := &source.Files{Reader: reader}
+	for _, from := range p.from {
+		if name, ok := strings.CutPrefix(from, "library:"); ok {
+			out.Library = append(out.Library, name)
+		} else {
+			out.Paths = append(out.Paths, from)
+		}
+	}
+	return out, nil
+}
+
+// newReader returns a Reader that knows the embedded library.
+func newReader() (*native.Reader, error) {
+	var files []native.File
+	embedded := library.FS()
+	err := fs.WalkDir(embedded, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".rego" {
+			return err
+		}
+		text, err := fs.ReadFile(embedded, name)
+		files = append(files, native.File{Name: "library/" + name, Text: text})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the library: %w", err)
+	}
+	return native.NewReader(files)
+}

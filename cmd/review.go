@@ -1,0 +1,128 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// reviewFlags are what the review command was told.
+type reviewFlags struct {
+	policies  policyFlags
+	files     []string
+	user      string
+	groups    []string
+	operation string
+	oldObject string
+	failOn    string
+	output    string
+}
+
+func newReview() *cobra.Command {
+	var flags reviewFlags
+	cmd := &cobra.Command{
+		Use:   "review -f FILE... --policies PATH...",
+		Short: "Judges manifests and reviews from files, without a cluster",
+		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
+first, and what comes of that is validated. Namespaces among the files are those the policies know.
+The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read.`,
+		Example: `  portcullis review -f pod.yaml --policies library:pods.privileged
+  kubectl get pods -A -o yaml | portcullis review -f - --policies ./policies -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return flags.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	flags.policies.register(f)
+	f.StringArrayVarP(&flags.files, "filename", "f", nil, "`FILE` to judge, - for standard input; may be repeated")
+	f.StringVar(&flags.user, "as-user", "kubernetes-admin", "`NAME` of the user who asks, for manifests")
+	f.StringArrayVar(&flags.groups, "as-group", nil, "`GROUP` of the user who asks, for manifests; may be repeated")
+	f.StringVar(&flags.operation, "operation", "CREATE", "what is done with a manifest: CREATE, UPDATE or DELETE")
+	f.StringVar(&flags.oldObject, "old-object", "", "`FILE` with what the manifest replaces, for UPDATE")
+	f.StringVar(&flags.failOn, "fail-on", "deny", "what makes the exit code 2: deny or warn")
+	f.StringVarP(&flags.output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func (f *reviewFlags) check() error {
+	switch {
+	case len(f.files) == 0:
+		return fmt.Errorf("nothing to judge: add -f FILE")
+	case f.output != "table" && f.output != "json":
+		return fmt.Errorf("-o %q is neither table nor json", f.output)
+	case f.failOn != "deny" && f.failOn != "warn":
+		return fmt.Errorf("--fail-on %q is neither deny nor warn", f.failOn)
+	case f.operation != "CREATE" && f.operation != "UPDATE" && f.operation != "DELETE":
+		return fmt.Errorf("--operation %q is none of CREATE, UPDATE and DELETE", f.operation)
+	case f.oldObject != "" && f.operation != "UPDATE":
+		return fmt.Errorf("--old-object goes with --operation UPDATE")
+	}
+	return nil
+}
+
+func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	from, err := f.policies.source()
+	if err != nil {
+		return err
+	}
+	bundle, err := from.Load()
+	if err != nil {
+		return err
+	}
+	if len(bundle.Faults) > 0 {
+		return bundle.Faults
+	}
+	subjects, err := f.read(stdin)
+	if err != nil {
+		return err
+	}
+	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)))
+	if err != nil {
+		return err
+	}
+	judge := newJudge(set)
+	var results []judged
+	for _, s := range subjects {
+		result, err := judge.judge(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.at(), err)
+		}
+		results = append(results, result)
+	}
+	if f.output == "json" {
+		err = printJSON(stdout, results)
+	} else {
+		err = printTable(stdout, stderr, results)
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		if r.refused(f.failOn) {
+			return errRefused
+		}
+	}
+	return nil
+}
+
+// refused reports whether a result is one that --fail-on asks about.
+func (j judged) refused(failOn string) bool {
+	if j.verdict == review.Deny {
+		return true
+	}
+	for _, finding := range j.findings {
+		if failOn == "warn" && finding.Effect == review.EffectWarn {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,85 @@
+// Package cmd is the command line, one file a command, and the only package that knows all the others.
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/policies/language"
+)
+
+// The exit codes, the same for every command.
+const (
+	exitOK      = 0
+	exitFault   = 1 // usage, load, compile or cluster error
+	exitRefused = 2 // a test failed, a request was denied
+)
+
+// exitError is an error that ends the program with a code of its own. Its message may be empty when all has been said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// errRefused says, after the results were printed, that something in them was refused.
+var errRefused = &exitError{code: exitRefused, err: errors.New("refused")}
+
+// Main runs the command line with args, which do not include the program's name, until it is done or the process is told to end, and
+// returns the exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	language.Register()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return Run(ctx, args, stdin, stdout, stderr)
+}
+
+// Run is Main without the process: it ends when ctx does, and may be called several times at once. The functions of package language
+// must have been registered.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errRefused):
+		return exitRefused
+	case errors.As(err, &exit):
+		fmt.Fprintln(stderr, "portcullis: "+exit.Error())
+		return exit.code
+	}
+	for line := range strings.Lines(strings.TrimRight(err.Error(), "\n")) {
+		fmt.Fprintln(stderr, "portcullis: "+strings.TrimRight(line, "\n"))
+	}
+	return exitFault
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "portcullis",
+		Short: "Judges every request to a Kubernetes API server against Rego policies",
+		Long: `Portcullis answers every question a Kubernetes API server can ask about a request, from one body of Rego:
+whose token is it, may they, what to change, is it acceptable, which images.`,
+		Example: `  portcullis serve --policies ./policies
+  portcullis review -f pod.yaml --policies library:pods.privileged`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(newServe(), newReview(), newVersion())
+	root.AddCommand(opaCommands()...)
+	return root
+}

@@ -1,0 +1,230 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/webhook"
+)
+
+// serveFlags are what serve was told, on the command line or by --config.
+type serveFlags struct {
+	policies         policyFlags
+	config           string
+	listen           string
+	healthListen     string
+	certDir          string
+	certNames        []string
+	caFile           string
+	clientCA         string
+	clientNames      []string
+	http2            bool
+	kubeconfig       string
+	maxBody          int64
+	memory           int64
+	drain            time.Duration
+	exemptNamespaces []string
+	decisionLog      string
+	logLevel         string
+	logFormat        string
+}
+
+func newServe() *cobra.Command {
+	var flags serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve --policies PATH...",
+		Short: "Answers the API server's webhooks",
+		Long: `Serves /authenticate, /authorize/guard, /authorize/grant, /mutate, /validate and /image over HTTPS, and /healthz, /readyz and
+/metrics on a port of their own. Policies are read again when their files change. Without a cluster and without certificates it
+makes its own; the authority to trust is printed on standard output.`,
+		Example: `  portcullis serve --policies ./policies
+  portcullis serve --policies ./policies --policies library:pods.privileged --cert-dir ./certs --kubeconfig ~/.kube/config`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if flags.config != "" {
+				if err := applyConfig(cmd.Flags(), flags.config); err != nil {
+					return err
+				}
+			}
+			return flags.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	f := cmd.Flags()
+	flags.policies.register(f)
+	f.StringVar(&flags.config, "config", "", "`FILE` of YAML with the names of these flags as keys; the command line wins")
+	f.StringVar(&flags.listen, "listen", "127.0.0.1:8443", "`ADDRESS` for the API server's calls")
+	f.StringVar(&flags.healthListen, "health-listen", "127.0.0.1:8081", "`ADDRESS` for /healthz, /readyz and /metrics, without TLS")
+	f.StringVar(&flags.certDir, "cert-dir", "", "`DIR` for the certificates made here; if it holds tls.crt and tls.key but no ca.key, those of somebody else, which are served and followed")
+	f.StringArrayVar(&flags.certNames, "cert-name", nil, "DNS `NAME` or IP address the certificate is for, beside the listen address; may be repeated")
+	f.StringVar(&flags.caFile, "ca-file", "", "`FILE` to write the authority to trust to, instead of printing it")
+	f.StringVar(&flags.clientCA, "client-ca", "", "`FILE` of the authority whose client certificates callers must show")
+	f.StringArrayVar(&flags.clientNames, "client-name", nil, "`NAME` in a caller's certificate, as common name or DNS name, or * for any; may be repeated")
+	f.BoolVar(&flags.http2, "http2", true, "offer HTTP/2 on loopback addresses")
+	f.StringVar(&flags.kubeconfig, "kubeconfig", "", "`FILE` of the cluster whose Namespaces policies may read")
+	f.Int64Var(&flags.maxBody, "max-review-bytes", webhook.DefaultMaxAdmission, "the largest AdmissionReview accepted, in `BYTES`")
+	f.Int64Var(&flags.memory, "review-memory-bytes", defaultReviewMemory, "what reviews under way may take together, in `BYTES`; more are turned away for a second")
+	f.DurationVar(&flags.drain, "drain", webhook.DefaultDrain, "how long to serve on after SIGTERM, telling callers to go elsewhere")
+	f.StringArrayVar(&flags.exemptNamespaces, "exempt-namespace", nil, "`NAME` of a namespace in which admission is always allowed; may be repeated")
+	f.StringVar(&flags.decisionLog, "decision-log", "", "`FILE` to add a line of JSON to for every decision, - for standard output")
+	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
+	return cmd
+}
+
+// defaultReviewMemory is a quarter of a gigabyte: with a review's cost taken as six times its bytes, two of the largest legal reviews
+// at once, or thousands of usual ones.
+const defaultReviewMemory = 256 << 20
+
+func (f *serveFlags) logger(out io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn and error", f.logLevel)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(out, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(out, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q is neither text nor json", f.logFormat)
+}
+
+// hosts are the names the certificate made here is for: those of the listen address and those given.
+func (f *serveFlags) hosts() (names []string, ips []net.IP, err error) {
+	host, _, err := net.SplitHostPort(f.listen)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8443 or :8443", f.listen)
+	}
+	given := append([]string{"localhost", "127.0.0.1", "::1"}, f.certNames...)
+	if host != "" && host != "0.0.0.0" && host != "::" {
+		given = append(given, host)
+	}
+	seen := map[string]bool{}
+	for _, name := range given {
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		if ip := net.ParseIP(name); ip != nil {
+			ips = append(ips, ip)
+		} else {
+			names = append(names, name)
+		}
+	}
+	return names, ips, nil
+}
+
+// announceCA tells whom callers should trust: in a file where one was asked for, else on standard output.
+func (f *serveFlags) announceCA(stdout io.Writer, bundle []byte) error {
+	if len(bundle) == 0 {
+		return nil
+	}
+	if f.caFile != "" {
+		if err := os.WriteFile(f.caFile, bundle, 0o644); err != nil {
+			return fmt.Errorf("--ca-file: %w", err)
+		}
+		return nil
+	}
+	_, err := stdout.Write(bundle)
+	return err
+}
+
+// outlive runs the server until ctx ends or anything fails, and the parts it stands on a little longer: until it has drained.
+func outlive(ctx context.Context, server func(context.Context) error, parts map[string]func(context.Context) error) error {
+	serving, stopServer := context.WithCancelCause(ctx)
+	defer stopServer(nil)
+	lasting, stopParts := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopParts()
+	var wg sync.WaitGroup
+	for _, part := range parts {
+		wg.Go(func() {
+			if err := part(lasting); err != nil {
+				stopServer(err)
+			}
+		})
+	}
+	err := server(serving)
+	stopParts()
+	wg.Wait()
+	if cause := context.Cause(serving); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	log, err := f.logger(stderr)
+	if err != nil {
+		return err
+	}
+	m, err := newMetrics(log)
+	if err != nil {
+		return err
+	}
+	engine := &policies.Engine{}
+	checks := []webhook.Check{{Name: "policies", Check: engine.Ready}}
+	background := map[string]func(context.Context) error{}
+
+	loader, err := f.loader(engine, log, m)
+	if err != nil {
+		return err
+	}
+	background["policies"] = loader.Run
+	if f.kubeconfig != "" {
+		n, err := newNamespaces(f.kubeconfig)
+		if err != nil {
+			return err
+		}
+		loader.Options = append(loader.Options, policies.WithNamespaces(n.lookup))
+		background["namespaces"] = n.start
+		checks = append(checks, webhook.Check{Name: "namespaces", Check: n.ready})
+	}
+	recorder, closeLog, err := f.recorder(stdout)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	if recorder != nil {
+		background["decision log"] = recorder.Start
+	}
+	identity, err := f.certificates(log)
+	if err != nil {
+		return err
+	}
+	background["certificates"] = identity.source.Start
+	if err := m.follow(identity.notAfter, recorder); err != nil {
+		return err
+	}
+	clients, follow, err := f.clients(log)
+	if err != nil {
+		return err
+	}
+	if follow != nil {
+		background["client authority"] = follow
+	}
+	w := wiring{engine: engine, recorder: recorder, metrics: m, memory: f.memory, exempt: f.exemptNamespaces}
+	server, err := f.server(w, identity, clients, log)
+	if err != nil {
+		return err
+	}
+	checks = append(checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: identity.ready})
+	background["probes"] = webhook.NewProbes(webhook.ProbesOptions{
+		Address: f.healthListen, Checks: checks, Metrics: m.registry, Log: log,
+	}).Run
+	if err := f.announceCA(stdout, identity.source.CABundle()); err != nil {
+		return err
+	}
+	log.Info("serving", "listen", f.listen, "health", f.healthListen, "version", version())
+	return outlive(ctx, server.Run, background)
+}

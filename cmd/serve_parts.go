@@ -1,0 +1,121 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/certs"
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/webhook"
+)
+
+// loader keeps the engine fed from what --policies names.
+func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *metrics) (*policies.Loader, error) {
+	from, err := f.policies.source()
+	if err != nil {
+		return nil, err
+	}
+	return &policies.Loader{
+		Engine:  engine,
+		Sources: []policies.Source{from},
+		Options: []policies.Option{policies.WithObserver(m)},
+		Report:  reportLoad(log, m),
+	}, nil
+}
+
+// recorder writes the decision log, if one was asked for.
+func (f *serveFlags) recorder(stdout io.Writer) (recorder *audit.Recorder, done func(), err error) {
+	switch f.decisionLog {
+	case "":
+		return nil, func() {}, nil
+	case "-":
+		return audit.NewRecorder(stdout, time.Now), func() {}, nil
+	}
+	file, err := os.OpenFile(f.decisionLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--decision-log: %w", err)
+	}
+	return audit.NewRecorder(file, time.Now), func() { _ = file.Close() }, nil
+}
+
+// identity is who the server is to its callers.
+type identity struct {
+	source   certs.Source
+	notAfter func() time.Time
+}
+
+func (i identity) ready() error {
+	if !i.source.Ready() {
+		return errors.New("there is no certificate that is valid now")
+	}
+	return nil
+}
+
+// certificates finds the server's certificate: in --cert-dir where somebody else puts it, else made here and, with --cert-dir, kept there.
+func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
+	if f.certDir != "" && exists(filepath.Join(f.certDir, "tls.crt")) && !exists(filepath.Join(f.certDir, "ca.key")) {
+		source, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir, Log: log})
+		if err != nil {
+			return identity{}, fmt.Errorf("--cert-dir: %w", err)
+		}
+		return identity{source: source, notAfter: source.NotAfter}, nil
+	}
+	names, ips, err := f.hosts()
+	if err != nil {
+		return identity{}, err
+	}
+	source, err := certs.NewSelfSigned(certs.SelfSignedOptions{DNSNames: names, IPs: ips, Dir: f.certDir, Log: log})
+	if err != nil {
+		return identity{}, fmt.Errorf("--cert-dir: %w", err)
+	}
+	return identity{source: source, notAfter: source.NotAfter}, nil
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// clients says who may call, and returns what follows the file of their authority.
+func (f *serveFlags) clients(log *slog.Logger) (webhook.Clients, func(context.Context) error, error) {
+	clients := webhook.Clients{Names: f.clientNames}
+	if f.clientCA == "" {
+		return clients, nil, nil
+	}
+	pool, err := certs.NewPool(f.clientCA, log)
+	if err != nil {
+		return clients, nil, fmt.Errorf("--client-ca: %w", err)
+	}
+	clients.CAs = pool.Current
+	return clients, pool.Start, nil
+}
+
+// server is the listener with all endpoints.
+func (f *serveFlags) server(w wiring, who identity, clients webhook.Clients, log *slog.Logger) (*webhook.Server, error) {
+	handler, err := webhook.NewHandler(webhook.Endpoints(w.reviewers(), f.maxBody), w.metrics.webhook, log)
+	if err != nil {
+		return nil, err
+	}
+	drain := f.drain
+	if drain == 0 {
+		drain = -1 // the option's zero means its default
+	}
+	return webhook.NewServer(webhook.Options{
+		Address:        f.listen,
+		Handler:        handler,
+		GetCertificate: who.source.GetCertificate,
+		Clients:        clients,
+		DisableHTTP2:   !f.http2,
+		Drain:          drain,
+		Metrics:        w.metrics.webhook,
+		Log:            log,
+	})
+}

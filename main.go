@@ -1,0 +1,10 @@
+// Portcullis judges every request to a Kubernetes API server against Rego policies. See README.md.
+package main
+
+import (
+	"os"
+
+	"github.com/portcullis-dev/portcullis/cmd"
+)
+
+func main() { os.Exit(cmd.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
