@@ -15,7 +15,9 @@ import (
 )
 
 // judge asks about one subject what the API server would ask, stage by stage.
-type judge struct{ byStage map[review.Stage]review.Reviewer }
+type judge struct {
+	byStage map[review.Stage]review.Reviewer
+}
 
 func newJudge(set *policies.Set) judge {
 	mutate := mutators.Chain{mutators.Ask(set)}

@@ -1,0 +1,71 @@
+package language
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// A function that came with an upgrade of OPA fails here until somebody has decided whether policies may call it.
+func TestEveryBuiltinIsJudgedOnce(t *testing.T) {
+	judged := map[string]int{}
+	for name, reason := range forbidden {
+		judged[name]++
+		if reason == "" || strings.HasSuffix(reason, ".") {
+			t.Errorf("%s: the reason completes a sentence and has no full stop: %q", name, reason)
+		}
+	}
+	for _, f := range families {
+		if f.because == "" {
+			t.Errorf("%v are allowed without a reason", f.names)
+		}
+		for _, name := range f.names {
+			judged[name]++
+		}
+	}
+	known := map[string]bool{}
+	for _, b := range ast.DefaultBuiltins {
+		known[b.Name] = true
+		if judged[b.Name] == 0 {
+			t.Errorf("%s is not judged yet: %s", b.Name, b.Description)
+		}
+	}
+	for name, times := range judged {
+		if !known[name] {
+			t.Errorf("%s is judged, but this version of OPA does not have it", name)
+		}
+		if times > 1 {
+			t.Errorf("%s is judged %d times", name, times)
+		}
+	}
+}
+
+func TestCapabilitiesAreWhatTheTableSays(t *testing.T) {
+	have := map[string]bool{}
+	for _, b := range Capabilities().Builtins {
+		if have[b.Name] {
+			t.Errorf("%s is there twice", b.Name)
+		}
+		have[b.Name] = true
+	}
+	for name := range forbidden {
+		if have[name] {
+			t.Errorf("%s is forbidden and available", name)
+		}
+	}
+	for name := range allowed {
+		if !have[name] {
+			t.Errorf("%s is allowed and missing", name)
+		}
+	}
+	for _, a := range additions {
+		if !have[a.name] {
+			t.Errorf("%s is added and missing", a.name)
+		}
+		if a.description == "" || topdown.GetBuiltin(a.name) == nil {
+			t.Errorf("%s has no description or is not registered", a.name)
+		}
+	}
+}

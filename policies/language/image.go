@@ -1,0 +1,63 @@
+package language
+
+import (
+	"github.com/distribution/reference"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/types"
+)
+
+var imageArgument = types.Named("reference", types.S).Description("image reference as a container names it")
+
+var imageParse = addition{
+	name: "image.parse",
+	description: "Parses an image reference by the grammar of OCI distribution, with the names of Docker Hub written out: " +
+		"nginx is repository library/nginx of registry docker.io. A missing tag or digest is the empty string. " +
+		"Undefined when the reference is not valid.",
+	argument: imageArgument,
+	result: types.Named("parts", types.NewObject([]*types.StaticProperty{
+		types.NewStaticProperty("digest", types.S),
+		types.NewStaticProperty("registry", types.S),
+		types.NewStaticProperty("repository", types.S),
+		types.NewStaticProperty("tag", types.S),
+	}, nil)).Description("registry, repository, tag and digest"),
+	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
+		named, ok := parseImage(operand)
+		if !ok {
+			return nil, nil // undefined
+		}
+		var tag, digest string
+		if tagged, ok := named.(reference.Tagged); ok {
+			tag = tagged.Tag()
+		}
+		if digested, ok := named.(reference.Digested); ok {
+			digest = digested.Digest().String()
+		}
+		return ast.ObjectTerm(
+			ast.Item(ast.InternedTerm("digest"), ast.StringTerm(digest)),
+			ast.Item(ast.InternedTerm("registry"), ast.StringTerm(reference.Domain(named))),
+			ast.Item(ast.InternedTerm("repository"), ast.StringTerm(reference.Path(named))),
+			ast.Item(ast.InternedTerm("tag"), ast.StringTerm(tag)),
+		), nil
+	},
+}
+
+var imageIsValid = addition{
+	name:        "image.is_valid",
+	description: "Tells whether a value is an image reference image.parse can read.",
+	argument:    types.Named("reference", types.A).Description("any value"),
+	result:      types.Named("result", types.B).Description("true for a valid image reference"),
+	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
+		_, ok := parseImage(operand)
+		return ast.InternedTerm(ok), nil
+	},
+}
+
+func parseImage(operand *ast.Term) (reference.Named, bool) {
+	text, ok := operand.Value.(ast.String)
+	if !ok {
+		return nil, false
+	}
+	named, err := reference.ParseNormalizedNamed(string(text))
+	return named, err == nil
+}

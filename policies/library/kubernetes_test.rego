@@ -1,0 +1,140 @@
+package portcullis.kubernetes_test
+
+import data.portcullis.kubernetes
+
+admission(kind, object) := {"request": {"operation": "CREATE", "kind": {"kind": kind}, "object": object}}
+
+test_object_is_what_is_written if {
+	kubernetes.object == {"a": 1} with input as admission("ConfigMap", {"a": 1})
+	kubernetes.operation == "CREATE" with input as admission("ConfigMap", {"a": 1})
+	not kubernetes.old_object with input as admission("ConfigMap", {"a": 1})
+}
+
+test_object_on_delete_is_the_old_one if {
+	review := {"request": {"operation": "DELETE", "object": null, "oldObject": {"a": 1}}}
+	kubernetes.object == {"a": 1} with input as review
+	kubernetes.old_object == {"a": 1} with input as review
+}
+
+test_old_object_is_undefined_when_null if {
+	not kubernetes.old_object with input as {"request": {"operation": "CREATE", "oldObject": null}}
+}
+
+test_labels_and_annotations if {
+	object := {"metadata": {"labels": {"a": "b"}, "annotations": {"c": "d"}}}
+	kubernetes.labels == {"a": "b"} with input as admission("Pod", object)
+	kubernetes.annotations == {"c": "d"} with input as admission("Pod", object)
+}
+
+test_labels_and_annotations_are_empty_when_missing_or_mistyped if {
+	some metadata in [{}, {"labels": null, "annotations": null}, {"labels": ["a"], "annotations": "a"}]
+	kubernetes.labels == {} with input as admission("Pod", {"metadata": metadata})
+	kubernetes.annotations == {} with input as admission("Pod", {"metadata": metadata})
+}
+
+test_namespace_at_every_stage if {
+	kubernetes.namespace == "shop" with input as {"request": {"namespace": "shop"}}
+	kubernetes.namespace == "shop" with input as {"spec": {"resourceAttributes": {"namespace": "shop"}}}
+	kubernetes.namespace == "shop" with input as {"spec": {"namespace": "shop"}}
+	kubernetes.namespace == "" with input as {"spec": {"nonResourceAttributes": {"path": "/"}}}
+}
+
+test_user_at_every_stage if {
+	kubernetes.user.username == "anna" with input as {"request": {"userInfo": {"username": "anna"}}}
+	kubernetes.user == {"username": "anna", "uid": "1", "groups": ["dev"], "extra": {}} with input as {"spec": {
+		"user": "anna",
+		"uid": "1",
+		"groups": ["dev"],
+	}}
+	not kubernetes.user with input as {"spec": {"containers": []}}
+}
+
+spec_of := {
+	"Pod": {"spec": {"nodeName": "n"}},
+	"Deployment": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"ReplicaSet": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"StatefulSet": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"DaemonSet": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"Job": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"ReplicationController": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"Rollout": {"spec": {"template": {"spec": {"nodeName": "n"}}}},
+	"CronJob": {"spec": {"jobTemplate": {"spec": {"template": {"spec": {"nodeName": "n"}}}}}},
+	"PodTemplate": {"template": {"spec": {"nodeName": "n"}}},
+}
+
+test_pod_spec_of_every_kind if {
+	every kind, manifest in spec_of {
+		kubernetes.pod_spec == {"nodeName": "n"} with input as admission(kind, manifest)
+		path := kubernetes.pod_spec_path with input as admission(kind, manifest)
+		object.get(manifest, split(path, "."), null) == {"nodeName": "n"}
+	}
+}
+
+test_no_pod_spec_in_other_objects if {
+	some object in [{}, null, {"spec": null}, {"spec": {"template": "x"}}]
+	not kubernetes.pod_spec with input as admission("ConfigMap", object)
+	kubernetes.containers == [] with input as admission("ConfigMap", object)
+	kubernetes.images == [] with input as admission("ConfigMap", object)
+}
+
+test_containers_of_every_kind if {
+	object := {"spec": {"template": {"spec": {
+		"containers": [{"name": "app"}, {}],
+		"initContainers": [{"name": "setup"}],
+		"ephemeralContainers": [{"name": "debug"}],
+	}}}}
+	kubernetes.containers == [
+		{
+			"container": {"name": "setup"},
+			"kind": "init container",
+			"name": "setup",
+			"path": "spec.template.spec.initContainers[0]",
+		},
+		{
+			"container": {"name": "app"},
+			"kind": "container",
+			"name": "app",
+			"path": "spec.template.spec.containers[0]",
+		},
+		{
+			"container": {},
+			"kind": "container",
+			"name": "",
+			"path": "spec.template.spec.containers[1]",
+		},
+		{
+			"container": {"name": "debug"},
+			"kind": "ephemeral container",
+			"name": "debug",
+			"path": "spec.template.spec.ephemeralContainers[0]",
+		},
+	] with input as admission("Deployment", object)
+}
+
+test_images_of_containers_and_volumes if {
+	object := {"spec": {
+		"containers": [{"image": "a"}, {"name": "without"}],
+		"initContainers": [{"image": "b"}],
+		"volumes": [{"emptyDir": {}}, {"image": {"reference": "c"}}],
+	}}
+	kubernetes.images == [
+		{"image": "b", "path": "spec.initContainers[0].image"},
+		{"image": "a", "path": "spec.containers[0].image"},
+		{"image": "c", "path": "spec.volumes[1].image.reference"},
+	] with input as admission("Pod", object)
+}
+
+test_images_of_an_image_review if {
+	kubernetes.images == [{"image": "a", "path": "spec.containers[0].image"}] with input as {
+		"kind": "ImageReview",
+		"spec": {"containers": [{"image": "a"}]},
+	}
+}
+
+test_wrong_types_are_not_errors if {
+	some containers in ["x", 1, null, {"a": {"image": "b"}}, [null, 1, "x", [], {"name": 7}]]
+	some volumes in ["x", null, [1, {"image": "y"}]]
+	object := {"spec": {"containers": containers, "volumes": volumes}}
+	count(kubernetes.containers) >= 0 with input as admission("Pod", object)
+	count(kubernetes.images) >= 0 with input as admission("Pod", object)
+}

@@ -1,0 +1,38 @@
+# METADATA
+# title: Privileged containers are refused
+# description: >-
+#   A privileged container holds every capability of its node and sees all its devices, so whoever controls the container
+#   controls the node. Containers of every kind are checked, in pods and in the templates of workloads.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+#   description: Pod Security Standards, baseline
+# custom:
+#   portcullis:
+#     severity: high
+#     controls: [pss/baseline, cis-1.9/5.2.2]
+#     match: {resources: [pods, workloads]}
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       properties:
+#         exemptImages:
+#           description: Images whose containers may be privileged, as globs in which a star stands for any text.
+#           type: array
+#           items: {type: string}
+#           default: []
+package portcullis.library.pods.privileged
+
+import data.portcullis.kubernetes
+
+deny contains {"message": message, "field": field} if {
+	some entry in kubernetes.containers
+	entry.container.securityContext.privileged == true
+	not exempt(entry.container)
+	field := sprintf("%s.securityContext.privileged", [entry.path])
+	message := sprintf("%s %q is privileged; remove securityContext.privileged", [entry.kind, entry.name])
+}
+
+exempt(container) if {
+	some pattern in input.parameters.exemptImages
+	glob.match(pattern, null, container.image)
+}

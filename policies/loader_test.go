@@ -1,0 +1,150 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// feed is a Source that yields whatever the test sends.
+type feed chan Bundle
+
+func (f feed) Run(ctx context.Context, yield func(Bundle)) error {
+	for {
+		select {
+		case b := <-f:
+			yield(b)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// running starts a Loader over sources and returns its reports and its end.
+func running(t *testing.T, engine *Engine, sources ...Source) (reports chan Load, ended chan error) {
+	t.Helper()
+	reports, ended = make(chan Load, 16), make(chan error, 1)
+	loader := &Loader{Engine: engine, Sources: sources, Report: func(l Load) { reports <- l }}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- loader.Run(ctx) }()
+	t.Cleanup(cancel)
+	return reports, ended
+}
+
+func refusal(t *testing.T, engine *Engine) string {
+	t.Helper()
+	d, err := engine.Review(t.Context(), podCreate(t, pod))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.Refusal()
+}
+
+func TestBeforeTheFirstSetThereIsNoAnswer(t *testing.T) {
+	_, err := new(Engine).Review(t.Context(), podCreate(t, pod))
+	if !errors.Is(err, review.ErrUnavailable) || err.Error() != "no answer is available now: no policies are loaded yet" {
+		t.Error(err)
+	}
+}
+
+func TestALoaderWaitsForEverySource(t *testing.T) {
+	engine, a, b := &Engine{}, make(feed), make(feed)
+	reports, _ := running(t, engine, a, b)
+	a <- Bundle{Specs: []Spec{specOf(t, "a", "package a\ndeny contains \"a\"")}}
+	if engine.Ready() == nil {
+		t.Error("half of the policies were put in force")
+	}
+	b <- Bundle{Specs: []Spec{specOf(t, "b", "package b\ndeny contains \"b\"")}}
+	<-reports
+	if got := refusal(t, engine); got != "2 reasons:\n- a: a\n- b: b" {
+		t.Error(got)
+	}
+}
+
+func TestAFaultyPolicyKeepsItsLastGoodVersionAndTheOthersMoveOn(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	source <- Bundle{Specs: []Spec{
+		specOf(t, "a", "package a\ndeny contains \"a1\""), specOf(t, "b", "package b\ndeny contains \"b1\""), specOf(t, "c", "package c\ndeny contains \"c1\""),
+	}}
+	<-reports
+	// a no longer compiles, b is new, and c's file cannot even be parsed.
+	source <- Bundle{
+		Specs:  []Spec{specOf(t, "a", "package a\ndeny contains nothing"), specOf(t, "b", "package b\ndeny contains \"b2\"")},
+		Faults: Faults{{File: "c.rego", Err: errors.New("c.rego:1: not Rego")}},
+	}
+	load := <-reports
+	if got := refusal(t, engine); got != "3 reasons:\n- a: a1\n- b: b2\n- c: c1" {
+		t.Error(got)
+	}
+	if got := load.Faults.Error(); got != "c.rego:1: not Rego\na.rego:2: var nothing is unsafe" {
+		t.Errorf("faults: %s", got)
+	}
+	if strings.Join(load.Kept, " ") != "a c" {
+		t.Errorf("kept %v", load.Kept)
+	}
+	// A policy that is taken away is gone, and so is the fault of one that is good again.
+	source <- Bundle{Specs: []Spec{specOf(t, "a", "package a\ndeny contains \"a3\"")}}
+	load = <-reports
+	if got := refusal(t, engine); got != "a: a3" || len(load.Faults) > 0 {
+		t.Error(got, load.Faults)
+	}
+}
+
+func TestTheFirstSetIsPutInForceWholeOrNotAtAll(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	_, ended := running(t, engine, source)
+	source <- Bundle{Specs: []Spec{specOf(t, "a", "package a\ndeny contains \"a\""), specOf(t, "b", "package b\ndeny contains nothing")}}
+	if err := <-ended; err == nil || err.Error() != "b.rego:2: var nothing is unsafe" {
+		t.Errorf("%v", err)
+	}
+	if engine.Set() != nil {
+		t.Error("a part of the policies was put in force")
+	}
+}
+
+func TestUnchangedPoliciesAreNotCompiledAgain(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	a := specOf(t, "a", "package a\ndeny contains \"a\"")
+	source <- Bundle{Specs: []Spec{a}}
+	before := (<-reports).Set.policies[0]
+	source <- Bundle{Specs: []Spec{a, specOf(t, "b", "package b\ndeny contains \"b\"")}}
+	if after := (<-reports).Set.policies[0]; after != before {
+		t.Error("an unchanged policy was compiled again")
+	}
+}
+
+func TestTwoPoliciesOfOneNameAreBothRefused(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	source <- Bundle{}
+	<-reports
+	one, two := specOf(t, "a", "package a\ndeny contains \"one\""), specOf(t, "a", "package a\ndeny contains \"two\"")
+	one.File, two.File = "one.rego", "two.rego"
+	source <- Bundle{Specs: []Spec{one, two}}
+	load := <-reports
+	want := "one.rego: policy a is also defined in two.rego; give one of them another name\n" +
+		"two.rego: policy a is also defined in one.rego; give one of them another name"
+	if load.Faults.Error() != want || len(load.Set.Policies()) != 0 {
+		t.Error(load.Faults)
+	}
+}
+
+func TestASourceThatFailsEndsTheLoader(t *testing.T) {
+	fault := errors.New("no such directory")
+	_, ended := running(t, &Engine{}, SourceFunc(func(context.Context, func(Bundle)) error { return fault }))
+	if err := <-ended; !errors.Is(err, fault) {
+		t.Error(err)
+	}
+}
+
+func TestTheRevisionTellsSetsApart(t *testing.T) {
+	a, b := specOf(t, "a", "package a\ndeny contains \"a\""), specOf(t, "b", "package b\ndeny contains \"b\"")
+	if compiled(t, a).Revision() != compiled(t, a).Revision() || compiled(t, a).Revision() == compiled(t, a, b).Revision() {
+		t.Error("equal sets should have equal revisions, others not")
+	}
+}

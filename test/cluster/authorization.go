@@ -1,0 +1,75 @@
+package cluster
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
+)
+
+// The names of the two authorizers, which are labels of the API server's metrics.
+const (
+	GuardName = "portcullis-guard"
+	GrantName = "portcullis-grant"
+)
+
+// authorizerTimeout stands in the way of every request, so it is far below the thirty seconds that are allowed.
+const authorizerTimeout = 3 * time.Second
+
+// authorization puts the guard before RBAC, where it can stop what RBAC would allow, and the grant after RBAC, where it is asked only
+// about what nobody allowed.
+func (c Callouts) authorization(w *writer) apiserverv1.AuthorizationConfiguration {
+	config := apiserverv1.AuthorizationConfiguration{
+		TypeMeta: metav1.TypeMeta{APIVersion: apiserverv1.SchemeGroupVersion.String(), Kind: "AuthorizationConfiguration"},
+	}
+	add := func(a apiserverv1.AuthorizerConfiguration) { config.Authorizers = append(config.Authorizers, a) }
+	add(apiserverv1.AuthorizerConfiguration{Type: "Node", Name: "node"})
+	if c.has(Guard) {
+		add(c.authorizer(w, GuardName, Guard))
+	}
+	add(apiserverv1.AuthorizerConfiguration{Type: "RBAC", Name: "rbac"})
+	if c.has(Grant) {
+		add(c.authorizer(w, GrantName, Grant))
+	}
+	return config
+}
+
+func (c Callouts) authorizer(w *writer, name, path string) apiserverv1.AuthorizerConfiguration {
+	failurePolicy := c.AuthorizerFailurePolicy
+	if failurePolicy == "" {
+		failurePolicy = apiserverv1.FailurePolicyNoOpinion
+	}
+	kubeconfig, no := w.kubeconfig(c, path), false
+	return apiserverv1.AuthorizerConfiguration{Type: string(apiserverv1.TypeWebhook), Name: name, Webhook: &apiserverv1.WebhookConfiguration{
+		// Nothing is kept: a test changes a policy and looks at once. The times are required all the same.
+		CacheAuthorizedRequests:   &no,
+		CacheUnauthorizedRequests: &no,
+		AuthorizedTTL:             metav1.Duration{Duration: time.Second},
+		UnauthorizedTTL:           metav1.Duration{Duration: time.Second},
+
+		Timeout:                                  metav1.Duration{Duration: authorizerTimeout},
+		SubjectAccessReviewVersion:               "v1",
+		MatchConditionSubjectAccessReviewVersion: "v1",
+		FailurePolicy:                            failurePolicy,
+		ConnectionInfo: apiserverv1.WebhookConnectionInfo{
+			Type:           apiserverv1.AuthorizationWebhookConnectionInfoTypeKubeConfigFile,
+			KubeConfigFile: &kubeconfig,
+		},
+		MatchConditions: matchConditions(),
+	}}
+}
+
+// matchConditions keep from the webhooks what must go on when they are gone: nodes, the control plane itself, and the paths by which its
+// health is asked. An expression that fails stops the request, or skips the webhook; so each of them has a value for every request.
+func matchConditions() []apiserverv1.WebhookMatchCondition {
+	var conditions []apiserverv1.WebhookMatchCondition
+	for _, expression := range []string{
+		`!(has(request.groups) && request.groups.exists(g, g in ['system:nodes', 'system:serviceaccounts:kube-system']))`,
+		`!(has(request.user) && (request.user == 'system:apiserver' || request.user.startsWith('system:kube-')))`,
+		`!(has(request.nonResourceAttributes) && has(request.nonResourceAttributes.path) &&` +
+			` request.nonResourceAttributes.path.matches('^/(livez|readyz|healthz|version|openapi)(/|$)'))`,
+	} {
+		conditions = append(conditions, apiserverv1.WebhookMatchCondition{Expression: expression})
+	}
+	return conditions
+}

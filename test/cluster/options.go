@@ -1,0 +1,87 @@
+package cluster
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Options says what kind of control plane to start. The zero value of everything but Dir is a plain one.
+type Options struct {
+	// Dir holds the control plane's keys, kubeconfigs, logs and data. It is made if it is missing; a start with the same directory finds
+	// the data of the one before.
+	Dir string
+	// Binary is the path of the control plane's binary; see Start for where it is looked for otherwise.
+	Binary string
+	// Port is the port of the API server on 127.0.0.1; zero takes a free one.
+	Port int
+	// Timeout bounds the start; zero means a minute.
+	Timeout time.Duration
+
+	// AuthorizationConfig is an AuthorizationConfiguration file; without it the API server runs with Node,RBAC.
+	AuthorizationConfig string
+	// TokenWebhookConfig is a kubeconfig for the token webhook. The version is v1 unless TokenWebhookVersion says v1beta1, and answers
+	// are kept for two minutes unless TokenWebhookCacheTTL is set.
+	TokenWebhookConfig   string
+	TokenWebhookVersion  string
+	TokenWebhookCacheTTL time.Duration
+	// AdmissionConfig is an AdmissionConfiguration file, AdmissionPlugins are enabled beside the default ones.
+	AdmissionConfig  string
+	AdmissionPlugins []string
+	// AuditPolicy is an audit policy file, AuditWebhookConfig a kubeconfig for the audit webhook. With a policy there is also a log.
+	AuditPolicy        string
+	AuditWebhookConfig string
+	// Users get a kubeconfig each; the values are their groups.
+	Users map[string][]string
+	// ExtraArgs are passed to kube-apiserver as they are.
+	ExtraArgs []string
+	// NoControllerManager leaves out kube-controller-manager: faster, but Deployments then make no Pods and nothing is collected.
+	NoControllerManager bool
+
+	// Progress receives one line for each step of the start; nil discards them.
+	Progress io.Writer
+}
+
+// arguments translates the options into the command line of "controlplane up".
+func (o Options) arguments() ([]string, error) {
+	if o.Dir == "" {
+		return nil, errors.New("the directory of the control plane is not set")
+	}
+	args := []string{"up", "--dir", o.Dir}
+	text := func(flag, value string) {
+		if value != "" {
+			args = append(args, flag+"="+value)
+		}
+	}
+	duration := func(flag string, value time.Duration) {
+		if value != 0 {
+			args = append(args, flag+"="+value.String())
+		}
+	}
+	if o.Port != 0 {
+		args = append(args, "--port="+strconv.Itoa(o.Port))
+	}
+	duration("--timeout", o.Timeout)
+	text("--authorization-config", o.AuthorizationConfig)
+	text("--authentication-token-webhook-config", o.TokenWebhookConfig)
+	text("--authentication-token-webhook-version", o.TokenWebhookVersion)
+	duration("--authentication-token-webhook-cache-ttl", o.TokenWebhookCacheTTL)
+	text("--admission-config", o.AdmissionConfig)
+	text("--enable-admission-plugins", strings.Join(o.AdmissionPlugins, ","))
+	text("--audit-policy", o.AuditPolicy)
+	text("--audit-webhook-config", o.AuditWebhookConfig)
+	if o.NoControllerManager {
+		args = append(args, "--controller-manager=false")
+	}
+	for _, user := range slices.Sorted(maps.Keys(o.Users)) {
+		args = append(args, "--user="+user+"="+strings.Join(o.Users[user], ","))
+	}
+	for _, arg := range o.ExtraArgs {
+		args = append(args, "--apiserver-arg="+arg)
+	}
+	return args, nil
+}
