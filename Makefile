@@ -1,0 +1,74 @@
+# Portcullis. `make help` lists what there is; Go, git, make and a C compiler (for the race detector) are all it needs.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GO ?= go
+KUBERNETES := v1.37.2
+CONTROLPLANE_LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
+	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
+# What a binary is made of, as far as make need know: Go decides what to compile again.
+SOURCES := $(shell git ls-files -co --exclude-standard -- '*.go' '*.rego' go.mod go.sum ':!test/controlplane' 2>/dev/null)
+PLANE_SOURCES := $(shell git ls-files -co --exclude-standard -- test/controlplane 2>/dev/null)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z\/-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: bin/portcullis ## build bin/portcullis
+
+bin/portcullis: $(SOURCES)
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $@ .
+
+# The first build compiles a Kubernetes API server and takes minutes. Without -trimpath and with cgo as it is, the tests of the module
+# share what it compiled.
+bin/controlplane: $(PLANE_SOURCES)
+	@test/progress.sh "building a Kubernetes control plane from its modules (minutes the first time)" \
+		$(GO) -C test/controlplane build -ldflags "$(CONTROLPLANE_LDFLAGS)" -o ../../$@ .
+
+bin/demo: $(SOURCES)
+	@$(GO) build -o $@ ./test/demo
+
+bin/bench: $(SOURCES)
+	@$(GO) build -o $@ ./test/bench
+
+bin/golangci-lint: tools.mod
+	@test/progress.sh "building golangci-lint" $(GO) build -modfile=tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bin/gotestsum: tools.mod
+	@$(GO) build -modfile=tools.mod -o $@ gotest.tools/gotestsum
+
+.PHONY: demo
+demo: ## guard a real API server and walk through it; ONCE=1 ends after the walk
+	@test/progress.sh "building Portcullis" $(MAKE) bin/portcullis bin/demo
+	@$(MAKE) bin/controlplane
+	@bin/demo $(if $(ONCE),--once)
+
+.PHONY: test
+test: bin/portcullis bin/controlplane bin/gotestsum bin/golangci-lint ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
+	@test/all.sh
+
+.PHONY: lint
+lint: bin/golangci-lint ## run the linters
+	@bin/golangci-lint run ./...
+	@cd test/controlplane && ../../bin/golangci-lint run --config ../../.golangci.yml ./...
+
+.PHONY: rego
+rego: bin/portcullis ## check and test the library's Rego
+	@bin/portcullis fmt --list --fail policies/library
+	@bin/portcullis check --strict policies/library
+	@bin/portcullis test policies/library
+
+.PHONY: fuzz
+fuzz: ## fuzz every target; FUZZTIME=5m for each
+	@test/fuzz.sh $(or $(FUZZTIME),5m)
+
+.PHONY: bench
+bench: bin/portcullis bin/controlplane bin/bench ## measure the workloads against the floor
+	@bin/bench $(BENCHFLAGS)
+
+.PHONY: clean
+clean: ## remove what was built and what the demonstration left
+	@rm -rf bin .demo
