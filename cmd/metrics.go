@@ -84,8 +84,7 @@ func (m *metrics) follow(notAfter func() time.Time, recorder *audit.Recorder) er
 // Asked and Overrun make metrics a policies.Observer.
 func (m *metrics) Asked(policy string, took time.Duration, err error) {
 	m.duration.WithLabelValues(policy).Observe(took.Seconds())
-	var panicked *policies.PanicError
-	if errors.As(err, &panicked) {
+	if panicked, ok := errors.AsType[*policies.PanicError](err); ok {
 		m.log.Error("the evaluation of a policy panicked", "policy", policy, "stack", string(panicked.Stack))
 	}
 }

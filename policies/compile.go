@@ -201,7 +201,7 @@ type Fault struct {
 }
 
 // Faults is an error made of one or more Fault, printed one a line.
-type Faults []Fault
+type Faults []Fault //nolint:errname // first of all a list; an error only where there is nothing else to return
 
 func (f Faults) Error() string {
 	lines := make([]string, len(f))

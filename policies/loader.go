@@ -3,6 +3,7 @@ package policies
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -55,7 +56,7 @@ func (l *Loader) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	wg.Wait()
-	if cause := context.Cause(ctx); cause != context.Canceled && cause != context.DeadlineExceeded {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}
 	return nil
@@ -79,7 +80,7 @@ func (l *Loader) load(ctx context.Context) error {
 	previous := l.Engine.Set()
 	compiled, failed := compileChanged(ctx, specs, previous)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // the end is no fault of the policies
 	}
 	faults = append(faults, failed...)
 	if previous == nil && len(faults) > 0 {

@@ -144,7 +144,8 @@ func TestASourceThatFailsEndsTheLoader(t *testing.T) {
 
 func TestTheRevisionTellsSetsApart(t *testing.T) {
 	a, b := specOf(t, "a", "package a\ndeny contains \"a\""), specOf(t, "b", "package b\ndeny contains \"b\"")
-	if compiled(t, a).Revision() != compiled(t, a).Revision() || compiled(t, a).Revision() == compiled(t, a, b).Revision() {
+	one, again, two := compiled(t, a).Revision(), compiled(t, a).Revision(), compiled(t, a, b).Revision()
+	if one != again || one == two {
 		t.Error("equal sets should have equal revisions, others not")
 	}
 }

@@ -128,10 +128,14 @@ func TestFaultsAreAnsweredByOnError(t *testing.T) {
 		{"conflict", conflict, OnErrorDeny, review.Deny, "the policy could not be evaluated: eval_conflict_error at a.rego:4"},
 		{"conflict", conflict, OnErrorWarn, review.Allow, "the policy could not be evaluated: eval_conflict_error at a.rego:4"},
 		{"conflict", conflict, OnErrorAllow, review.Allow, "the policy could not be evaluated: eval_conflict_error at a.rego:4"},
-		{"number", "package a\ndeny contains 1", OnErrorDeny, review.Deny,
-			"the policy could not be evaluated: it returns number where a finding should be a sentence or an object with a message"},
-		{"no message", "package a\ndeny contains {\"field\": \"spec\"}", OnErrorDeny, review.Deny,
-			"the policy could not be evaluated: it returns a finding without a message"},
+		{
+			"number", "package a\ndeny contains 1", OnErrorDeny, review.Deny,
+			"the policy could not be evaluated: it returns number where a finding should be a sentence or an object with a message",
+		},
+		{
+			"no message", "package a\ndeny contains {\"field\": \"spec\"}", OnErrorDeny, review.Deny,
+			"the policy could not be evaluated: it returns a finding without a message",
+		},
 	} {
 		t.Run(c.name+" "+string(c.onError), func(t *testing.T) {
 			set := compiled(t, specOf(t, "a", c.rego, func(s *Spec) { s.OnError = c.onError }))

@@ -95,9 +95,9 @@ func (r reader) admissionRequest(name string, req *Request) (err error) {
 			return r.other("request.userInfo.", name, "username", "uid", "groups", "extra")
 		})
 	case "object":
-		req.Object, req.objectAt, err = r.part(path+name, req.Body)
+		req.Object, req.objectAt, err = r.part(path + name)
 	case "oldObject":
-		req.OldObject, req.oldObjectAt, err = r.part(path+name, req.Body)
+		req.OldObject, req.oldObjectAt, err = r.part(path + name)
 	case "dryRun":
 		err = r.flag(path+name, &req.DryRun)
 	default:

@@ -1,8 +1,8 @@
 package review
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/review/rawjson"
@@ -40,10 +40,8 @@ func document(body []byte, kind string, versions []string, member func(r reader,
 	case gotKind != kind:
 		return "", fmt.Errorf("kind is %q where %s is served", Sentence(gotKind, 64), kind)
 	}
-	for _, v := range versions {
-		if version == v {
-			return version, nil
-		}
+	if slices.Contains(versions, version) {
+		return version, nil
 	}
 	return "", fmt.Errorf("apiVersion is %q; %s is served in %s", Sentence(version, 64), kind, strings.Join(versions, " and "))
 }
@@ -61,9 +59,8 @@ func (r reader) other(path, name string, known ...string) error {
 
 // within puts the field's name before a decoding error that has none yet.
 func within(field string, err error) error {
-	var bare *rawjson.Error
-	if err != nil && errors.As(err, &bare) && err == error(bare) {
-		return fmt.Errorf("%s: %w", field, err)
+	if bare, ok := err.(*rawjson.Error); ok { //nolint:errorlint // a wrapped one has its name already
+		return fmt.Errorf("%s: %w", field, bare)
 	}
 	return err
 }
@@ -105,8 +102,8 @@ func (r reader) texts(field string, into *[]string) error {
 	}))
 }
 
-// part reads any value, null as nothing, and tells where in body it starts.
-func (r reader) part(field string, body []byte) (Raw, int, error) {
+// part reads an object, null as nothing, and tells where in the body it starts.
+func (r reader) part(field string) (Raw, int, error) {
 	if r.Kind() == rawjson.Null {
 		return nil, 0, r.Null()
 	}

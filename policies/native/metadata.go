@@ -3,6 +3,7 @@ package native
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -69,15 +70,15 @@ func strict(text []byte, into any) error {
 	return nil
 }
 
-// unknownField is an error of encoding/json said in words.
-type unknownField string
+// unknownFieldError is an error of encoding/json said in words.
+type unknownFieldError string
 
-func (f unknownField) Error() string { return fmt.Sprintf("unknown field %q", string(f)) }
+func (f unknownFieldError) Error() string { return fmt.Sprintf("unknown field %q", string(f)) }
 
 func plain(err error) error {
 	text := strings.TrimPrefix(err.Error(), "json: ")
 	if name, ok := strings.CutPrefix(text, `unknown field "`); ok {
-		return unknownField(strings.TrimSuffix(name, `"`))
+		return unknownFieldError(strings.TrimSuffix(name, `"`))
 	}
 	return err
 }
@@ -85,7 +86,7 @@ func plain(err error) error {
 // position finds the row of an unknown field in the comment it was read from, or else the row at which the comment begins.
 func position(m module, a *ast.Annotations, err error) string {
 	row := a.Location.Row
-	if name, ok := err.(unknownField); ok {
+	if name, ok := errors.AsType[unknownFieldError](err); ok {
 		lines := strings.Split(string(m.text), "\n")
 		for i := row; i < len(lines) && strings.HasPrefix(lines[i], "#"); i++ {
 			if strings.HasPrefix(strings.TrimLeft(lines[i], "# {"), string(name)+":") {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -81,8 +82,8 @@ func field(mapping *yaml.Node, name string) *yaml.Node {
 
 // rowOf finds the row of an unknown field, or else that of the document.
 func rowOf(node *yaml.Node, err error) int {
-	var unknown unknownField
-	if !errors.As(err, &unknown) {
+	unknown, ok := errors.AsType[unknownFieldError](err)
+	if !ok {
 		return node.Line
 	}
 	row := node.Line
@@ -137,9 +138,7 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 		}
 		modules = []module{m}
 		from = &bundle{packages: packages{m.path(): modules}}
-		for name, others := range b.packages {
-			from.packages[name] = others
-		}
+		maps.Copy(from.packages, b.packages)
 	}
 	meta, described, err := readMetadata(modules)
 	if err != nil {

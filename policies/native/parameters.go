@@ -129,8 +129,7 @@ func fill(schema, value any) any {
 
 // describe says in one line what the first wrong value is, and where in root.
 func describe(root string, err error) error {
-	var schema *jsonschema.SchemaValidationError
-	if errors.As(err, &schema) {
+	if schema, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = schema.Err
 	}
 	var invalid *jsonschema.ValidationError

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -41,10 +42,7 @@ func NewReader(library []File) (*Reader, error) {
 // Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
 // Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
 func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: packages{}, own: map[string]bool{}}
-	for name, modules := range r.library {
-		b.packages[name] = modules
-	}
+	b := bundle{packages: maps.Clone(r.library), own: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
 		switch {

@@ -173,7 +173,7 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 		{"no such policy", "p.yaml", policy("  use: pods.nothing\n"), `p.yaml:1: Policy mine: there is no policy "pods.nothing", neither in the library nor beside it`},
 		{"use and rego", "p.yaml", policy("  use: a\n  rego: b\n"), `p.yaml:1: Policy mine: give either spec.use or spec.rego`},
 		{"neither", "p.yaml", policy("  enforcement: deny\n"), `p.yaml:1: Policy mine: give either spec.use or spec.rego`},
-		{"unknown field", "p.yaml", "\n---\n" + policy("  use: deployments.replicas\n  paramters: {}\n"), `p.yaml:8: unknown field "paramters"`},
+		{"unknown field", "p.yaml", "\n---\n" + policy("  use: deployments.replicas\n  params: {}\n"), `p.yaml:8: unknown field "params"`},
 		{"other kind", "p.yaml", "apiVersion: portcullis.dev/v1\nkind: Policy\n", `p.yaml:1: portcullis.dev is served with kind Policy in version v1alpha1`},
 		{"no name", "p.yaml", "apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nspec: {}\n", `p.yaml:1: the Policy has no metadata.name`},
 		{"not YAML", "p.yaml", "a: 1\nb: [\n", `p.yaml:2: did not find expected node content`},

@@ -51,10 +51,14 @@ const workloads = "workloads"
 
 func workloadResources() []policies.Resource {
 	return []policies.Resource{
-		{Group: "apps", Resource: "daemonsets"}, {Group: "apps", Resource: "deployments"},
-		{Group: "apps", Resource: "replicasets"}, {Group: "apps", Resource: "statefulsets"},
-		{Group: "batch", Resource: "cronjobs"}, {Group: "batch", Resource: "jobs"},
-		{Resource: "podtemplates"}, {Resource: "replicationcontrollers"},
+		{Group: "apps", Resource: "daemonsets"},
+		{Group: "apps", Resource: "deployments"},
+		{Group: "apps", Resource: "replicasets"},
+		{Group: "apps", Resource: "statefulsets"},
+		{Group: "batch", Resource: "cronjobs"},
+		{Group: "batch", Resource: "jobs"},
+		{Resource: "podtemplates"},
+		{Resource: "replicationcontrollers"},
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 // Policy puts a policy in force with other parameters, another match or another enforcement, or brings its source itself.
 type Policy struct {
 	metav1.TypeMeta   `json:",inline"`
-	metav1.ObjectMeta `json:"metadata,omitempty"`
+	metav1.ObjectMeta `json:"metadata"`
 
 	Spec PolicySpec `json:"spec"`
 }

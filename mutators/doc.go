@@ -1,0 +1,24 @@
+// Package mutators edits one object, in order, and says the difference once.
+//
+// A Chain is a review.Reviewer: it decodes the object under review into one working copy, lets each Mutator edit it, and answers
+// with one RFC 6902 patch. The API server answers 500 to a patch that does not apply, whatever the webhook's failure policy
+// says, so no patch leaves a Chain unproven: it is applied to the bytes that were received, by the library the API server
+// uses, and the result must be the object that was wanted; and that object is one the whole chain, run over it once more, leaves alone.
+//
+// Policies join a Chain through Ask. They do not write patches; they yield edits, which Ask resolves against the object as it
+// stood when the policies were asked. What follows does not depend on the order of policies:
+//
+//   - set puts a value at a path, whatever stands there. A member that is not there is created, and so are its parents.
+//   - default does so only where nothing stands. An explicit null is nothing, here and everywhere, because the API server
+//     drops nulls. A set at or above the path wins over a default; below the path it adds to what the default puts there.
+//   - remove takes away what stands at a path; that nothing stands there is no error.
+//   - append adds a value to the list at a path, which is created if need be. With a key, the elements whose member of that
+//     name equals the value's are replaced by it; without, the list is left alone if it has an equal element already.
+//
+// An element of a list that is not there is not edited: a path through a position beyond the list's end, or through a Where that
+// no element answers, leads nowhere and the edit does nothing. If several elements answer, the edit is made in each. Positions
+// are those before any edit, whatever other edits remove, and an edit of an element that another edit removes goes with it.
+//
+// A path that runs through a value of the wrong type, or to what no policy may change, is an error naming the policy. Edits that
+// contradict each other refuse the request with a finding that names the policies and the paths.
+package mutators
