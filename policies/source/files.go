@@ -101,7 +101,7 @@ func changed(ctx context.Context, watcher *fsnotify.Watcher) bool {
 			return false
 		case <-watcher.Events:
 			timer.Reset(quiet)
-		case _ = <-watcher.Errors: // events were lost; look at everything
+		case <-watcher.Errors: //nolint:errcheck // events were lost; look at everything
 			timer.Reset(quiet)
 		case <-timer.C:
 			return true
