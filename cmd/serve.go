@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -140,26 +139,31 @@ func (f *serveFlags) announceCA(stdout io.Writer, bundle []byte) error {
 	return err
 }
 
-// outlive runs the server until ctx ends or anything fails, and the parts it stands on a little longer: until it has drained.
-func outlive(ctx context.Context, server func(context.Context) error, parts map[string]func(context.Context) error) error {
-	serving, stopServer := context.WithCancelCause(ctx)
-	defer stopServer(nil)
+// outlive runs the server until ctx ends, and the parts it stands on a little longer: until it has drained. When a part fails, the
+// server is of no use any more and ends at once.
+func outlive(ctx context.Context, server *webhook.Server, parts []func(context.Context) error) error {
 	lasting, stopParts := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopParts()
+	failed := make(chan error, len(parts))
 	var wg sync.WaitGroup
 	for _, part := range parts {
 		wg.Go(func() {
 			if err := part(lasting); err != nil {
-				stopServer(err)
+				failed <- err
 			}
 		})
 	}
-	err := server(serving)
+	served := make(chan error, 1)
+	go func() { served <- server.Run(ctx) }()
+	var err error
+	select {
+	case err = <-served:
+	case err = <-failed:
+		_ = server.Close() // why it ends is what failed
+		<-served
+	}
 	stopParts()
 	wg.Wait()
-	if cause := context.Cause(serving); cause != nil && !errors.Is(cause, context.Canceled) {
-		return cause
-	}
 	return err
 }
 
@@ -174,20 +178,20 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	engine := &policies.Engine{}
 	checks := []webhook.Check{{Name: "policies", Check: engine.Ready}}
-	background := map[string]func(context.Context) error{}
+	var background []func(context.Context) error
 
 	loader, err := f.loader(engine, log, m)
 	if err != nil {
 		return err
 	}
-	background["policies"] = loader.Run
+	background = append(background, loader.Run)
 	if f.kubeconfig != "" {
 		n, err := newNamespaces(f.kubeconfig)
 		if err != nil {
 			return err
 		}
 		loader.Options = append(loader.Options, policies.WithNamespaces(n.lookup))
-		background["namespaces"] = n.start
+		background = append(background, n.start)
 		checks = append(checks, webhook.Check{Name: "namespaces", Check: n.ready})
 	}
 	recorder, closeLog, err := f.recorder(stdout)
@@ -196,13 +200,13 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	defer closeLog()
 	if recorder != nil {
-		background["decision log"] = recorder.Start
+		background = append(background, recorder.Start)
 	}
 	identity, err := f.certificates(log)
 	if err != nil {
 		return err
 	}
-	background["certificates"] = identity.source.Start
+	background = append(background, identity.source.Start)
 	if err := m.follow(identity.notAfter, recorder); err != nil {
 		return err
 	}
@@ -211,7 +215,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	if follow != nil {
-		background["client authority"] = follow
+		background = append(background, follow)
 	}
 	w := wiring{engine: engine, recorder: recorder, metrics: m, memory: f.memory, exempt: f.exemptNamespaces}
 	server, err := f.server(w, identity, clients, log)
@@ -219,12 +223,12 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	checks = append(checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: identity.ready})
-	background["probes"] = webhook.NewProbes(webhook.ProbesOptions{
+	background = append(background, webhook.NewProbes(webhook.ProbesOptions{
 		Address: f.healthListen, Checks: checks, Metrics: m.registry, Log: log,
-	}).Run
+	}).Run)
 	if err := f.announceCA(stdout, identity.source.CABundle()); err != nil {
 		return err
 	}
 	log.Info("serving", "listen", f.listen, "health", f.healthListen, "version", version())
-	return outlive(ctx, server.Run, background)
+	return outlive(ctx, server, background)
 }

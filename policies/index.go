@@ -116,7 +116,8 @@ func (x index) candidates(req *review.Request) []asked {
 	return stage.wildcard
 }
 
-// concerns reports whether a policy's operations include the request's.
+// concerns reports whether a policy's operations include the request's. A question that names none, as those about images and tokens,
+// is about whatever is done.
 func (m Match) concerns(req *review.Request) bool {
-	return len(m.Operations) == 0 || req.Verb == "*" || slices.Contains(m.Operations, req.Verb)
+	return len(m.Operations) == 0 || req.Verb == "" || req.Verb == "*" || slices.Contains(m.Operations, req.Verb)
 }

@@ -75,6 +75,24 @@ func TestTheIndexFindsWhatConcernsARequest(t *testing.T) {
 	}
 }
 
+func TestOperations(t *testing.T) {
+	for _, c := range []struct {
+		operations []string
+		verb       string
+		want       bool
+	}{
+		{nil, "delete", true},
+		{[]string{"create", "update"}, "create", true},
+		{[]string{"create", "update"}, "delete", false},
+		{[]string{"create", "update"}, "", true}, // an ImageReview does not say what is done
+		{[]string{"get"}, "*", true},
+	} {
+		if got := (Match{Operations: c.operations}).concerns(&review.Request{Verb: c.verb}); got != c.want {
+			t.Errorf("%v and %q: %v", c.operations, c.verb, got)
+		}
+	}
+}
+
 func TestMatchConditions(t *testing.T) {
 	selector := func(text string) labels.Selector {
 		s, err := labels.Parse(text)

@@ -81,13 +81,18 @@ pod_spec_path := "spec.template.spec" if not input.request.kind.kind in {"Pod", 
 # description: >-
 #   The pod specification of a Pod, of a workload (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob,
 #   ReplicationController) or of a PodTemplate; undefined for an object without one.
-pod_spec := object.spec if pod_spec_path == "spec"
+pod_spec := spec if {
+	spec := _spec_at[pod_spec_path]
+	is_object(spec)
+}
 
-pod_spec := object.spec.jobTemplate.spec.template.spec if pod_spec_path == "spec.jobTemplate.spec.template.spec"
+_spec_at["spec"] := object.spec
 
-pod_spec := object.template.spec if pod_spec_path == "template.spec"
+_spec_at["spec.jobTemplate.spec.template.spec"] := object.spec.jobTemplate.spec.template.spec
 
-pod_spec := object.spec.template.spec if pod_spec_path == "spec.template.spec"
+_spec_at["template.spec"] := object.template.spec
+
+_spec_at["spec.template.spec"] := object.spec.template.spec
 
 # METADATA
 # title: Containers

@@ -95,6 +95,11 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 	stage := asked[0].Stage
 	admission := stage == review.Validate || stage == review.Mutate
 	for _, text := range m.Resources {
+		if text == "*" && !admission {
+			// To who asks for permission "*" is everything, subresources and paths included, as it is in RBAC.
+			out.Resources = nil
+			break
+		}
 		found, err := resource(text, stage)
 		if err != nil {
 			return out, fmt.Errorf("match.resources: %w", err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -15,8 +16,8 @@ import (
 )
 
 // parameters validates what was given against the schema in a policy's METADATA and fills in its defaults. Both may be empty:
-// a policy without a schema takes no parameters. A member the schema does not name is refused unless the schema allows others,
-// because a misspelt parameter is one that silently does not apply.
+// a policy without a schema takes no parameters. A parameter the schema does not name is refused unless the schema allows others: a
+// misspelt one would silently not apply.
 func parameters(schema, given json.RawMessage) (policies.Value, error) {
 	if len(schema) == 0 {
 		if len(given) > 0 && string(given) != "null" && string(given) != "{}" {
@@ -28,11 +29,11 @@ func parameters(schema, given json.RawMessage) (policies.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the schema of the parameters: %w", err)
 	}
-	closed := closeObjects(described)
+	described = closed(described)
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
 	const name = "portcullis:parameters"
-	if err := compiler.AddResource(name, closed); err != nil {
+	if err := compiler.AddResource(name, described); err != nil {
 		return nil, fmt.Errorf("the schema of the parameters: %w", err)
 	}
 	compiled, err := compiler.Compile(name)
@@ -45,7 +46,7 @@ func parameters(schema, given json.RawMessage) (policies.Value, error) {
 			return nil, fmt.Errorf("parameters: %w", err)
 		}
 	}
-	value = fill(closed, value)
+	value = fill(described, value)
 	if err := compiled.Validate(value); err != nil {
 		return nil, describe("parameters", err)
 	}
@@ -72,32 +73,21 @@ func decode(text []byte) (any, error) {
 	return out, err
 }
 
-// closeObjects returns the schema with additionalProperties false wherever properties are listed and nothing else is said.
-func closeObjects(schema any) any {
-	switch s := schema.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(s)+1)
-		for key, value := range s {
-			if key != "default" && key != "enum" && key != "const" && key != "examples" {
-				value = closeObjects(value)
-			}
-			out[key] = value
-		}
-		_, lists := s["properties"].(map[string]any)
-		_, says := s["additionalProperties"]
-		_, patterns := s["patternProperties"]
-		if lists && !says && !patterns && s["type"] == "object" {
-			out["additionalProperties"] = false
-		}
-		return out
-	case []any:
-		out := make([]any, len(s))
-		for i := range s {
-			out[i] = closeObjects(s[i])
-		}
-		return out
+// closed returns the schema with additionalProperties false, unless it says something of its own about members it does not list.
+// Below the first level the schema is taken as it is written.
+func closed(schema any) any {
+	s, ok := schema.(map[string]any)
+	if !ok {
+		return schema
 	}
-	return schema
+	for _, says := range []string{"additionalProperties", "patternProperties", "unevaluatedProperties"} {
+		if _, ok := s[says]; ok {
+			return schema
+		}
+	}
+	out := maps.Clone(s)
+	out["additionalProperties"] = false
+	return out
 }
 
 // fill returns the value with the schema's defaults where members are absent, at every level.

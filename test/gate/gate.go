@@ -213,8 +213,12 @@ func (g *Gate) Log() string { return g.log.String() }
 // stopTime is how long a process has to end by itself; it is more than the drain and the shutdown of a server without load.
 const stopTime = 10 * time.Second
 
-// Stop stops the control plane first, so that it calls nobody who is gone, and then Portcullis.
+// Stop tells Portcullis to end, which drains first, and stops the control plane meanwhile: while it drains it still answers the API
+// server's last calls, and when it is gone it no longer watches the API server, which would wait for that.
 func (g *Gate) Stop() error {
+	if g.ended != nil {
+		_ = g.server.Process.Signal(syscall.SIGTERM)
+	}
 	var err error
 	if g.Cluster != nil {
 		err = g.Cluster.Stop()
@@ -222,7 +226,6 @@ func (g *Gate) Stop() error {
 	if g.ended == nil {
 		return err
 	}
-	_ = g.server.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-g.ended:
 	case <-time.After(stopTime):

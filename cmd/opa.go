@@ -1,0 +1,202 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	opacmd "github.com/open-policy-agent/opa/cmd"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/policies/library"
+)
+
+// opaMounts are the commands of OPA we have, to the flag. Those that compile policies do so with our language, and those that read
+// a policy directory find the helper package of the library and pass over the fixtures in it.
+var opaMounts = []struct {
+	name string
+	// helper is how a command is handed the helper package: as an "argument", with a flag ("data"), or not at all. A bundle
+	// goes without, as the server that loads it has its own.
+	helper string
+}{
+	{name: "bench", helper: "data"},
+	{name: "build"},
+	{name: "check", helper: "argument"},
+	{name: "deps", helper: "data"},
+	{name: "eval", helper: "data"},
+	{name: "fmt"},
+	{name: "inspect"},
+	{name: "parse"},
+	{name: "sign"},
+	{name: "test", helper: "argument"},
+}
+
+// fixtures stand beside the policies of a directory. To OPA they would be data, and two that hold the same key a conflict.
+var fixtures = []string{"allow.yaml", "deny.yaml"}
+
+// errSaid stands for an error a command of OPA has printed already.
+var errSaid = errors.New("")
+
+func opaCommands() []*cobra.Command {
+	// OPA mounts all its commands on a root; the ones we have are taken off it. Their help names the program after it.
+	root := &cobra.Command{Use: "portcullis"}
+	opacmd.Command(root, "Portcullis")
+	var mounted []*cobra.Command
+	for _, mount := range opaMounts {
+		for _, c := range root.Commands() {
+			if c.Name() != mount.name {
+				continue
+			}
+			root.RemoveCommand(c)
+			run := c.RunE
+			c.RunE = func(c *cobra.Command, args []string) error { return opaRun(c, args, mount.helper, run) }
+			mounted = append(mounted, c)
+		}
+	}
+	return mounted
+}
+
+// opaRun runs a command of OPA. Its flags take capabilities and modules as files only, so they are put in a directory that goes when
+// the command ends. What the user set is left alone.
+func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Command, []string) error) error {
+	if ignore, ok := flagValue(c, "ignore").(pflag.SliceValue); ok {
+		for _, name := range fixtures {
+			if err := ignore.Append(name); err != nil {
+				return fmt.Errorf("--ignore: %w", err)
+			}
+		}
+	}
+	dir, err := os.MkdirTemp("", "portcullis-")
+	if err != nil {
+		return fmt.Errorf("a directory for the language of policies: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	if flag := c.Flags().Lookup("capabilities"); flag != nil && !flag.Changed {
+		file := filepath.Join(dir, "capabilities.json")
+		if err := writeCapabilities(file); err != nil {
+			return err
+		}
+		if err := flag.Value.Set(file); err != nil {
+			return fmt.Errorf("--capabilities: %w", err)
+		}
+	}
+	if wantsHelper(c, args, helper) {
+		file := filepath.Join(dir, library.Helper)
+		source, err := fs.ReadFile(library.FS(), library.Helper)
+		if err == nil {
+			err = os.WriteFile(file, source, 0o600)
+		}
+		if err != nil {
+			return fmt.Errorf("the package data.portcullis.kubernetes: %w", err)
+		}
+		if helper == "argument" {
+			args = append([]string{file}, args...)
+		} else if err := flagValue(c, helper).Set(file); err != nil {
+			return fmt.Errorf("--%s: %w", helper, err)
+		}
+	}
+	return opaExit(c, run(c, args))
+}
+
+// writeCapabilities spells out that no host may be reached: OPA leaves an empty list out, and takes a missing one for any host.
+func writeCapabilities(file string) error {
+	text, err := json.Marshal(struct {
+		*ast.Capabilities
+		AllowNet []string `json:"allow_net"`
+	}{language.Capabilities(), []string{}})
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("the language of policies: %w", err)
+	}
+	return nil
+}
+
+// wantsHelper reports whether what the command reads mentions the helper package and does not define it. Otherwise the package is
+// left out, so that it does not count in the coverage of policies that have nothing to do with it.
+func wantsHelper(c *cobra.Command, args []string, helper string) bool {
+	var paths []string
+	switch helper {
+	case "argument":
+		// Bundles have roots of their own, with which a module beside them would collide.
+		if bundle := flagValue(c, "bundle"); bundle != nil && bundle.String() == "true" {
+			return false
+		}
+		paths = args
+	case "data":
+		// The flag gives its paths away only joined by commas. A path with a comma in it is then not found, and goes without.
+		paths = strings.Split(flagValue(c, helper).String(), ",")
+	default:
+		return false
+	}
+	const helperPackage = "portcullis.kubernetes"
+	mentioned := strings.Contains(strings.Join(args, " "), "data."+helperPackage) // in a query
+	defined := false
+	for _, path := range paths {
+		_ = filepath.WalkDir(strings.TrimPrefix(path, "file://"), func(file string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || filepath.Ext(file) != ".rego" {
+				return nil // what cannot be read is for OPA to complain about
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				return nil
+			}
+			for line := range strings.Lines(string(source)) {
+				mentioned = mentioned || strings.Contains(line, "data."+helperPackage)
+				defined = defined || strings.TrimSpace(line) == "package "+helperPackage
+			}
+			return nil
+		})
+	}
+	return mentioned && !defined
+}
+
+// opaExit turns the way a command of OPA ends into ours. They have printed what there is to say.
+func opaExit(c *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	explain(c, err)
+	var exit *opacmd.ExitError
+	if !errors.As(err, &exit) {
+		return &exitError{code: exitFault, err: errSaid}
+	}
+	if exit.Exit == exitRefused {
+		return errRefused
+	}
+	return &exitError{code: exit.Exit, err: errSaid}
+}
+
+// explain adds why a function is missing to what OPA said about it, which is only that it is undefined.
+func explain(c *cobra.Command, err error) {
+	var said ast.Errors
+	if format := flagValue(c, "format"); !errors.As(err, &said) || (format != nil && format.String() == "json") {
+		return
+	}
+	var explained ast.Errors
+	if !errors.As(language.Explain(said), &explained) {
+		return
+	}
+	for i, e := range explained {
+		if e.Message != said[i].Message {
+			_, _ = io.WriteString(c.ErrOrStderr(), e.Error()+"\n")
+		}
+	}
+}
+
+// flagValue is the value of a flag, nil where the command has none of that name.
+func flagValue(c *cobra.Command, name string) pflag.Value {
+	if flag := c.Flags().Lookup(name); flag != nil {
+		return flag.Value
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+# METADATA
+# title: Users of an identity provider
+# description: >-
+#   A JSON web token of a configured issuer, signed with ES256 or RS256 by one of its keys, is a user of the cluster. It must
+#   expire and be meant for one of the audiences of the issuer. Names and groups that begin with system: belong to Kubernetes:
+#   a token that claims one is nobody's. About any other token this policy has no opinion.
+# related_resources:
+# - ref: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
+#   description: Webhook token authentication
+# - ref: https://www.rfc-editor.org/rfc/rfc7519
+#   description: JSON web tokens
+# custom:
+#   portcullis:
+#     severity: critical
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       required: [issuers]
+#       properties:
+#         apiAudiences:
+#           description: >-
+#             The audiences of the API server, as its flag --api-audiences has them. A review names the audiences a token shall
+#             be good for; each must be one of these or of the issuer's, or a token meant for one service would open another.
+#           type: array
+#           items: {type: string, minLength: 1}
+#           default: [https://kubernetes.default.svc.cluster.local]
+#         issuers:
+#           description: The issuers whose tokens are accepted.
+#           type: array
+#           minItems: 1
+#           items:
+#             type: object
+#             additionalProperties: false
+#             required: [issuer, audiences, jwks]
+#             properties:
+#               issuer:
+#                 description: The issuer, exactly as the claim iss has it.
+#                 type: string
+#                 minLength: 1
+#               audiences:
+#                 description: The audiences, one of which the claim aud must have.
+#                 type: array
+#                 minItems: 1
+#                 items: {type: string, minLength: 1}
+#               jwks:
+#                 description: The public keys of the issuer, as its JSON web key set has them.
+#                 type: object
+#                 required: [keys]
+#                 properties:
+#                   keys:
+#                     description: The keys.
+#                     type: array
+#                     minItems: 1
+#                     items:
+#                       type: object
+#                       required: [kty]
+#                       properties:
+#                         kty:
+#                           description: The type of the key.
+#                           type: string
+#                           enum: [EC, RSA]
+#                         d:
+#                           description: The private part, which does not belong here.
+#                           not: {}
+#               usernameClaim:
+#                 description: >-
+#                   The claim with the name of the user. An email address must not be one the issuer marks as unverified.
+#                 type: string
+#                 minLength: 1
+#                 default: sub
+#               groupsClaim:
+#                 description: The claim with the groups of the user, a list of texts or one text.
+#                 type: string
+#                 minLength: 1
+#                 default: groups
+#               prefix:
+#                 description: What is put before names and groups, so that those of two issuers do not meet.
+#                 type: string
+#                 default: ""
+#       examples:
+#       - issuers:
+#         - issuer: https://login.example.com
+#           audiences: [kubernetes]
+#           usernameClaim: name
+#           prefix: "example:"
+#           jwks:
+#             keys:
+#             - {kty: EC, crv: P-256, use: sig, alg: ES256, kid: es-1, x: NTgbihyuRfs-_O1JBJBAJxAnU2LpnliZjlf3HnaGqqE, y: 2HqSR31DcBfz4pgK4uSS5lkRsGi_0x5zc36qx0zNyfs}
+package portcullis.library.access.jwt
+
+user := candidates[0]
+
+candidates := [candidate |
+	some issuer in input.parameters.issuers
+	issuer.issuer == payload.iss
+	acceptable_for(issuer)
+	claims := verified(issuer)
+	is_number(claims.exp)
+	candidate := {
+		"username": username(issuer, claims),
+		"uid": object.get(claims, "sub", ""),
+		"groups": groups(issuer, claims),
+		"extra": {},
+	}
+	every name in array.concat([candidate.username], candidate.groups) {
+		not startswith(name, "system:")
+	}
+]
+
+# What the token says before it is believed, to find issuer and key. Decoding by hand rather than with io.jwt.decode, which does
+# not survive a token whose header has a content type that is no text.
+parts := split(input.spec.token, ".")
+
+header := json.unmarshal(base64url.decode(parts[0]))
+
+payload := json.unmarshal(base64url.decode(parts[1]))
+
+acceptable_for(issuer) if {
+	every audience in object.get(input.spec, "audiences", []) {
+		audience in array.concat(issuer.audiences, input.parameters.apiAudiences)
+	}
+}
+
+# Also checks the times exp, where there is one, and nbf.
+verified(issuer) := claims if {
+	header.alg in {"ES256", "RS256"}
+	keys := [key | some key in issuer.jwks.keys; usable(key)]
+	some audience in issuer.audiences
+	[valid, _, claims] := io.jwt.decode_verify(input.spec.token, {
+		"cert": json.marshal({"keys": keys}),
+		"alg": header.alg,
+		"iss": issuer.issuer,
+		"aud": audience,
+		"time": time.now_ns(),
+	})
+	valid
+}
+
+# A token that names its key is checked with that key alone.
+usable(key) if {
+	object.get(header, "kid", null) in {key.kid, null}
+	object.get(key, "use", "sig") == "sig"
+}
+
+username(issuer, claims) := concat("", [object.get(issuer, "prefix", ""), name]) if {
+	claim := object.get(issuer, "usernameClaim", "sub")
+	name := claims[claim]
+	name != ""
+	not unverified(claim, claims)
+}
+
+unverified("email", claims) if object.get(claims, "email_verified", true) != true
+
+groups(issuer, claims) := [concat("", [object.get(issuer, "prefix", ""), name]) | some name in names] if {
+	claimed := object.get(claims, object.get(issuer, "groupsClaim", "groups"), [])
+	names := {"string": [claimed], "array": claimed}[type_name(claimed)]
+	every name in names {
+		is_string(name)
+	}
+}

@@ -1,0 +1,44 @@
+# METADATA
+# title: Deletion protection
+# description: >-
+#   An object with the protecting annotation cannot be deleted. Taking the annotation off is a separate update by design: a
+#   mistaken command deletes, but does not first edit. Objects in a protected namespace are not protected by it, and a
+#   namespace that is deleted keeps waiting for protected objects in it. Pods that are evicted are not deleted by a user and
+#   are not held back.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
+#   description: Annotations
+# custom:
+#   portcullis:
+#     severity: medium
+#     match:
+#       resources:
+#       - configmaps
+#       - customresourcedefinitions.apiextensions.k8s.io
+#       - namespaces
+#       - persistentvolumeclaims
+#       - persistentvolumes
+#       - secrets
+#       - services
+#       - workloads
+#       operations: [DELETE]
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       properties:
+#         annotation:
+#           description: The annotation that protects an object when its value is "true".
+#           type: string
+#           minLength: 1
+#           default: portcullis.dev/protected
+package portcullis.library.metadata.deletion_protection
+
+import data.portcullis.kubernetes
+
+deny contains {"message": message, "field": field} if {
+	kubernetes.operation == "DELETE"
+	key := input.parameters.annotation
+	kubernetes.annotations[key] == "true"
+	field := sprintf("metadata.annotations[%q]", [key])
+	message := sprintf("%s is protected from deletion; remove its annotation %q first", [input.request.kind.kind, key])
+}

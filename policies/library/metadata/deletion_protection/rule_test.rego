@@ -1,0 +1,37 @@
+package portcullis.library.metadata.deletion_protection_test
+
+import data.portcullis.library.metadata.deletion_protection
+
+delete(annotations) := {
+	"request": {
+		"operation": "DELETE",
+		"kind": {"kind": "PersistentVolumeClaim"},
+		"object": null,
+		"oldObject": {"metadata": {"annotations": annotations}},
+	},
+	"parameters": {"annotation": "portcullis.dev/protected"},
+}
+
+test_protected_object_is_kept if {
+	deletion_protection.deny == {{
+		"message": `PersistentVolumeClaim is protected from deletion; remove its annotation "portcullis.dev/protected" first`,
+		"field": `metadata.annotations["portcullis.dev/protected"]`,
+	}} with input as delete({"portcullis.dev/protected": "true"})
+}
+
+test_other_objects_go if {
+	some annotations in [null, {}, {"portcullis.dev/protected": "false"}, {"example.com/protected": "true"}]
+	deletion_protection.deny == set() with input as delete(annotations)
+}
+
+test_the_update_that_removes_the_annotation_is_allowed if {
+	deletion_protection.deny == set() with input as {
+		"request": {
+			"operation": "UPDATE",
+			"kind": {"kind": "PersistentVolumeClaim"},
+			"object": {"metadata": {}},
+			"oldObject": {"metadata": {"annotations": {"portcullis.dev/protected": "true"}}},
+		},
+		"parameters": {"annotation": "portcullis.dev/protected"},
+	}
+}

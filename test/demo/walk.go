@@ -1,0 +1,210 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/portcullis-dev/portcullis/test/gate"
+)
+
+// walk goes through the callouts one by one.
+type walk struct {
+	gate  *gate.Gate
+	login login
+	out   io.Writer
+	steps int
+}
+
+// prepare makes what the walk needs: two namespaces, a Secret, and an administrator whom RBAC allows everything.
+func (w *walk) prepare(ctx context.Context) error {
+	for _, args := range [][]string{
+		{"create", "namespace", "shop"},
+		{"label", "namespace", "shop", "team=payments"},
+		{"create", "namespace", "vault"},
+		{"create", "secret", "generic", "master-key", "--namespace=vault", "--from-literal=key=s3cr3t"},
+		{"create", "clusterrolebinding", "alice", "--clusterrole=cluster-admin", "--user=alice"},
+	} {
+		if _, _, err := w.gate.Kubectl(ctx, "", nil, args...); err != nil {
+			return err
+		}
+	}
+	// Pods need their namespace's service account, which a controller makes.
+	return eventually(ctx, func() error {
+		_, _, err := w.gate.Kubectl(ctx, "", nil, "get", "serviceaccount", "default", "--namespace=shop")
+		return err
+	})
+}
+
+// run is the walk. It ends at the first surprise.
+func (w *walk) run(ctx context.Context) error {
+	token, err := w.login.token("jane", "developers")
+	if err != nil {
+		return err
+	}
+	manifest := func(name string) string { return filepath.Join(dir, "manifests", name) }
+	webOf := "jsonpath={.metadata.labels}{\"\\n\"}{.spec.securityContext}{\"\\n\"}{.spec.containers[0].securityContext}{\"\\n\"}"
+	for _, s := range []step{
+		{
+			title: "validate: a Pod that breaks the rules is refused, and every violation is named",
+			args:  []string{"apply", "--namespace=shop", "-f", manifest("bad.yaml")},
+			fails: true, expect: []string{"denied the request", "privileged", "hostNetwork", "app-label", "runAsNonRoot"},
+		},
+		{
+			title: "the corrected Pod is admitted ...",
+			args:  []string{"apply", "--namespace=shop", "-f", manifest("good.yaml")}, expect: []string{"pod/web created"},
+		},
+		{
+			title:  "mutate: ... and has been given its namespace's team and safe defaults",
+			args:   []string{"get", "pod", "web", "--namespace=shop", "-o", webOf},
+			expect: []string{`"team":"payments"`, `"runAsNonRoot":true`, `"allowPrivilegeEscalation":false`},
+		},
+		{
+			title: "guard: alice is cluster-admin, which RBAC confirms ...",
+			user:  "alice", args: []string{"get", "secrets", "--namespace=shop"}, expect: []string{"No resources found"},
+		},
+		{
+			title: "... but nobody reads the Secrets of a sealed namespace",
+			user:  "alice", args: []string{"get", "secret", "master-key", "--namespace=vault"},
+			fails: true, expect: []string{"Forbidden", "sealed-vault"},
+		},
+		{
+			title: "grant: RBAC gives the person on call nothing ...",
+			user:  "oncall", args: []string{"get", "pods", "--namespace=vault"}, fails: true, expect: []string{"Forbidden"},
+		},
+		{
+			title: "... but the glass may be broken in the shop, for an hour",
+			user:  "oncall", args: []string{"get", "pods", "--namespace=shop"}, expect: []string{"web"},
+		},
+		{
+			title: "authenticate: a token of our own issuer is a login",
+			args:  []string{"auth", "whoami", "--token=" + token}, expect: []string{"demo:jane", "demo:developers"},
+		},
+		{
+			title: "image: an image from elsewhere does not run",
+			args:  []string{"apply", "--namespace=shop", "-f", manifest("elsewhere.yaml")},
+			fails: true, expect: []string{"image policy webhook backend denied", "our-registry-only"},
+		},
+		{
+			title: "a policy of one's own: " + filepath.Join(dir, "policies", "names.rego"),
+			args:  []string{"create", "configmap", "tmp-1", "--namespace=shop"},
+			fails: true, expect: []string{"demo.names: the name begins with tmp-; say what it is for"},
+		},
+	} {
+		if err := w.take(ctx, s); err != nil {
+			return err
+		}
+	}
+	return w.edit(ctx)
+}
+
+// step is one command of the walk and what it must show.
+type step struct {
+	title  string
+	user   string // of those with a kubeconfig; empty is the administrator
+	args   []string
+	fails  bool
+	expect []string
+}
+
+// take runs a step, shows it as a person would have seen it, and is surprised by anything unexpected.
+func (w *walk) take(ctx context.Context, s step) error {
+	stdout, stderr, err := w.gate.Kubectl(ctx, s.user, nil, s.args...)
+	if exit := errors.Unwrap(err); err != nil && exit == nil {
+		return err
+	}
+	shown := strings.TrimRight(stdout+stderr, "\n")
+	w.steps++
+	fmt.Fprintf(w.out, "\n%2d  %s\n", w.steps, s.title)
+	fmt.Fprintf(w.out, "    %s$ kubectl %s\n", cmp.Or(s.user, "admin"), strings.Join(readable(s.args), " "))
+	for line := range strings.Lines(shown) {
+		fmt.Fprintf(w.out, "    %s\n", strings.TrimRight(line, "\n"))
+	}
+	if (err != nil) != s.fails {
+		return fmt.Errorf("step %d is a surprise: it should %s", w.steps, map[bool]string{true: "be refused", false: "succeed"}[s.fails])
+	}
+	for _, want := range s.expect {
+		if !strings.Contains(shown, want) {
+			return fmt.Errorf("step %d is a surprise: %q is not in what it shows", w.steps, want)
+		}
+	}
+	return nil
+}
+
+// readable shortens what nobody wants to read.
+func readable(args []string) []string {
+	out := make([]string, len(args))
+	for i, arg := range args {
+		switch {
+		case strings.HasPrefix(arg, "--token="):
+			arg = arg[:min(len(arg), 20)] + "..."
+		case strings.ContainsAny(arg, " {}\"\\"):
+			arg = "'" + arg + "'"
+		}
+		out[i] = arg
+	}
+	return out
+}
+
+// edit changes the policy as an editor would, and looks for the next request to be judged by it.
+func (w *walk) edit(ctx context.Context) error {
+	file := filepath.Join(dir, "policies", "names.rego")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(string(text), "tmp-", "test-")), 0o600); err != nil {
+		return err
+	}
+	w.steps++
+	fmt.Fprintf(w.out, "\n%2d  edited, and the next request is judged by it\n    $ sed -i s/tmp-/test-/ %s\n", w.steps, file)
+	if err := eventually(ctx, func() error {
+		_, _, err := w.gate.Kubectl(ctx, "", nil, "create", "configmap", "tmp-1", "--namespace=shop")
+		return err
+	}); err != nil {
+		return fmt.Errorf("step %d is a surprise: the edited policy is not in force: %w", w.steps, err)
+	}
+	fmt.Fprintln(w.out, "    admin$ kubectl create configmap tmp-1 --namespace=shop\n    configmap/tmp-1 created")
+	return nil
+}
+
+// invite says how to go on.
+func (w *walk) invite() {
+	fmt.Fprintf(w.out, `
+The control plane and Portcullis stay up until you press Ctrl-C. In another terminal, at this folder:
+
+    export KUBECONFIG=%s
+    bin/controlplane kubectl get pods -A
+
+Edit what is in %s, then try again: the next request is judged by it. Every decision is a line in
+%s, Portcullis' own log is %s.
+`, w.gate.Kubeconfig, filepath.Join(dir, "policies"), filepath.Join(dir, "decisions.jsonl"), filepath.Join(dir, "portcullis.log"))
+}
+
+// patience bounds the waiting for something that takes milliseconds on an idle machine.
+const patience = 20 * time.Second
+
+// eventually tries until it succeeds or patience ends.
+func eventually(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
