@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/portcullis-dev/portcullis/policies/language"
 	"github.com/portcullis-dev/portcullis/review"
@@ -80,7 +81,7 @@ func compilePolicy(spec Spec) (policy *Policy, err error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, oneALine(language.Explain(compiler.Errors))
 	}
-	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: spec.NeedsNamespace()}
+	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: readsNamespace(compiler, spec)}
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}
@@ -128,6 +129,35 @@ func prepare(compiler *ast.Compiler, spec Spec, rule Rule) (*query, error) {
 		}
 	}
 	return &query{stage: rule.Stage, rule: rule.Name, body: body, compiled: qc, answer: answer}, nil
+}
+
+// readsNamespace reports whether some rule that the policy's rules can reach reads input.namespace, so that without the Namespace
+// object there is no answer.
+func readsNamespace(compiler *ast.Compiler, spec Spec) bool {
+	var queue []util.T
+	for _, rule := range spec.Rules {
+		for _, r := range compiler.GetRulesExact(spec.Package.Append(ast.StringTerm(rule.Name))) {
+			queue = append(queue, r)
+		}
+	}
+	found, seen := false, map[util.T]bool{}
+	for len(queue) > 0 && !found {
+		next := queue[0]
+		queue = queue[1:]
+		rule, ok := next.(*ast.Rule)
+		if seen[next] || !ok {
+			continue
+		}
+		seen[next] = true
+		ast.WalkRefs(rule, func(ref ast.Ref) bool {
+			found = found || len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(ast.InternedTerm("namespace"))
+			return found
+		})
+		for dependency := range compiler.Graph.Dependencies(next) {
+			queue = append(queue, dependency)
+		}
+	}
+	return found
 }
 
 // checkShape holds a rule to what its name promises. A deny that is one value would be undefined where nothing is wrong, and a

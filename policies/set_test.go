@@ -197,7 +197,9 @@ func TestNamespaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	selecting := specOf(t, "selecting", "package selecting\ndeny contains \"no\"", func(s *Spec) { s.Match.NamespaceLabels = selector })
-	reading := specOf(t, "reading", "package reading\ndeny contains input.namespace.metadata.name", func(s *Spec) { s.OnError = OnErrorWarn })
+	reading := specOf(t, "reading", "package reading\ndeny contains data.helper.name", func(s *Spec) { s.OnError = OnErrorWarn })
+	// What another package reads for it counts.
+	reading.Modules = append(reading.Modules, specOf(t, "helper", "package helper\nname := input.namespace.metadata.name").Modules...)
 	object, err := ParseValue([]byte(`{"metadata":{"name":"shop","labels":{"tier":"prod"}}}`))
 	if err != nil {
 		t.Fatal(err)

@@ -54,20 +54,3 @@ type Spec struct {
 	Enforcement Enforcement
 	OnError     OnError
 }
-
-// NeedsNamespace reports whether some module of the policy reads input.namespace, so that without the Namespace object it has no answer.
-func (s Spec) NeedsNamespace() bool {
-	needs := false
-	for _, module := range s.Modules {
-		if !s.Package.Equal(module.Package.Path) {
-			continue
-		}
-		ast.WalkRefs(module, func(ref ast.Ref) bool {
-			if len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(ast.InternedTerm("namespace")) {
-				needs = true
-			}
-			return needs
-		})
-	}
-	return needs
-}

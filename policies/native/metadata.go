@@ -20,6 +20,7 @@ type metadata struct {
 	Parameters  json.RawMessage `json:"parameters"`
 	Enforcement string          `json:"enforcement"`
 	OnError     string          `json:"onError"`
+	Data        []string        `json:"data"`
 
 	title, description string
 }
@@ -53,6 +54,9 @@ func readMetadata(modules []module) (found metadata, ok bool, err error) {
 }
 
 func (m metadata) check() error {
+	if len(m.Data) > 0 {
+		return errors.New("data: objects of the cluster are not available to policies in this version; only input.namespace is")
+	}
 	switch m.Severity {
 	case "", "low", "medium", "high", "critical":
 		return nil

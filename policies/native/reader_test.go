@@ -167,6 +167,7 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 		{"glob", "a.rego", meta("#     match: {namespaces: [\"a*b\"]}\n"), `a.rego:5: policy a: match.namespaces: "a*b" has an asterisk in the middle; a name may start and end with one`},
 		{"enforcement", "a.rego", meta("#     enforcement: block\n"), `a.rego:5: policy a: enforcement "block" is none of deny, warn, audit and off`},
 		{"onError", "a.rego", meta("#     onError: ignore\n"), `a.rego:5: policy a: onError "ignore" is none of deny, warn and allow`},
+		{"data", "a.rego", meta("#     data: [pods]\n"), `a.rego:1: custom.portcullis: data: objects of the cluster are not available to policies in this version; only input.namespace is`},
 		{"schema", "a.rego", meta("#     parameters: {type: objekt}\n"), `a.rego:5: policy a: the schema of the parameters is not a JSON schema: schema.type: value must be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'`},
 		{"library package", "a.rego", "package portcullis.kubernetes\n\nx := 1\n", "a.rego:1: package data.portcullis.kubernetes belongs to the library; give yours another name"},
 		{"allow alone", "a.rego", "# METADATA\n# custom:\n#   portcullis: {severity: low}\npackage a\n\nallow if true\n", `a.rego:4: policy a: the package defines allow alone; write "stage: grant" in match if it is to allow what RBAC does not`},

@@ -23,6 +23,9 @@ import (
 // stays below 100 in practice; encoding/json's own bound of 10,000 would let one request hold a goroutine stack of megabytes.
 const MaxDepth = 512
 
+// maxExponent is how many digits an exponent may have; those of a float64 have three.
+const maxExponent = 3
+
 // Kind is the type of a JSON value, told by its first byte.
 type Kind string
 
@@ -380,7 +383,7 @@ func (d *Decoder) Number() ([]byte, error) {
 	case !digits():
 		return nil, d.fail("a digit should follow the minus sign")
 	}
-	plain := true
+	exponent := 0 // digits of it
 	if d.pos < len(d.data) && d.data[d.pos] == '.' {
 		d.pos++
 		if !digits() {
@@ -388,17 +391,23 @@ func (d *Decoder) Number() ([]byte, error) {
 		}
 	}
 	if d.pos < len(d.data) && (d.data[d.pos] == 'e' || d.data[d.pos] == 'E') {
-		plain = false
 		if d.pos++; d.pos < len(d.data) && (d.data[d.pos] == '+' || d.data[d.pos] == '-') {
 			d.pos++
 		}
+		from := d.pos
 		if !digits() {
 			return nil, d.fail("a digit should follow the exponent sign")
 		}
+		exponent = d.pos - from
 	}
 	number := d.data[start:d.pos]
+	// Decoders differ in what they make of an exponent of many digits, even where the number is zero.
+	if exponent > maxExponent {
+		d.pos = start
+		return nil, d.fail("a number is out of range")
+	}
 	// Only an exponent or some 300 digits can leave the range of a float64.
-	if !plain || len(number) > 300 {
+	if exponent > 0 || len(number) > 300 {
 		if f, err := strconv.ParseFloat(string(number), 64); err != nil || math.IsInf(f, 0) {
 			d.pos = start
 			return nil, d.fail("a number is out of range")

@@ -112,6 +112,7 @@ func TestRefused(t *testing.T) {
 		{`1.`, "a digit should follow the decimal point"},
 		{`-`, "a digit should follow the minus sign"},
 		{`1e`, "a digit should follow the exponent sign"},
+		{`0e1000`, "at byte 0: a number is out of range"},
 		{`1e999`, "at byte 0: a number is out of range"},
 		{strings.Repeat("9", 400), "at byte 0: a number is out of range"},
 		{`tru`, "unexpected character 't'"},
