@@ -12,6 +12,7 @@ import (
 
 	opacmd "github.com/open-policy-agent/opa/cmd"
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/loader"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -41,9 +42,6 @@ var opaMounts = []struct {
 
 // fixtures stand beside the policies of a directory. To OPA they would be data, and two that hold the same key a conflict.
 var fixtures = []string{"allow.yaml", "deny.yaml"}
-
-// errSaid stands for an error a command of OPA has printed already.
-var errSaid = errors.New("")
 
 func opaCommands() []*cobra.Command {
 	// OPA mounts all its commands on a root; the ones we have are taken off it. Their help names the program after it.
@@ -141,21 +139,16 @@ func wantsHelper(c *cobra.Command, args []string, helper string) bool {
 	const helperPackage = "portcullis.kubernetes"
 	mentioned := strings.Contains(strings.Join(args, " "), "data."+helperPackage) // in a query
 	defined := false
-	for _, path := range paths {
-		_ = filepath.WalkDir(strings.TrimPrefix(path, "file://"), func(file string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || filepath.Ext(file) != ".rego" {
-				return nil // what cannot be read is for OPA to complain about
-			}
-			source, err := os.ReadFile(file)
-			if err != nil {
-				return nil
-			}
-			for line := range strings.Lines(string(source)) {
-				mentioned = mentioned || strings.Contains(line, "data."+helperPackage)
-				defined = defined || strings.TrimSpace(line) == "package "+helperPackage
-			}
-			return nil
-		})
+	files, _ := loader.FilteredPaths(paths, nil) // what cannot be read is for OPA to complain about
+	for _, file := range files {
+		if filepath.Ext(file) != ".rego" {
+			continue
+		}
+		source, _ := os.ReadFile(file)
+		for line := range strings.Lines(string(source)) {
+			mentioned = mentioned || strings.Contains(line, "data."+helperPackage)
+			defined = defined || strings.TrimSpace(line) == "package "+helperPackage
+		}
 	}
 	return mentioned && !defined
 }
@@ -168,12 +161,12 @@ func opaExit(c *cobra.Command, err error) error {
 	explain(c, err)
 	var exit *opacmd.ExitError
 	if !errors.As(err, &exit) {
-		return &exitError{code: exitFault, err: errSaid}
+		return &exitError{code: exitFault}
 	}
 	if exit.Exit == exitRefused {
 		return errRefused
 	}
-	return &exitError{code: exit.Exit, err: errSaid}
+	return &exitError{code: exit.Exit}
 }
 
 // explain adds why a function is missing to what OPA said about it, which is only that it is undefined.

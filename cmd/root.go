@@ -22,17 +22,22 @@ const (
 	exitRefused = 2 // a test failed, a request was denied
 )
 
-// exitError is an error that ends the program with a code of its own. Its message may be empty when all has been said.
+// exitError is an error that ends the program with a code of its own. It has no err when all has been said.
 type exitError struct {
 	code int
 	err  error
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }
 
 // errRefused says, after the results were printed, that something in them was refused.
-var errRefused = &exitError{code: exitRefused, err: errors.New("refused")}
+var errRefused = &exitError{code: exitRefused}
 
 // Main runs the command line with args, which do not include the program's name, until it is done or the process is told to end, and
 // returns the exit code.
@@ -56,10 +61,10 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errRefused):
-		return exitRefused
 	case errors.As(err, &exit):
-		fmt.Fprintln(stderr, "portcullis: "+exit.Error())
+		if exit.err != nil { // OPA's commands have said what is wrong themselves
+			fmt.Fprintln(stderr, "portcullis: "+exit.Error())
+		}
 		return exit.code
 	}
 	for line := range strings.Lines(strings.TrimRight(err.Error(), "\n")) {

@@ -63,6 +63,9 @@ func (i identity) ready() error {
 func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
 	if f.certDir != "" && exists(filepath.Join(f.certDir, "tls.crt")) && !exists(filepath.Join(f.certDir, "ca.key")) {
 		source, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir, Log: log})
+		if err == nil {
+			err = source.Err() // a pair that is broken later is survived; one to begin with is not
+		}
 		if err != nil {
 			return identity{}, fmt.Errorf("--cert-dir: %w", err)
 		}

@@ -1,7 +1,6 @@
 package language
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -33,12 +32,6 @@ func outside(schema any) (string, bool) {
 				return text, true
 			}
 			if ref, found := outside(value); found {
-				return ref, true
-			}
-		}
-	case map[any]any: // as the reader of YAML leaves them
-		for key, value := range s {
-			if ref, found := outside(map[string]any{fmt.Sprint(key): value}); found {
 				return ref, true
 			}
 		}

@@ -2,6 +2,7 @@ package library
 
 import (
 	"encoding/json"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -65,9 +66,7 @@ func (s said) parameters() map[string]any {
 		}
 	}
 	if len(s.Parameters.Examples) > 0 {
-		for name, value := range s.Parameters.Examples[0] {
-			out[name] = value
-		}
+		maps.Copy(out, s.Parameters.Examples[0])
 	}
 	return out
 }

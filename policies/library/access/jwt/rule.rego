@@ -43,7 +43,9 @@
 #                 minItems: 1
 #                 items: {type: string, minLength: 1}
 #               jwks:
-#                 description: The public keys of the issuer, as its JSON web key set has them.
+#                 description: >-
+#                   The public keys of the issuer, as its JSON web key set has them. In YAML the member "y" of a key needs its
+#                   quotes, or it is read as the word yes.
 #                 type: object
 #                 required: [keys]
 #                 properties:
@@ -85,7 +87,7 @@
 #           prefix: "example:"
 #           jwks:
 #             keys:
-#             - {kty: EC, crv: P-256, use: sig, alg: ES256, kid: es-1, x: NTgbihyuRfs-_O1JBJBAJxAnU2LpnliZjlf3HnaGqqE, y: 2HqSR31DcBfz4pgK4uSS5lkRsGi_0x5zc36qx0zNyfs}
+#             - {kty: EC, crv: P-256, use: sig, alg: ES256, kid: es-1, x: NTgbihyuRfs-_O1JBJBAJxAnU2LpnliZjlf3HnaGqqE, "y": 2HqSR31DcBfz4pgK4uSS5lkRsGi_0x5zc36qx0zNyfs}
 package portcullis.library.access.jwt
 
 user := candidates[0]
@@ -96,6 +98,7 @@ candidates := [candidate |
 	acceptable_for(issuer)
 	claims := verified(issuer)
 	is_number(claims.exp)
+	is_string(object.get(claims, "sub", ""))
 	candidate := {
 		"username": username(issuer, claims),
 		"uid": object.get(claims, "sub", ""),
@@ -138,7 +141,7 @@ verified(issuer) := claims if {
 
 # A token that names its key is checked with that key alone.
 usable(key) if {
-	object.get(header, "kid", null) in {key.kid, null}
+	object.get(header, "kid", null) in {object.get(key, "kid", ""), null}
 	object.get(key, "use", "sig") == "sig"
 }
 

@@ -151,6 +151,12 @@ test_the_audiences_of_the_review if {
 	}
 }
 
+test_keys_without_an_id_serve_tokens_without_one if {
+	keys := {"keys": [object.remove(key, ["kid"]) | some key in jwks.keys]}
+	jwt.user == anna with input as review_with("without_kid", object.union(issuer, {"jwks": keys})) with time.now_ns as now
+	not jwt.user with input as review_with("good", object.union(issuer, {"jwks": keys})) with time.now_ns as now
+}
+
 test_keys_for_encryption_sign_nothing if {
 	keys := {"keys": [object.union(key, {"use": "enc"}) | some key in jwks.keys]}
 	not jwt.user with input as review_with("good", object.union(issuer, {"jwks": keys})) with time.now_ns as now
