@@ -15,7 +15,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs what a person would type, in testdata, and looks at what comes of it. Anyone can add a script.
+// TestScripts runs what a person would type, in testdata, and looks at what comes of it. Anyone can add a script; with UPDATE=1 in the
+// environment, what "cmp" compares with is written into it.
 func TestScripts(t *testing.T) {
 	dirs, err := filepath.Glob("testdata/*")
 	if err != nil || len(dirs) == 0 {
@@ -23,7 +24,7 @@ func TestScripts(t *testing.T) {
 	}
 	for _, dir := range dirs {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
-			testscript.Run(t, testscript.Params{Dir: dir, RequireUniqueNames: true})
+			testscript.Run(t, testscript.Params{Dir: dir, RequireUniqueNames: true, UpdateScripts: os.Getenv("UPDATE") != ""})
 		})
 	}
 }
