@@ -159,8 +159,8 @@ func outlive(ctx context.Context, server *webhook.Server, parts []func(context.C
 	select {
 	case err = <-served:
 	case err = <-failed:
-		_ = server.Close() // why it ends is what failed
-		<-served
+		_ = server.Close() // why it ends is what failed, not how
+		<-served //nolint:errcheck // nor with what
 	}
 	stopParts()
 	wg.Wait()

@@ -1,8 +1,8 @@
 package policies
 
 import (
-	"encoding/json"
 	"fmt"
+	"unsafe"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -26,14 +26,8 @@ func (v vocabulary) learn(module *ast.Module) {
 	})
 }
 
-func (v vocabulary) text(s []byte) *ast.Term {
-	if term, ok := v[string(s)]; ok {
-		return term
-	}
-	return ast.InternedTerm(string(s))
-}
-
-// ParseValue reads a JSON text as the Rego value it stands for: strict as rawjson is, numbers exact.
+// ParseValue reads a JSON text as the Rego value it stands for: strict as rawjson is, numbers exact. The value keeps text, which must
+// not be changed afterwards.
 func ParseValue(text []byte) (Value, error) {
 	term, err := vocabulary(nil).parse(text)
 	if err != nil {
@@ -43,10 +37,10 @@ func ParseValue(text []byte) (Value, error) {
 }
 
 func (v vocabulary) parse(text []byte) (*ast.Term, error) {
-	d := rawjson.NewDecoder(text)
-	term, err := v.term(d)
+	b := builder{Decoder: rawjson.NewDecoder(text), known: v}
+	term, err := b.term()
 	if err == nil {
-		err = d.End()
+		err = b.End()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the JSON cannot be read: %w", err)
@@ -54,47 +48,82 @@ func (v vocabulary) parse(text []byte) (*ast.Term, error) {
 	return term, nil
 }
 
-// term reads the next value straight from the bytes: through Go's maps it takes twice as long.
-func (v vocabulary) term(d *rawjson.Decoder) (*ast.Term, error) {
-	switch d.Kind() {
+// builder makes terms straight from the bytes: by way of Go's maps it takes twice as long. What is built is garbage together, so it is
+// allocated together, in slabs.
+type builder struct {
+	*rawjson.Decoder
+	known   vocabulary
+	members [][2]*ast.Term // of the objects being read, innermost last
+	slab    []ast.Term
+}
+
+// slabSize is about the terms of a small object; larger ones take several.
+const slabSize = 128
+
+func (b *builder) new(value ast.Value) *ast.Term {
+	if len(b.slab) == 0 {
+		b.slab = make([]ast.Term, slabSize)
+	}
+	term := &b.slab[0]
+	b.slab = b.slab[1:]
+	term.Value = value
+	return term
+}
+
+func (b *builder) text(s []byte) *ast.Term {
+	if term, ok := b.known[string(s)]; ok {
+		return term
+	}
+	// The bytes are part of the text or a copy of their own, and nobody changes either.
+	return b.new(ast.String(unsafe.String(unsafe.SliceData(s), len(s))))
+}
+
+func (b *builder) term() (*ast.Term, error) {
+	switch b.Kind() {
 	case rawjson.Object:
-		members := make([][2]*ast.Term, 0, 8)
-		err := d.Object(func(name []byte) error {
-			key := v.text(name)
-			value, err := v.term(d)
-			members = append(members, [2]*ast.Term{key, value})
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		return ast.NewTerm(ast.NewObject(members...)), nil
+		return b.object()
 	case rawjson.Array:
 		elements := make([]*ast.Term, 0, 4)
-		err := d.Array(func() error {
-			element, err := v.term(d)
+		err := b.Array(func() error {
+			element, err := b.term()
 			elements = append(elements, element)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		return ast.NewTerm(ast.NewArray(elements...)), nil
+		return b.new(ast.NewArray(elements...)), nil
 	case rawjson.String:
-		s, err := d.Text()
-		return v.text(s), err
+		s, err := b.Text()
+		return b.text(s), err
 	case rawjson.Number:
-		n, err := d.Number()
+		n, err := b.Number()
 		if term := ast.InternedIntNumberTermFromString(string(n)); term != nil {
 			return term, err
 		}
-		return ast.NumberTerm(json.Number(n)), err
+		return b.new(ast.Number(n)), err
 	case rawjson.Bool:
-		b, err := d.Bool()
-		return ast.InternedTerm(b), err
+		v, err := b.Bool()
+		return ast.InternedTerm(v), err
 	case rawjson.Null:
-		return ast.InternedNullTerm, d.Null()
+		return ast.InternedNullTerm, b.Null()
 	default:
-		return nil, d.Skip()
+		return nil, b.Skip()
 	}
+}
+
+func (b *builder) object() (*ast.Term, error) {
+	base := len(b.members)
+	err := b.Object(func(name []byte) error {
+		key := b.text(name)
+		value, err := b.term()
+		b.members = append(b.members, [2]*ast.Term{key, value})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	object := ast.NewObject(b.members[base:]...)
+	b.members = b.members[:base]
+	return b.new(object), nil
 }
