@@ -2,38 +2,23 @@ package policies
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
-
-// answer is what one rule of one policy said: its value, or why there is none.
-type answer struct {
-	asked
-	value ast.Value // nil when the rule is undefined
-	err   error
-}
-
-// errLate is the fault of a policy that used up its time.
-var errLate = errors.New("it did not answer in time")
 
 // evaluate asks the rules one after the other and returns an answer for each. Each may use half of the time that is left, so that
 // one slow policy cannot make the others late. OPA's cancellation is advisory, single builtins run on for seconds, so the asking
 // happens on a goroutine of its own which is left behind, with its answer unheard, when it does not stop.
-func evaluate(ctx context.Context, rules []asked, in inputs, observe Observer) []answer {
+func evaluate(ctx context.Context, c crew, rules []asked, in inputs, observe Observer) []answer {
 	answers := make([]answer, 0, len(rules))
 	for len(answers) < len(rules) && ctx.Err() == nil {
 		begun := time.Now()
 		w := &worker{
 			rules: rules[len(answers):], in: in, observe: observe, cancel: topdown.NewCancel(), done: make(chan struct{}), since: begun,
 		}
-		go w.run(ctx, begun)
+		c.run(func() { w.run(ctx, begun) })
 		answers = append(answers, w.wait(ctx, begun)...)
 	}
 	for _, rule := range rules[len(answers):] {
@@ -41,20 +26,6 @@ func evaluate(ctx context.Context, rules []asked, in inputs, observe Observer) [
 	}
 	return answers
 }
-
-// Observer hears how each policy fares. Its methods are called while a request waits, from many goroutines, and must return at once.
-type Observer interface {
-	// Asked is called with the time one rule of a policy took, and what was wrong with its answer, if anything.
-	Asked(policy string, took time.Duration, err error)
-	// Overrun is called with 1 when an evaluation that used up its time does not stop, and with -1 when it does at last.
-	Overrun(policy string, by int)
-}
-
-// nobody is the Observer of a Set that was given none.
-type nobody struct{}
-
-func (nobody) Asked(string, time.Duration, error) {}
-func (nobody) Overrun(string, int)                {}
 
 // worker asks rules in order until it is through or told to stop.
 type worker struct {
@@ -139,52 +110,3 @@ func (w *worker) stop() []answer {
 	w.observe.Asked(late.spec.ID, time.Since(w.since), errLate)
 	return append(w.answers, answer{asked: late, err: errLate})
 }
-
-// ask evaluates one rule. A panic is the policy's fault like any other.
-func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got answer) {
-	got.asked = rule
-	defer func() {
-		if r := recover(); r != nil {
-			got.err = &PanicError{Value: r, Stack: debug.Stack()}
-		}
-	}()
-	txn, err := rule.store.NewTransaction(ctx)
-	if err != nil {
-		got.err = fmt.Errorf("its data cannot be read: %w", err)
-		return got
-	}
-	defer rule.store.Abort(ctx, txn)
-	got.value, got.err = rule.eval(ctx, in.of(rule.Policy), cancel, txn)
-	return got
-}
-
-func (a asked) eval(ctx context.Context, input *ast.Term, cancel topdown.Cancel, txn storage.Transaction) (value ast.Value, err error) {
-	q := topdown.NewQuery(a.query.body).
-		WithQueryCompiler(a.query.compiled).
-		WithCompiler(a.compiler).
-		WithStore(a.store).
-		WithTransaction(txn).
-		WithInput(input).
-		WithCancel(cancel)
-	err = q.Iter(ctx, func(result topdown.QueryResult) error {
-		term, ok := result[a.query.answer]
-		if !ok {
-			return errors.New("the query has no answer")
-		}
-		value = term.Value
-		return nil
-	})
-	if topdown.IsCancel(err) {
-		return nil, errLate
-	}
-	return value, err
-}
-
-// PanicError is the fault of a rule whose evaluation panicked. Its text says no more than that, because it goes to users; the
-// stack is for the log.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (p *PanicError) Error() string { return "its evaluation panicked" }

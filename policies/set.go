@@ -19,6 +19,7 @@ type Set struct {
 	vocabulary vocabulary
 	namespaces Namespaces
 	observe    Observer
+	crew       crew
 	revision   string
 }
 
@@ -30,6 +31,7 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		vocabulary: vocabulary{},
 		namespaces: func(string) (Namespace, bool) { return Namespace{}, false },
 		observe:    nobody{},
+		crew:       make(crew),
 	}
 	sum := sha256.New()
 	for _, policy := range compiled {
@@ -63,7 +65,7 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	if err != nil {
 		return review.Decision{}, err
 	}
-	return fold(req, s.revision, append(answers, evaluate(ctx, concerned, inputs, s.observe)...)), nil
+	return fold(req, s.revision, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.

@@ -1,0 +1,71 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
+)
+
+// answer is what one rule of one policy said: its value, or why there is none.
+type answer struct {
+	asked
+	value ast.Value // nil when the rule is undefined
+	err   error
+}
+
+// errLate is the fault of a policy that used up its time.
+var errLate = errors.New("it did not answer in time")
+
+// ask evaluates one rule. A panic is the policy's fault like any other.
+func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got answer) {
+	got.asked = rule
+	defer func() {
+		if r := recover(); r != nil {
+			got.err = &PanicError{Value: r, Stack: debug.Stack()}
+		}
+	}()
+	txn, err := rule.store.NewTransaction(ctx)
+	if err != nil {
+		got.err = fmt.Errorf("its data cannot be read: %w", err)
+		return got
+	}
+	defer rule.store.Abort(ctx, txn)
+	got.value, got.err = rule.eval(ctx, in.of(rule.Policy), cancel, txn)
+	return got
+}
+
+func (a asked) eval(ctx context.Context, input *ast.Term, cancel topdown.Cancel, txn storage.Transaction) (value ast.Value, err error) {
+	q := topdown.NewQuery(a.query.body).
+		WithQueryCompiler(a.query.compiled).
+		WithCompiler(a.compiler).
+		WithStore(a.store).
+		WithTransaction(txn).
+		WithInput(input).
+		WithCancel(cancel)
+	err = q.Iter(ctx, func(result topdown.QueryResult) error {
+		term, ok := result[a.query.answer]
+		if !ok {
+			return errors.New("the query has no answer")
+		}
+		value = term.Value
+		return nil
+	})
+	if topdown.IsCancel(err) {
+		return nil, errLate
+	}
+	return value, err
+}
+
+// PanicError is the fault of a rule whose evaluation panicked. Its text says no more than that, because it goes to users; the
+// stack is for the log.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (p *PanicError) Error() string { return "its evaluation panicked" }
