@@ -35,17 +35,18 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		return got
 	}
 	defer rule.store.Abort(ctx, txn)
-	got.value, got.err = rule.eval(ctx, in.of(rule.Policy), cancel, txn)
+	got.value, got.err = rule.eval(ctx, in, cancel, txn)
 	return got
 }
 
-func (a asked) eval(ctx context.Context, input *ast.Term, cancel topdown.Cancel, txn storage.Transaction) (value ast.Value, err error) {
+func (a asked) eval(ctx context.Context, in inputs, cancel topdown.Cancel, txn storage.Transaction) (value ast.Value, err error) {
 	q := topdown.NewQuery(a.query.body).
 		WithQueryCompiler(a.query.compiled).
 		WithCompiler(a.compiler).
 		WithStore(a.store).
 		WithTransaction(txn).
-		WithInput(input).
+		WithInput(in.of(a.Policy)).
+		WithVirtualCache(&sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}).
 		WithCancel(cancel)
 	err = q.Iter(ctx, func(result topdown.QueryResult) error {
 		term, ok := result[a.query.answer]

@@ -16,7 +16,7 @@ func evaluate(ctx context.Context, c crew, rules []asked, in inputs, observe Obs
 	for len(answers) < len(rules) && ctx.Err() == nil {
 		begun := time.Now()
 		w := &worker{
-			rules: rules[len(answers):], in: in, observe: observe, cancel: topdown.NewCancel(), done: make(chan struct{}), since: begun,
+			rules: rules[len(answers):], in: in.unshared(), observe: observe, cancel: topdown.NewCancel(), done: make(chan struct{}), since: begun,
 		}
 		c.run(func() { w.run(ctx, begun) })
 		answers = append(answers, w.wait(ctx, begun)...)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -99,6 +100,13 @@ func (s *Set) match(req *review.Request) (concerned []asked, unknown []answer) {
 type inputs struct {
 	members [][2]*ast.Term
 	bare    *ast.Term // without parameters
+	shared  topdown.VirtualCache
+}
+
+// unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.
+func (in inputs) unshared() inputs {
+	in.shared = topdown.NewVirtualCache()
+	return in
 }
 
 func (s *Set) inputs(req *review.Request) (inputs, error) {

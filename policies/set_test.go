@@ -310,3 +310,40 @@ func TestEdits(t *testing.T) {
 		}
 	}
 }
+
+// What a shared package works out is worked out once for all policies; what "with" makes of it stays where it is.
+func TestSharedPackages(t *testing.T) {
+	helper := specOf(t, "helper", "package helper\nnames contains c.name if some c in input.request.object.spec.containers")
+	shares := func(s *Spec) {
+		s.Modules = append(s.Modules, helper.Modules...)
+		s.Shared = []ast.Ref{helper.Package}
+	}
+	mocking := "package b\ndeny contains sprintf(\"b %v\", [n]) if { n := count(data.helper.names) with input as {} }"
+	set := compiled(t,
+		specOf(t, "a", "package a\ndeny contains sprintf(\"a %v\", [count(data.helper.names)])", shares),
+		specOf(t, "b", mocking, shares),
+		specOf(t, "c", "package c\ndeny contains sprintf(\"c %v\", [count(data.helper.names)])", shares),
+	)
+	d, err := set.Review(t.Context(), podCreate(t, pod))
+	if err != nil || d.Refusal() != "3 reasons:\n- a: a 2\n- b: b 0\n- c: c 2" {
+		t.Errorf("%v %v", d.Refusal(), err)
+	}
+	// The next request has a value of its own.
+	d, err = set.Review(t.Context(), podCreate(t, `{"spec":{"containers":[{"name":"only"}]}}`))
+	if err != nil || d.Refusal() != "3 reasons:\n- a: a 1\n- b: b 0\n- c: c 1" {
+		t.Errorf("%v %v", d.Refusal(), err)
+	}
+	in, err := set.inputs(podCreate(t, pod))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in = in.unshared()
+	for _, rule := range set.index.candidates(podCreate(t, pod)) {
+		if got := ask(t.Context(), rule, in, nil); got.err != nil {
+			t.Fatal(got.err)
+		}
+	}
+	if keys := in.shared.Keys(); len(keys) != 1 || keys[0].String() != "data.helper.names" {
+		t.Errorf("shared are %v", keys)
+	}
+}

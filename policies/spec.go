@@ -45,8 +45,11 @@ type Spec struct {
 	File        string   // where it was read, for messages
 	Digest      string   // of everything that makes it what it is; equal digests mean equal policies
 
-	Package    ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
-	Modules    []*ast.Module // the package's modules and every module they may import
+	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
+	Modules []*ast.Module // the package's modules and every module they may import
+	// Shared are packages among the modules whose rules have the same values for every policy that shares them, as long as the review is
+	// the same: their modules are the same, and nothing in them reads input.parameters.
+	Shared     []ast.Ref
 	Rules      []Rule
 	Match      Match
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none

@@ -64,8 +64,24 @@ func (m module) defines(name string) bool {
 	})
 }
 
-// reads lists what the module refers to under data, as package paths or longer.
-func (m module) reads() []ast.Ref {
+// reads reports whether the module refers to a member of a root document, or to the whole of it.
+func (m module) reads(root *ast.Term, member string) bool {
+	found := false
+	ast.WalkTerms(m.Module, func(term *ast.Term) bool {
+		switch ref, ok := term.Value.(ast.Ref); {
+		case ok && ref[0].Equal(root):
+			found = found || len(ref) == 1 || !ref[1].IsGround() || ref[1].Equal(ast.InternedTerm(member))
+			return true // its own terms are not looked at: the root alone would be found in it
+		case term.Equal(root):
+			found = true
+		}
+		return found
+	})
+	return found
+}
+
+// dataRefs lists what the module refers to under data, as package paths or longer.
+func (m module) dataRefs() []ast.Ref {
 	var refs []ast.Ref
 	ast.WalkRefs(m.Module, func(ref ast.Ref) bool {
 		if ref.HasPrefix(ast.DefaultRootRef) {
@@ -95,7 +111,7 @@ func (p packages) closure(path string) []module {
 		out = append(out, next...)
 		var reached []string
 		for _, m := range next {
-			for _, ref := range m.reads() {
+			for _, ref := range m.dataRefs() {
 				for name, modules := range p {
 					if !seen[name] && overlap(modules[0].Package.Path, ref) {
 						seen[name] = true
@@ -113,8 +129,10 @@ func (p packages) closure(path string) []module {
 // overlap reports whether a reference can reach into a package: one is a prefix of the other.
 func overlap(pkg, ref ast.Ref) bool { return ref.HasPrefix(pkg) || pkg.HasPrefix(ref) }
 
+// libraryPrefix is what the paths of the library's policies begin with; its other packages are helpers.
+const libraryPrefix = "data.portcullis.library."
+
 // identity is a package's name as users know it: that of the library without the part all its packages share.
 func identity(path ast.Ref) string {
-	name := strings.TrimPrefix(path.String(), "data.")
-	return strings.TrimPrefix(name, "portcullis.library.")
+	return strings.TrimPrefix(strings.TrimPrefix(path.String(), libraryPrefix), "data.")
 }

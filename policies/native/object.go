@@ -137,7 +137,7 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 			return policies.Spec{}, fmt.Errorf("%s: another policy is also in package %s", at, identity(m.Package.Path))
 		}
 		modules = []module{m}
-		from = &bundle{packages: packages{m.path(): modules}}
+		from = &bundle{packages: packages{m.path(): modules}, shared: b.shared}
 		maps.Copy(from.packages, b.packages)
 	}
 	meta, described, err := readMetadata(modules)

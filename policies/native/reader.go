@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
@@ -24,7 +26,10 @@ type File struct {
 
 // Reader reads policies. It knows the library: its helper packages may be imported by every policy, and its policies used by
 // Policy documents. A Reader is safe for concurrent use.
-type Reader struct{ library packages }
+type Reader struct {
+	library packages
+	shared  []ast.Ref // its helper packages
+}
 
 // NewReader returns a Reader with the given library.
 func NewReader(library []File) (*Reader, error) {
@@ -34,6 +39,12 @@ func NewReader(library []File) (*Reader, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the library: %w", err)
 		}
+		if !strings.HasPrefix(m.path(), libraryPrefix) {
+			if m.reads(ast.InputRootDocument, "parameters") {
+				return nil, fmt.Errorf("the library: %s reads input.parameters; a helper package serves policies with different ones", file.Name)
+			}
+			r.shared = append(r.shared, m.Package.Path)
+		}
 		r.library[m.path()] = append(r.library[m.path()], m)
 	}
 	return r, nil
@@ -42,7 +53,7 @@ func NewReader(library []File) (*Reader, error) {
 // Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
 // Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
 func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: maps.Clone(r.library), own: map[string]bool{}}
+	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
 		switch {
@@ -74,7 +85,7 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 
 // Use returns the library's policies of the given names, in force as their METADATA says.
 func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: r.library, own: map[string]bool{}}
+	b := bundle{packages: r.library, shared: r.shared, own: map[string]bool{}}
 	for _, name := range names {
 		path := b.lookup(name)
 		if path == "" {
@@ -94,7 +105,7 @@ func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
 func (r *Reader) Names() []string {
 	var out []string
 	for name, modules := range r.library {
-		if strings.HasPrefix(name, "data.portcullis.library.") {
+		if strings.HasPrefix(name, libraryPrefix) {
 			out = append(out, identity(modules[0].Package.Path))
 		}
 	}
@@ -114,6 +125,7 @@ func sorted(set map[string]bool) []string {
 // bundle is one reading in progress.
 type bundle struct {
 	packages packages
+	shared   []ast.Ref
 	own      map[string]bool // paths of the packages the bundle brought itself
 	specs    []policies.Spec
 	faults   policies.Faults
@@ -174,7 +186,7 @@ func (b *bundle) build(modules []module, meta metadata, over v1alpha1.PolicySpec
 	pkg := modules[0].Package
 	spec := policies.Spec{
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
-		File: pkg.Location.File, Package: pkg.Path,
+		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared,
 	}
 	matched := narrow(meta.Match, over.Match)
 	var err error

@@ -194,6 +194,20 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 	}
 }
 
+// What a helper package makes of a review is shared by policies with different parameters.
+func TestAHelperPackageDoesNotReadParameters(t *testing.T) {
+	for _, text := range []string{
+		"package helper\n\nx := input.parameters.max\n",
+		"package helper\n\nx := input\n",
+		"package helper\n\nx := input[y] if some y in [\"parameters\"]\n",
+	} {
+		_, err := NewReader([]File{{"helper.rego", []byte(text)}})
+		if err == nil || err.Error() != "the library: helper.rego reads input.parameters; a helper package serves policies with different ones" {
+			t.Errorf("%s%v", text, err)
+		}
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add("a.rego", libraryRule)
 	f.Add("p.yaml", policy("  use: deployments.replicas\n  parameters: {names: [a]}\n"))
