@@ -49,10 +49,15 @@ type Decoder struct {
 	pos   int
 	depth int
 	keys  [][]byte // the names seen so far in each open object, innermost last
+	room  [40][]byte
 }
 
 // NewDecoder returns a Decoder at the start of data.
-func NewDecoder(data []byte) *Decoder { return &Decoder{data: data} }
+func NewDecoder(data []byte) *Decoder {
+	d := &Decoder{data: data}
+	d.keys = d.room[:0]
+	return d
+}
 
 // Check reads data whole and returns what makes it unacceptable, or nil.
 func Check(data []byte) error {
@@ -157,8 +162,8 @@ func (d *Decoder) Object(member func(name []byte) error) error {
 			return nil
 		}
 		first = false
-		name, err := d.name(base, &many)
-		if err != nil {
+		var name []byte
+		if name, many, err = d.name(base, many); err != nil {
 			return err
 		}
 		if err := member(name); err != nil {
@@ -214,26 +219,27 @@ func (d *Decoder) next(closing byte, first bool) (bool, error) {
 // linear is the number of names up to which comparing with each beats a map.
 const linear = 24
 
-// name reads a member's name and its colon, and refuses one already seen in the same object.
-func (d *Decoder) name(base int, many *map[string]struct{}) ([]byte, error) {
+// name reads a member's name and its colon, and refuses one already seen in the same object: among the keys from base on, or in many
+// where there are many. It returns many as it is then.
+func (d *Decoder) name(base int, many map[string]struct{}) ([]byte, map[string]struct{}, error) {
 	if err := d.Expect(String); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	start := d.pos
 	name, err := d.text()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if *many == nil && len(d.keys)-base == linear {
-		*many = make(map[string]struct{}, 4*linear)
+	if many == nil && len(d.keys)-base == linear {
+		many = make(map[string]struct{}, 4*linear)
 		for _, seen := range d.keys[base:] {
-			(*many)[string(seen)] = struct{}{}
+			many[string(seen)] = struct{}{}
 		}
 	}
 	twice := false
-	if *many != nil {
-		_, twice = (*many)[string(name)]
-		(*many)[string(name)] = struct{}{}
+	if many != nil {
+		_, twice = many[string(name)]
+		many[string(name)] = struct{}{}
 	} else {
 		for _, seen := range d.keys[base:] {
 			if bytes.Equal(seen, name) {
@@ -245,14 +251,14 @@ func (d *Decoder) name(base int, many *map[string]struct{}) ([]byte, error) {
 	}
 	if twice {
 		d.pos = start
-		return nil, d.fail("the member %q stands twice in one object", name)
+		return nil, nil, d.fail("the member %q stands twice in one object", name)
 	}
 	d.space()
 	if d.pos >= len(d.data) || d.data[d.pos] != ':' {
-		return nil, d.fail("a colon should follow the member name %q", name)
+		return nil, nil, d.fail("a colon should follow the member name %q", name)
 	}
 	d.pos++
-	return name, nil
+	return name, many, nil
 }
 
 // Raw reads any value and returns its bytes, a slice of the text.
@@ -291,7 +297,7 @@ func (d *Decoder) skip() error {
 				return nil
 			}
 			if kind == Object {
-				if _, err := d.name(base, &many); err != nil {
+				if _, many, err = d.name(base, many); err != nil {
 					return err
 				}
 			}
