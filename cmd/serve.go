@@ -160,7 +160,7 @@ func outlive(ctx context.Context, server *webhook.Server, parts []func(context.C
 	case err = <-served:
 	case err = <-failed:
 		_ = server.Close() // why it ends is what failed, not how
-		<-served //nolint:errcheck // nor with what
+		<-served           //nolint:errcheck // nor with what
 	}
 	stopParts()
 	wg.Wait()
