@@ -3,6 +3,8 @@ package policies
 import (
 	"errors"
 	"fmt"
+	"path"
+	"path/filepath"
 	"reflect"
 	"slices"
 
@@ -147,12 +149,12 @@ func fault(a answer, err error) []review.Finding {
 	return []review.Finding{f}
 }
 
-// explain puts a fault into a sentence that holds nothing of the input: Rego's own errors quote values.
+// explain puts a fault into a sentence that holds nothing of the input, which Rego's own errors quote, nor of the server's folders.
 func explain(err error) string {
 	var rego *topdown.Error
 	switch {
 	case errors.As(err, &rego) && rego.Location != nil:
-		return fmt.Sprintf("the policy could not be evaluated: %s at %s:%d", rego.Code, rego.Location.File, rego.Location.Row)
+		return fmt.Sprintf("the policy could not be evaluated: %s at %s:%d", rego.Code, path.Base(filepath.ToSlash(rego.Location.File)), rego.Location.Row)
 	case errors.As(err, &rego):
 		return fmt.Sprintf("the policy could not be evaluated: %s", rego.Code)
 	}

@@ -82,7 +82,11 @@ func (l *Loader) load(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the end is no fault of the policies
 	}
-	faults = append(faults, failed...)
+	contrary := contradictions(compiled)
+	compiled = slices.DeleteFunc(compiled, func(p *Policy) bool {
+		return slices.ContainsFunc(contrary, func(f Fault) bool { return f.Policy == p.spec.ID })
+	})
+	faults = append(append(faults, failed...), contrary...)
 	if previous == nil && len(faults) > 0 {
 		return faults
 	}

@@ -134,6 +134,31 @@ func TestTwoPoliciesOfOneNameAreBothRefused(t *testing.T) {
 	}
 }
 
+func TestPoliciesThatContradictEachOtherAreFoundAtLoad(t *testing.T) {
+	mutate := func(id, edit string, change ...func(*Spec)) Spec {
+		return specOf(t, id, "package "+id+"\n\nmutate contains "+edit, append(change, at(review.Mutate, "mutate"), on(Resource{Resource: "pods"}))...)
+	}
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	source <- Bundle{Specs: []Spec{mutate("a", `{"set": ["x"], "value": 1}`)}}
+	<-reports
+	elsewhere := func(s *Spec) { s.Match.Namespaces = []Glob{"elsewhere"} }
+	source <- Bundle{Specs: []Spec{
+		mutate("a", `{"set": ["x"], "value": 1}`),
+		mutate("alike", `{"set": ["x"], "value": 1}`),
+		mutate("contrary", `{"set": ["x"], "value": 2}`),
+		mutate("elsewhere", `{"set": ["x"], "value": 2}`, elsewhere),
+		mutate("sometimes", `{"set": ["x"], "value": 2} if input.request.object.y`),
+		mutate("other", `{"set": ["y"], "value": 2}`),
+	}}
+	load := <-reports
+	want := `contrary.rego:3: policies contrary and a set ["x"] to different values whenever they are asked; the other does so at a.rego:3` + "\n" +
+		`contrary.rego:3: policies contrary and alike set ["x"] to different values whenever they are asked; the other does so at alike.rego:3`
+	if load.Faults.Error() != want || len(load.Set.Policies()) != 5 {
+		t.Errorf("%v\n%d policies", load.Faults, len(load.Set.Policies()))
+	}
+}
+
 func TestASourceThatFailsEndsTheLoader(t *testing.T) {
 	fault := errors.New("no such directory")
 	_, ended := running(t, &Engine{}, SourceFunc(func(context.Context, func(Bundle)) error { return fault }))

@@ -119,7 +119,7 @@ containers := [entry |
 # title: Images
 # description: >-
 #   Every image the object would run or mount, each with its path: those of containers of every kind, those of image volumes,
-#   and, in an image review, those of its containers.
+#   and, in an image review, those it lists; they have no path, because the review does not say where in the Pod they are.
 images := array.concat(_reviewed_images, array.concat(_container_images, _volume_images))
 
 _container_images := [{"image": entry.container.image, "path": sprintf("%s.image", [entry.path])} |
@@ -133,9 +133,7 @@ _volume_images := [{
 	some i, volume in pod_spec.volumes
 ]
 
-_reviewed_images := [{"image": container.image, "path": sprintf("spec.containers[%d].image", [i])} |
-	some i, container in input.spec.containers
-]
+_reviewed_images := [{"image": container.image, "path": ""} | some container in input.spec.containers]
 
 # object.get cannot be called here: in this package the name object is the rule above.
 _or_else(from, key, otherwise) := value if {

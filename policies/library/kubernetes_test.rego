@@ -125,7 +125,7 @@ test_images_of_containers_and_volumes if {
 }
 
 test_images_of_an_image_review if {
-	kubernetes.images == [{"image": "a", "path": "spec.containers[0].image"}] with input as {
+	kubernetes.images == [{"image": "a", "path": ""}] with input as {
 		"kind": "ImageReview",
 		"spec": {"containers": [{"image": "a"}]},
 	}

@@ -71,5 +71,8 @@ test_image_reviews_are_judged_alike if {
 		"spec": {"containers": [{"image": "nginx"}, {"image": "quay.io/a"}]},
 		"parameters": parameters,
 	}
-	{finding.field | some finding in allowed_registries.deny} == {"spec.containers[1].image"} with input as review
+	allowed_registries.deny == {{
+		"message": "the image quay.io/a is not from an allowed registry; use one of registry.example.com, docker.io/library, ghcr.io/acme/",
+		"field": "",
+	}} with input as review
 }

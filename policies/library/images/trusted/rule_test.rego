@@ -12,7 +12,7 @@ review(name) := {
 test_tag_is_not_enough if {
 	trusted.deny == {{
 		"message": `the image "nginx:1.27" is not pinned; add its digest, as in REPOSITORY:TAG@sha256:...`,
-		"field": "spec.containers[0].image",
+		"field": "",
 	}} with input as review("nginx:1.27")
 }
 
