@@ -44,7 +44,7 @@ func logTail(path string) string {
 
 func tail(text string) string {
 	var lines []string
-	for _, line := range strings.Split(text, "\n") {
+	for line := range strings.SplitSeq(text, "\n") {
 		if line = strings.TrimRight(line, " \t\r"); line == "" {
 			continue
 		}

@@ -55,7 +55,7 @@ func ParseUser(s string) (User, error) {
 		return User{}, fmt.Errorf("%q is not a user name; letters, digits and : . _ @ - are allowed, as in alice=developers,oncall", name)
 	}
 	u := User{Name: name}
-	for _, g := range strings.Split(list, ",") {
+	for g := range strings.SplitSeq(list, ",") {
 		if g = strings.TrimSpace(g); g != "" {
 			u.Groups = append(u.Groups, g)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -113,8 +114,8 @@ func (c *crew) stop(grace time.Duration) {
 	over := time.NewTimer(grace)
 	defer over.Stop()
 	late := false
-	for i := len(c.processes) - 1; i >= 0; i-- {
-		p := c.processes[i]
+	for _, p := range slices.Backward(c.processes) {
+
 		// Signalling fails only if the process is gone, which is what is wanted.
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 		if !late {

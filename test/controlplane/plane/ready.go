@@ -73,7 +73,7 @@ func (p *probe) get(ctx context.Context, url string) error {
 // missing keeps of an answer to /readyz the checks that failed, of any other answer everything.
 func missing(body string) string {
 	var failed []string
-	for _, line := range strings.Split(body, "\n") {
+	for line := range strings.SplitSeq(body, "\n") {
 		if check, ok := strings.CutPrefix(line, "[-]"); ok {
 			failed = append(failed, check)
 		}
