@@ -3,7 +3,7 @@
 package audit
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -75,43 +75,77 @@ func (r *Recorder) hear(e entry) {
 // Start writes records until ctx ends, then those still waiting. A write that fails loses its records, which are counted; the next is
 // tried all the same.
 func (r *Recorder) Start(ctx context.Context) error {
-	out := bufio.NewWriterSize(r.out, 64<<10)
-	pending := uint64(0)
-	flush := func() {
-		if err := out.Flush(); err != nil {
-			r.failed.Add(pending)
-			out.Reset(r.out)
-		}
-		pending = 0
-	}
-	write := func(e entry) {
-		r.queued.Add(-int64(len(e.req.Body)))
-		line, err := json.Marshal(recordOf(e))
-		if err != nil {
-			r.failed.Add(1)
-			return
-		}
-		pending++
-		_, _ = out.Write(append(line, '\n')) // a failure stays in out until Flush tells of it
-	}
+	b := batch{out: r.out, lost: &r.failed}
 	for {
 		select {
 		case e := <-r.queue:
-			write(e)
+			r.write(&b, e)
 			if len(r.queue) == 0 {
-				flush()
+				b.flush()
 			}
 		case <-ctx.Done():
 			for {
 				select {
 				case e := <-r.queue:
-					write(e)
+					r.write(&b, e)
 				default:
-					flush()
+					b.flush()
 					return nil
 				}
 			}
 		}
+	}
+}
+
+func (r *Recorder) write(b *batch, e entry) {
+	r.queued.Add(-int64(len(e.req.Body)))
+	line, err := json.Marshal(recordOf(e))
+	if err != nil {
+		r.failed.Add(1)
+		return
+	}
+	b.add(line)
+}
+
+// maxBatch bounds what is gathered for one Write, unless one record alone is larger.
+const maxBatch = 64 << 10
+
+// batch gathers lines for one Write.
+type batch struct {
+	out  io.Writer
+	lost *atomic.Uint64 // lines that were not written whole
+	text []byte
+	torn bool // the output ends within a line
+}
+
+func (b *batch) add(line []byte) {
+	b.text = append(append(b.text, line...), '\n')
+	if len(b.text) >= maxBatch {
+		b.flush()
+	}
+}
+
+func (b *batch) flush() {
+	if len(b.text) == 0 {
+		return
+	}
+	text, prefix := b.text, 0
+	if b.torn { // or the first line would be lost with the rest of that one
+		text, prefix = append([]byte{'\n'}, text...), 1
+	}
+	if b.text = b.text[:0]; cap(b.text) > 4*maxBatch {
+		b.text = nil // one large review should not be remembered by its size
+	}
+	n, err := b.out.Write(text)
+	if err == nil {
+		b.torn = false
+		return
+	}
+	if n = min(max(n, 0), len(text)); n > 0 {
+		b.torn = text[n-1] != '\n'
+	}
+	for range bytes.Count(text[max(n, prefix):], []byte("\n")) {
+		b.lost.Add(1)
 	}
 }
 
@@ -148,21 +182,21 @@ type metrics struct {
 }
 
 func recordOf(e entry) record {
-	input, erased := mask(e.req)
+	m := mask(e.req)
 	out := record{
 		DecisionID: string(e.req.ID),
 		Timestamp:  e.at.UTC(),
 		Revision:   e.decision.Revision,
 		Path:       string(e.req.Stage),
-		Input:      input,
-		Erased:     erased,
+		Input:      m.input,
+		Erased:     m.erased,
 		Metrics:    metrics{Nanoseconds: e.took.Nanoseconds()},
 	}
 	if out.DecisionID == "" {
 		out.DecisionID = rand.Text()
 	}
 	if e.err != nil {
-		out.Error = review.Sentence(e.err.Error(), review.MaxMessage)
+		out.Error = review.Sentence(hide(e.err.Error(), m.token), review.MaxMessage)
 		return out
 	}
 	out.Result = &result{Verdict: e.decision.Verdict.String()}
@@ -170,11 +204,11 @@ func recordOf(e entry) record {
 		out.Result.Patch = e.decision.Patch
 	}
 	if e.decision.Identity != nil {
-		out.Result.User = e.decision.Identity.Username
+		out.Result.User = hide(e.decision.Identity.Username, m.token)
 	}
 	for _, f := range e.decision.Findings {
 		out.Result.Findings = append(out.Result.Findings, finding{
-			Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field, Fault: f.Fault,
+			Policy: f.Policy, Effect: string(f.Effect), Message: hide(f.Message, m.token), Field: hide(f.Field, m.token), Fault: f.Fault,
 		})
 	}
 	return out

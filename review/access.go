@@ -5,6 +5,8 @@ import (
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/portcullis-dev/portcullis/review/rawjson"
 )
 
 // DialectGuard is a Dialect: SubjectAccessReview from the authorizer before RBAC, authorization.k8s.io/v1 and v1beta1. Its
@@ -18,6 +20,7 @@ func DialectGrant(body []byte) (*Request, func(Decision) any, error) { return ac
 func access(body []byte, stage Stage) (*Request, func(Decision) any, error) {
 	req := &Request{Stage: stage, Body: body}
 	var named, legacy bool
+	var about accessTo
 	version, err := document(body, "SubjectAccessReview", []string{"authorization.k8s.io/v1", "authorization.k8s.io/v1beta1"},
 		func(r reader, name string) error {
 			if name != "spec" {
@@ -32,7 +35,7 @@ func access(body []byte, stage Stage) (*Request, func(Decision) any, error) {
 					named = true
 					return r.texts("spec.groups", &req.User.Groups)
 				default:
-					return r.accessSpec(name, req)
+					return r.accessSpec(name, req, &about)
 				}
 			})
 		})
@@ -44,22 +47,29 @@ func access(body []byte, stage Stage) (*Request, func(Decision) any, error) {
 		return nil, nil, errors.New("spec.group belongs to v1beta1; authorization.k8s.io/v1 spells it spec.groups")
 	case !v1 && named:
 		return nil, nil, errors.New("spec.groups belongs to v1; authorization.k8s.io/v1beta1 spells it spec.group")
-	case req.Target.Resource == "" && req.Target.Path == "":
+	case about == accessTo{}:
 		return nil, nil, errors.New("the SubjectAccessReview has neither spec.resourceAttributes nor spec.nonResourceAttributes")
-	case req.Target.Resource != "" && req.Target.Path != "":
+	case about == accessTo{resource: true, path: true}:
 		return nil, nil, errors.New("the SubjectAccessReview has both spec.resourceAttributes and spec.nonResourceAttributes")
+	case about.path && req.Target.Path == "":
+		return nil, nil, errors.New("spec.nonResourceAttributes has no path")
 	}
 	req.Body, err = inV1(body, authorizationv1.GroupName, "SubjectAccessReview", version, map[string]string{"group": "groups"})
 	return req, func(d Decision) any { return accessAnswer(version, stage, d) }, err
 }
 
-func (r reader) accessSpec(name string, req *Request) error {
+// accessTo is what a SubjectAccessReview asks about, which is not told by what its attributes hold: a user who asks "may I get?" leaves
+// the resource empty.
+type accessTo struct{ resource, path bool }
+
+func (r reader) accessSpec(name string, req *Request, about *accessTo) error {
 	if known, err := r.user("spec.", name, "user", &req.User); known {
 		return err
 	}
 	t := &req.Target
 	switch name {
 	case "resourceAttributes":
+		about.resource = r.Kind() != rawjson.Null
 		const path = "spec.resourceAttributes."
 		return r.object("spec.resourceAttributes", func(name string) error {
 			switch name {
@@ -77,25 +87,43 @@ func (r reader) accessSpec(name string, req *Request) error {
 				return r.text(path+name, &t.Subresource)
 			case "name":
 				return r.text(path+name, &t.Name)
+			case "fieldSelector", "labelSelector":
+				return r.selector(path + name)
 			default:
 				return r.other(path, name, "namespace", "verb", "group", "version", "resource", "subresource", "name",
 					"fieldSelector", "labelSelector")
 			}
 		})
 	case "nonResourceAttributes":
-		const path = "spec.nonResourceAttributes."
-		return r.object("spec.nonResourceAttributes", func(name string) error {
-			switch name {
-			case "path":
-				return r.text(path+name, &t.Path)
-			case "verb":
-				return r.text(path+name, &req.Verb)
-			default:
-				return r.other(path, name, "path", "verb")
-			}
-		})
+		about.path = r.Kind() != rawjson.Null
+		return r.record("spec.nonResourceAttributes", member{"path", &t.Path}, member{"verb", &req.Verb})
 	}
 	return r.other("spec.", name, "user", "uid", "group", "groups", "extra", "resourceAttributes", "nonResourceAttributes")
+}
+
+// selector holds a selector to its type. What it says is for policies.
+func (r reader) selector(field string) error {
+	return r.object(field, func(name string) error {
+		switch name {
+		case "rawSelector":
+			return r.member(field, member{name, nil})
+		case "requirements":
+			return r.list(field+"."+name, func() error {
+				return r.object(field+"."+name, func(name string) error {
+					switch name {
+					case "key", "operator":
+						return r.member(field+".requirements", member{name, nil})
+					case "values":
+						return r.texts(field+".requirements.values", new([]string))
+					default:
+						return r.other(field+".requirements.", name, "key", "operator", "values")
+					}
+				})
+			})
+		default:
+			return r.other(field+".", name, "rawSelector", "requirements")
+		}
+	})
 }
 
 // accessAnswer spells a Decision. Allowed and denied are never both set: the API server makes an error of that.

@@ -40,8 +40,9 @@ func admission(body []byte, stage Stage) (*Request, func(Decision) any, error) {
 	case req.ID == "":
 		return nil, nil, errors.New("the AdmissionReview has no request.uid")
 	}
-	switch req.Verb {
-	case "create", "update", "delete", "connect":
+	switch req.Verb { // policies read it as it stands, so no other spelling will do
+	case "CREATE", "UPDATE", "DELETE", "CONNECT":
+		req.Verb = strings.ToLower(req.Verb)
 	default:
 		return nil, nil, fmt.Errorf("request.operation %q is none of CREATE, UPDATE, DELETE and CONNECT", Sentence(req.Verb, 64))
 	}
@@ -57,27 +58,15 @@ func (r reader) admissionRequest(name string, req *Request) (err error) {
 		err = r.text(path+name, &uid)
 		req.ID = types.UID(uid)
 	case "kind":
-		err = r.object(path+name, func(name string) error {
-			switch name {
-			case "kind":
-				return r.text("request.kind.kind", &t.Kind)
-			default:
-				return r.other("request.kind.", name, "kind")
-			}
-		})
+		err = r.record(path+name, member{"group", nil}, member{"version", nil}, member{"kind", &t.Kind})
 	case "resource":
-		err = r.object(path+name, func(name string) error {
-			switch name {
-			case "group":
-				return r.text("request.resource.group", &t.Group)
-			case "version":
-				return r.text("request.resource.version", &t.Version)
-			case "resource":
-				return r.text("request.resource.resource", &t.Resource)
-			default:
-				return r.other("request.resource.", name, "group", "version", "resource")
-			}
-		})
+		err = r.record(path+name, member{"group", &t.Group}, member{"version", &t.Version}, member{"resource", &t.Resource})
+	case "requestKind":
+		err = r.record(path+name, member{"group", nil}, member{"version", nil}, member{"kind", nil})
+	case "requestResource":
+		err = r.record(path+name, member{"group", nil}, member{"version", nil}, member{"resource", nil})
+	case "requestSubResource":
+		err = r.member("request", member{name, nil})
 	case "subResource":
 		err = r.text(path+name, &t.Subresource)
 	case "name":
@@ -86,7 +75,6 @@ func (r reader) admissionRequest(name string, req *Request) (err error) {
 		err = r.text(path+name, &t.Namespace)
 	case "operation":
 		err = r.text(path+name, &req.Verb)
-		req.Verb = strings.ToLower(req.Verb)
 	case "userInfo":
 		err = r.object(path+name, func(name string) error {
 			if known, err := r.user("request.userInfo.", name, "username", &req.User); known {

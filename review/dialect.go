@@ -46,15 +46,58 @@ func document(body []byte, kind string, versions []string, member func(r reader,
 	return "", fmt.Errorf("apiVersion is %q; %s is served in %s", Sentence(version, 64), kind, strings.Join(versions, " and "))
 }
 
+// member is one of the texts an object has, and where it goes; nowhere if into is nil.
+type member struct {
+	name string
+	into *string
+}
+
+// record reads an object of texts, or null. What nobody needs is read too: it is part of what policies see, and must be of the type
+// they were written for.
+func (r reader) record(field string, members ...member) error {
+	return r.object(field, func(name string) error {
+		for _, m := range members {
+			if m.name == name {
+				return r.member(field, m)
+			}
+		}
+		for _, m := range members {
+			if strings.EqualFold(m.name, name) {
+				return r.misspelt(field+".", m.name)
+			}
+		}
+		return within(field+".*", r.Skip())
+	})
+}
+
+func (r reader) member(field string, m member) (err error) {
+	switch {
+	case r.Kind() == rawjson.Null:
+		err = r.Null()
+	case m.into == nil:
+		_, err = r.Text()
+	default:
+		*m.into, err = r.String()
+	}
+	if err != nil { // only then is the path worth its allocation
+		err = within(field+"."+m.name, err)
+	}
+	return err
+}
+
 // other skips a member nobody asked for. Newer API servers may send such; but one that differs from a known name only in case
 // is an attempt to be read differently by two readers, and refused.
 func (r reader) other(path, name string, known ...string) error {
 	for _, k := range known {
 		if k != name && strings.EqualFold(k, name) {
-			return fmt.Errorf("%s%s should be spelled %s", path, k, k)
+			return r.misspelt(path, k)
 		}
 	}
 	return within(path+"*", r.Skip())
+}
+
+func (r reader) misspelt(path, name string) error {
+	return fmt.Errorf("%s%s should be spelled %s", path, name, name)
 }
 
 // within puts the field's name before a decoding error that has none yet.
@@ -92,14 +135,19 @@ func (r reader) object(field string, member func(name string) error) error {
 }
 
 func (r reader) texts(field string, into *[]string) error {
-	if r.Kind() == rawjson.Null {
-		return r.Null()
-	}
-	return within(field, r.Array(func() error {
+	return r.list(field, func() error {
 		s, err := r.String()
 		*into = append(*into, s)
 		return err
-	}))
+	})
+}
+
+// list reads an array or null.
+func (r reader) list(field string, element func() error) error {
+	if r.Kind() == rawjson.Null {
+		return r.Null()
+	}
+	return within(field, r.Array(element))
 }
 
 // part reads an object, null as nothing, and tells where in the body it starts.

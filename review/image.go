@@ -5,6 +5,8 @@ import (
 
 	imagepolicyv1alpha1 "k8s.io/api/imagepolicy/v1alpha1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/portcullis-dev/portcullis/review/rawjson"
 )
 
 // DialectImage is a Dialect: ImageReview, imagepolicy.k8s.io/v1alpha1, the only version there is.
@@ -19,8 +21,10 @@ func DialectImage(body []byte) (*Request, func(Decision) any, error) {
 			return r.object("spec", func(name string) error {
 				switch name {
 				case "containers":
-					asked = true
-					return r.Skip()
+					asked = r.Kind() != rawjson.Null
+					return r.list("spec.containers", func() error { return r.record("spec.containers", member{"image", nil}) })
+				case "annotations":
+					return r.object("spec.annotations", func(name string) error { return r.member("spec.annotations", member{name, nil}) })
 				case "namespace":
 					return r.text("spec.namespace", &req.Target.Namespace)
 				default:

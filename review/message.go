@@ -19,7 +19,7 @@ const maxRefusal = 16 << 10
 func Sentence(text string, limit int) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {
-		case r == '\n' || r == '\r' || r == '\t':
+		case r == '\n', r == '\r', r == '\t', unicode.In(r, unicode.Zl, unicode.Zp):
 			return ' '
 		case unicode.IsControl(r), unicode.Is(unicode.Cf, r):
 			return -1
@@ -30,7 +30,7 @@ func Sentence(text string, limit int) string {
 	if len(clean) <= limit {
 		return clean
 	}
-	cut := limit - len("…")
+	cut := max(limit-len("…"), 0)
 	for cut > 0 && !utf8.RuneStart(clean[cut]) {
 		cut--
 	}
