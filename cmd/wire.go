@@ -29,9 +29,9 @@ func (w wiring) reviewers() func(review.Stage) review.Reviewer {
 			answers = mutating(w.engine)
 		}
 		return webhook.Decorate(answers,
-			webhook.Recover(),
 			webhook.Instrument(w.metrics.webhook, stage),
 			w.record,
+			webhook.Recover(), // inside the record, so that a panic is on it
 			limit,
 			webhook.Exempt(w.exempt...),
 			w.metrics.findings,

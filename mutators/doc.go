@@ -13,7 +13,8 @@
 //     drops nulls. A set at or above the path wins over a default; below the path it adds to what the default puts there.
 //   - remove takes away what stands at a path; that nothing stands there is no error.
 //   - append adds a value to the list at a path, which is created if need be. With a key, the elements whose member of that
-//     name equals the value's are replaced by it; without, the list is left alone if it has an equal element already.
+//     name equals the value's are given all the value says, and keep what else they have, defaults and what other webhooks
+//     added; without, the list is left alone if it has an equal element already.
 //
 // An element of a list that is not there is not edited: a path through a position beyond the list's end, or through a Where that
 // no element answers, leads nowhere and the edit does nothing. If several elements answer, the edit is made in each. Positions

@@ -59,8 +59,18 @@ func TestEdits(t *testing.T) {
 		{"append an equal element", `{"l":[{"a":1.0},2]}`, `{"append":["l"],"value":{"a":1}}`, `{"l":[{"a":1},2]}`},
 		{"append by key", `{"l":[{"name":"x","v":1}]}`, `{"append":["l"],"key":"name","value":{"name":"y"}}`, `{"l":[{"name":"x","v":1},{"name":"y"}]}`},
 		{
-			"append by key replaces", `{"l":[{"name":"x","v":1},{"name":"y"},"s"]}`, `{"append":["l"],"key":"name","value":{"name":"x","w":2}}`,
-			`{"l":[{"name":"x","w":2},{"name":"y"},"s"]}`,
+			"append by key completes", `{"l":[{"name":"x","v":1},{"name":"y"},"s"]}`, `{"append":["l"],"key":"name","value":{"name":"x","w":2}}`,
+			`{"l":[{"name":"x","v":1,"w":2},{"name":"y"},"s"]}`,
+		},
+		{
+			"append by key keeps what others have added",
+			`{"l":[{"name":"x","pull":"Always","m":[{"n":1,"ro":true},{"n":2}],"r":{"a":1,"b":2}}]}`,
+			`{"append":["l"],"key":"name","value":{"name":"x","m":[{"n":1}],"r":{"a":1}}}`,
+			`{"l":[{"name":"x","pull":"Always","m":[{"n":1,"ro":true},{"n":2}],"r":{"a":1,"b":2}}]}`,
+		},
+		{
+			"append by key corrects what is otherwise", `{"l":[{"name":"x","m":[{"n":2}],"r":1}]}`,
+			`{"append":["l"],"key":"name","value":{"name":"x","m":[{"n":1}],"r":{"a":1}}}`, `{"l":[{"name":"x","m":[{"n":1}],"r":{"a":1}}]}`,
 		},
 		{"append by a key that is a number", `{"l":[{"port":80}]}`, `{"append":["l"],"key":"port","value":{"port":80,"name":"http"}}`, `{"l":[{"name":"http","port":80}]}`},
 		{

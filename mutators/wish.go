@@ -2,6 +2,7 @@ package mutators
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/portcullis-dev/portcullis/review"
@@ -82,6 +83,7 @@ func (w wish) elements(list any) ([]wish, error) {
 		if w.matches(element) {
 			set := w
 			set.op, set.at = review.EditSet, append(slices.Clip(w.at), step{element: true, index: i})
+			set.value = completed(element, w.value)
 			out = append(out, set)
 		}
 	}
@@ -95,6 +97,32 @@ func (w wish) matches(element any) bool {
 	}
 	members, ok := element.(map[string]any)
 	return ok && members[w.edit.Key] != nil && equal(members[w.edit.Key], member(w.value, w.edit.Key))
+}
+
+// completed returns have with all that want says, and with what it has beside: when the API server asks again, the element that was
+// appended the first time has been given defaults since, and other webhooks have added to it what must not be lost.
+func completed(have, want any) any {
+	switch want := want.(type) {
+	case map[string]any:
+		members, ok := have.(map[string]any)
+		if !ok {
+			return want
+		}
+		out := maps.Clone(members)
+		for name, value := range want {
+			out[name] = completed(members[name], value)
+		}
+		return out
+	case []any:
+		elements, ok := have.([]any)
+		contained := func(value any) bool {
+			return slices.ContainsFunc(elements, func(e any) bool { return equal(completed(e, value), e) })
+		}
+		if ok && !slices.ContainsFunc(want, func(value any) bool { return !contained(value) }) {
+			return have
+		}
+	}
+	return want
 }
 
 func member(v any, name string) any {
@@ -119,7 +147,7 @@ func (w wish) grant(obj map[string]any) error {
 		}
 		// Its element may be there: before all edits, or since a default made the list.
 		if i := slices.IndexFunc(list, w.matches); i >= 0 {
-			list[i] = value
+			list[i] = completed(list[i], value)
 			return nil
 		}
 		value = append(list, value)

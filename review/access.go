@@ -74,19 +74,19 @@ func (r reader) accessSpec(name string, req *Request, about *accessTo) error {
 		return r.object("spec.resourceAttributes", func(name string) error {
 			switch name {
 			case "namespace":
-				return r.text(path+name, &t.Namespace)
+				return r.text(path, name, &t.Namespace)
 			case "verb":
-				return r.text(path+name, &req.Verb)
+				return r.text(path, name, &req.Verb)
 			case "group":
-				return r.text(path+name, &t.Group)
+				return r.text(path, name, &t.Group)
 			case "version":
-				return r.text(path+name, &t.Version)
+				return r.text(path, name, &t.Version)
 			case "resource":
-				return r.text(path+name, &t.Resource)
+				return r.text(path, name, &t.Resource)
 			case "subresource":
-				return r.text(path+name, &t.Subresource)
+				return r.text(path, name, &t.Subresource)
 			case "name":
-				return r.text(path+name, &t.Name)
+				return r.text(path, name, &t.Name)
 			case "fieldSelector", "labelSelector":
 				return r.selector(path + name)
 			default:

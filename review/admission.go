@@ -55,7 +55,7 @@ func (r reader) admissionRequest(name string, req *Request) (err error) {
 	switch name {
 	case "uid":
 		var uid string
-		err = r.text(path+name, &uid)
+		err = r.text(path, name, &uid)
 		req.ID = types.UID(uid)
 	case "kind":
 		err = r.record(path+name, member{"group", nil}, member{"version", nil}, member{"kind", &t.Kind})
@@ -68,13 +68,13 @@ func (r reader) admissionRequest(name string, req *Request) (err error) {
 	case "requestSubResource":
 		err = r.member("request", member{name, nil})
 	case "subResource":
-		err = r.text(path+name, &t.Subresource)
+		err = r.text(path, name, &t.Subresource)
 	case "name":
-		err = r.text(path+name, &t.Name)
+		err = r.text(path, name, &t.Name)
 	case "namespace":
-		err = r.text(path+name, &t.Namespace)
+		err = r.text(path, name, &t.Namespace)
 	case "operation":
-		err = r.text(path+name, &req.Verb)
+		err = r.text(path, name, &req.Verb)
 	case "userInfo":
 		err = r.object(path+name, func(name string) error {
 			if known, err := r.user("request.userInfo.", name, "username", &req.User); known {

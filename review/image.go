@@ -12,21 +12,22 @@ import (
 // DialectImage is a Dialect: ImageReview, imagepolicy.k8s.io/v1alpha1, the only version there is.
 func DialectImage(body []byte) (*Request, func(Decision) any, error) {
 	req := &Request{Stage: Image, Body: body}
-	asked := false
+	specified := false
 	version, err := document(body, "ImageReview", []string{"imagepolicy.k8s.io/v1alpha1"},
 		func(r reader, name string) error {
 			if name != "spec" {
 				return r.other("", name, "spec", "apiVersion", "kind")
 			}
+			specified = r.Kind() != rawjson.Null
 			return r.object("spec", func(name string) error {
 				switch name {
 				case "containers":
-					asked = r.Kind() != rawjson.Null
+					// There may be none: Kubernetes asks so when ephemeral containers are updated and there are none.
 					return r.list("spec.containers", func() error { return r.record("spec.containers", member{"image", nil}) })
 				case "annotations":
 					return r.object("spec.annotations", func(name string) error { return r.member("spec.annotations", member{name, nil}) })
 				case "namespace":
-					return r.text("spec.namespace", &req.Target.Namespace)
+					return r.text("", "spec.namespace", &req.Target.Namespace)
 				default:
 					return r.other("spec.", name, "containers", "namespace", "annotations")
 				}
@@ -35,8 +36,8 @@ func DialectImage(body []byte) (*Request, func(Decision) any, error) {
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case !asked:
-		return nil, nil, errors.New("the ImageReview has no spec.containers")
+	case !specified:
+		return nil, nil, errors.New("the ImageReview has no spec")
 	}
 	// What is asked about are the images of a Pod, though the review does not say so.
 	req.Target.Version, req.Target.Resource, req.Target.Kind = "v1", "pods", "Pod"

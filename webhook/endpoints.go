@@ -26,10 +26,10 @@ const (
 	maxAccessReview = 256 << 10
 	// An object's annotations have at most 256 KiB, twice that when escaped; images' names are small beside them.
 	maxImageReview = 1 << 20
-	// DefaultMaxAdmission: the API server accepts bodies of 3 MiB. A review carries the object and the old one, and is JSON
-	// even where the request was not: bytes become base64, a third longer. That is 8 MiB; as much again for protobuf's small
-	// fields, whose names JSON spells out, and for options and managed fields.
-	DefaultMaxAdmission = 16 << 20
+	// DefaultMaxAdmission: etcd takes objects of 1.5 MiB by default. A review carries the object and the old one, and is JSON
+	// even where they were stored as protobuf: its encoder spells each of <, > and & with six bytes. That is 18 MiB; the rest is
+	// for the names of fields, options and managed fields. A review that is refused for its length would pass under Ignore.
+	DefaultMaxAdmission = 20 << 20
 )
 
 // Deadlines for callers that do not send ?timeout=, as the API server always does: what it allows an admission webhook by

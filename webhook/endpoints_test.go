@@ -18,8 +18,8 @@ func TestEndpoints(t *testing.T) {
 		{review.Authenticate, "/authenticate", 64 << 10, 3 * time.Second},
 		{review.Guard, "/authorize/guard", 256 << 10, 3 * time.Second},
 		{review.Grant, "/authorize/grant", 256 << 10, 3 * time.Second},
-		{review.Mutate, "/mutate", 16 << 20, 10 * time.Second},
-		{review.Validate, "/validate", 16 << 20, 10 * time.Second},
+		{review.Mutate, "/mutate", 20 << 20, 10 * time.Second},
+		{review.Validate, "/validate", 20 << 20, 10 * time.Second},
 		{review.Image, "/image", 1 << 20, 3 * time.Second},
 	}
 	got := table(allowing())

@@ -12,7 +12,7 @@ import (
 const (
 	// readHeaderTimeout: an API server sends its headers in one packet; it is also the time for the TLS handshake.
 	readHeaderTimeout = 5 * time.Second
-	// readTimeout: 16 MiB within it is 9 Mbit/s, which an API server's network passes.
+	// readTimeout: 20 MiB within it is 11 Mbit/s, which an API server's network passes.
 	readTimeout = 15 * time.Second
 	// writeTimeout counts from the end of the header to the end of the answer. The API server abandons any request after 34
 	// seconds, so what is written later is for nobody.

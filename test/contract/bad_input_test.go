@@ -72,7 +72,7 @@ func TestWhatIsNoReviewIsRefusedInWordsAndAsksNoPolicy(t *testing.T) {
 		{"compressed", same, header("Content-Encoding", "gzip"), 415, "UnsupportedMediaType", "the content type should be application/json, in UTF-8 and not compressed"},
 		{"read instead of sent", same, method(http.MethodGet), 405, "MethodNotAllowed", "reviews are sent by POST"},
 		{"put instead of sent", same, method(http.MethodPut), 405, "MethodNotAllowed", "reviews are sent by POST"},
-		{"too large", instead(strings.Repeat(" ", 16<<20+1)), nil, 413, "RequestEntityTooLarge", ""},
+		{"too large", instead(strings.Repeat(" ", 20<<20+1)), nil, 413, "RequestEntityTooLarge", ""},
 		{"of no known length", same, func(r *http.Request) { r.ContentLength = -1 }, 411, "", "the request should say its length in Content-Length, and come in one piece"},
 		{"a timeout that is none", same, func(r *http.Request) { r.URL.RawQuery = "timeout=soon" }, 400, "BadRequest", "the query's timeout should be a duration above zero, as in ?timeout=10s"},
 	} {
@@ -148,7 +148,7 @@ func TestWhatIsWrongWithAReviewNamesTheField(t *testing.T) {
 		{"about a path that is not given", "/authorize/guard", `"resourceAttributes":{"verb":"get","resource":"pods"}`, `"nonResourceAttributes":{"verb":"get"}`, "spec.nonResourceAttributes has no path"},
 		{"groups as v1beta1 spells them", "/authorize/grant", `"user":"jane"`, `"group":["a"]`, "spec.group belongs to v1beta1; authorization.k8s.io/v1 spells it spec.groups"},
 		{"a selector that is a text", "/authorize/grant", `"verb":"get"`, `"fieldSelector":{"requirements":"a=b"}`, "the SubjectAccessReview cannot be read: spec.resourceAttributes.fieldSelector.requirements: at byte 145: an array should stand here, not a string"},
-		{"no containers", "/image", `"containers":[{"image":"a"}]`, ``, "the ImageReview has no spec.containers"},
+		{"no spec", "/image", `"spec":`, `"spce":`, "the ImageReview has no spec"},
 		{"containers that are texts", "/image", `{"image":"a"}`, `"a"`, "the ImageReview cannot be read: spec.containers: at byte 87: an object should stand here, not a string"},
 		{"an image that is none", "/image", `"a"`, `{}`, "the ImageReview cannot be read: spec.containers.image: at byte 96: a string should stand here, not an object"},
 	} {

@@ -137,8 +137,8 @@ func genEdit() *rapid.Generator[map[string]any] {
 	})
 }
 
-// Another webhook that changes the object after ours has ours asked again. There is one sidecar all the same, and what the other one
-// added is seen.
+// Another webhook that changes the object after ours has ours asked again. There is one sidecar all the same, what the other one added is
+// seen, and since ours changes nothing the second time, the other is not asked again.
 func TestPitfall11ReinvocationAddsNoSecondSidecar(t *testing.T) {
 	s := serve(t, teamLabel)
 	rounds := 0
@@ -159,14 +159,13 @@ func TestPitfall11ReinvocationAddsNoSecondSidecar(t *testing.T) {
 	if want := []string{"late-comer", "app", "sidecar"}; !slices.Equal(names, want) {
 		t.Errorf("the containers are %v, want %v", names, want)
 	}
-	if heard := s.heard.take(); len(heard) != 2 || rounds != 2 || strings.Contains(string(heard[0].Object), "late-comer") || !strings.Contains(string(heard[1].Object), "late-comer") {
+	if heard := s.heard.take(); len(heard) != 2 || rounds != 1 || strings.Contains(string(heard[0].Object), "late-comer") || !strings.Contains(string(heard[1].Object), "late-comer") {
 		t.Errorf("ours was asked %d times, the other one %d times", len(heard), rounds)
 	}
 }
 
 // What another webhook, the defaults or the service account's admission put into our sidecar stays there when ours is asked again.
 func TestPitfall11ReinvocationKeepsWhatOthersAddedToTheSidecar(t *testing.T) {
-	t.Skip("not so yet: append replaces the whole element it finds by its key, with what others have put into it")
 	s := serve(t, teamLabel)
 	other := anotherWebhook(t, func(r *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 		return patching(`[{"op":"add","path":"/spec/containers/1/volumeMounts","value":[{"name":"token","mountPath":"/token"}]}]`)

@@ -46,9 +46,9 @@ func TestPitfall01UIDAndVersionAreEchoedExactly(t *testing.T) {
 	}
 }
 
-// A review of 16 MiB is judged, one byte more is refused in words. The API server's JSON spells some characters with six bytes, and an
+// A review of 20 MiB is judged, one byte more is refused in words. The API server's JSON spells some characters with six bytes, and an
 // update sends the object twice: a ConfigMap of the largest legal size, 1 MiB, makes a review of 12 MiB.
-func TestPitfall02ReviewsOfUpTo16MiBAreJudged(t *testing.T) {
+func TestPitfall02ReviewsOfUpTo20MiBAreJudged(t *testing.T) {
 	bundle := files{"big.rego": policy("big", "{resources: [configmaps]}", `deny contains "too much data" if count(kubernetes.object.data.x) > 1000`)}
 	s := serve(t, bundle)
 	padded := func(length int) []byte {
@@ -60,7 +60,7 @@ func TestPitfall02ReviewsOfUpTo16MiBAreJudged(t *testing.T) {
 		}
 		return body(length - len(body(0)))
 	}
-	const limit = 16 << 20
+	const limit = 20 << 20
 	got := s.post(t, "/validate", padded(limit))
 	if got.code != 200 || !bytes.Contains(got.body, []byte("big: too much data")) {
 		t.Errorf("%d bytes: %d %s", limit, got.code, got.body)
@@ -70,7 +70,7 @@ func TestPitfall02ReviewsOfUpTo16MiBAreJudged(t *testing.T) {
 	}
 	got = s.post(t, "/validate", padded(limit+1))
 	status := got.status(t)
-	if want := "the review has 16777217 bytes, and at most 16777216 are accepted here; the server's limit can be raised in its configuration"; got.code != 413 || status.Message != want {
+	if want := "the review has 20971521 bytes, and at most 20971520 are accepted here; the server's limit can be raised in its configuration"; got.code != 413 || status.Message != want {
 		t.Errorf("one byte more: %d %q", got.code, status.Message)
 	}
 	if asked := s.asked.take(); len(asked) != 0 {
