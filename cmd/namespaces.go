@@ -5,92 +5,111 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"log/slog"
+	"sync"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/kubernetes/scheme"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/portcullis-dev/portcullis/policies"
 )
 
 // namespaces knows a cluster's Namespaces from a watch; nothing is asked of the cluster while a request waits.
 type namespaces struct {
-	factory  informers.SharedInformerFactory
-	informer cache.SharedIndexInformer
+	cache  cache.Cache
+	log    *slog.Logger
+	known  sync.Map // of policies.Namespace by name: made once, and not with every request
+	synced chan struct{}
 }
 
-// newNamespaces returns what watches the cluster of a kubeconfig. Nothing is called before start.
-func newNamespaces(kubeconfig string) (*namespaces, error) {
+// newNamespaces returns what watches the cluster of a kubeconfig. The cluster is not called before start.
+func newNamespaces(kubeconfig string, log *slog.Logger) (*namespaces, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig: %w", err)
 	}
 	config.UserAgent = "portcullis/" + version()
-	client, err := kubernetes.NewForConfig(config)
+	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
+	c, err := cache.New(config, cache.Options{Scheme: scheme.Scheme, DefaultTransform: cache.TransformStripManagedFields()})
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig: %w", err)
 	}
-	const resync = 0 * time.Second // the watch is enough
-	factory := informers.NewSharedInformerFactory(client, resync)
-	n := &namespaces{factory: factory, informer: factory.Core().V1().Namespaces().Informer()}
-	if err := n.informer.SetTransform(prepareNamespace); err != nil {
-		return nil, err
+	return &namespaces{cache: c, log: log, synced: make(chan struct{})}, nil
+}
+
+// start watches until ctx ends.
+func (n *namespaces) start(ctx context.Context) error {
+	informer, err := n.cache.GetInformer(ctx, &corev1.Namespace{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching namespaces: %w", err)
 	}
-	return n, nil
+	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    n.learn,
+		UpdateFunc: func(_, now any) { n.learn(now) },
+		DeleteFunc: n.forget,
+	})
+	if err != nil {
+		return fmt.Errorf("watching namespaces: %w", err)
+	}
+	go func() {
+		if toolscache.WaitForCacheSync(ctx.Done(), registration.HasSynced) {
+			close(n.synced)
+		}
+	}()
+	if err := n.cache.Start(ctx); err != nil {
+		return fmt.Errorf("watching namespaces: %w", err)
+	}
+	return nil
 }
 
-// known is what is kept of a Namespace: the values policies are given, made once and not with every request.
-type known struct {
-	metav1.ObjectMeta
-	namespace policies.Namespace
-}
-
-func prepareNamespace(object any) (any, error) {
+func (n *namespaces) learn(object any) {
 	ns, ok := object.(*corev1.Namespace)
 	if !ok {
-		return object, nil
+		return
 	}
-	ns = ns.DeepCopy()
-	ns.ManagedFields = nil
-	ns.APIVersion, ns.Kind = "v1", "Namespace"
-	text, err := json.Marshal(ns)
-	if err != nil {
-		return nil, err
+	named := ns.DeepCopy()
+	named.APIVersion, named.Kind = "v1", "Namespace"
+	text, err := json.Marshal(named)
+	if err == nil {
+		var value policies.Value
+		if value, err = policies.ParseValue(text); err == nil {
+			n.known.Store(ns.Name, policies.Namespace{Labels: ns.Labels, Object: value})
+			return
+		}
 	}
-	value, err := policies.ParseValue(text)
-	if err != nil {
-		return nil, err
-	}
-	return &known{ObjectMeta: ns.ObjectMeta, namespace: policies.Namespace{Labels: ns.Labels, Object: value}}, nil
+	n.known.Delete(ns.Name) // unknown is a fault that is seen; what it was before is not
+	n.log.Error("a namespace cannot be read", "namespace", ns.Name, "error", err)
 }
 
-func (n *namespaces) start(ctx context.Context) error {
-	n.factory.Start(ctx.Done())
-	<-ctx.Done()
-	n.factory.Shutdown()
-	return nil
+func (n *namespaces) forget(object any) {
+	if unknown, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+		object = unknown.Obj
+	}
+	if ns, ok := object.(*corev1.Namespace); ok {
+		n.known.Delete(ns.Name)
+	}
 }
 
 func (n *namespaces) ready() error {
-	if !n.informer.HasSynced() {
+	select {
+	case <-n.synced:
+		return nil
+	default:
 		return errors.New("the cluster's namespaces have not been listed yet")
 	}
-	return nil
 }
 
 // lookup is a policies.Namespaces.
 func (n *namespaces) lookup(name string) (policies.Namespace, bool) {
-	object, found, err := n.informer.GetStore().GetByKey(name)
-	if err != nil || !found {
-		return policies.Namespace{}, false
-	}
-	k, ok := object.(*known)
+	found, ok := n.known.Load(name)
 	if !ok {
 		return policies.Namespace{}, false
 	}
-	return k.namespace, true
+	ns, ok := found.(policies.Namespace)
+	return ns, ok
 }

@@ -186,7 +186,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	background = append(background, loader.Run)
 	if f.kubeconfig != "" {
-		n, err := newNamespaces(f.kubeconfig)
+		n, err := newNamespaces(f.kubeconfig, log)
 		if err != nil {
 			return err
 		}
