@@ -47,7 +47,7 @@ demo: ## guard a real API server and walk through it; ONCE=1 ends after the walk
 	@bin/demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: bin/portcullis bin/controlplane bin/gotestsum bin/golangci-lint ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
+test: bin/portcullis bin/controlplane bin/demo bin/gotestsum bin/golangci-lint ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
 	@test/all.sh
 
 .PHONY: lint

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # all.sh: every check there is, one after the other, and at the end a line that counts tests. It goes on after a failure, so that one
-# run shows all that is wrong. Built by make before it: bin/portcullis, bin/controlplane, bin/gotestsum, bin/golangci-lint.
+# run shows all that is wrong. Built by make before it: bin/portcullis, bin/controlplane, bin/demo, bin/gotestsum,
+# bin/golangci-lint.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -47,6 +48,7 @@ check "unit, contract and end to end, with the race detector" tests main -race -
 check "control plane" env CONTROLPLANE_BIN="$root/bin/controlplane" GOFLAGS=-buildvcs=false bash -c \
 	'cd test/controlplane && "$0" --format pkgname --jsonfile "$1/controlplane.json" -- -timeout 15m ./...' "$root/bin/gotestsum" "$results"
 check "Rego: format, strict check, tests" make rego
+check "the demonstration" bin/demo --once
 check "linters" make lint
 check "fuzzing, short" test/fuzz.sh 5s
 
