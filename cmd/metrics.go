@@ -104,6 +104,9 @@ func (m *metrics) loaded(load policies.Load) {
 	}
 	m.loads.WithLabelValues(result).Inc()
 	m.revision.Reset()
+	if load.Set == nil {
+		return
+	}
 	m.revision.WithLabelValues(load.Set.Revision()).Set(1)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -80,6 +81,9 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	}
 	if len(bundle.Faults) > 0 {
 		return bundle.Faults
+	}
+	if len(bundle.Specs) == 0 {
+		return fmt.Errorf("there are no policies in %s", strings.Join(f.policies.from, ", "))
 	}
 	subjects, err := f.read(stdin)
 	if err != nil {

@@ -71,6 +71,9 @@ func reportLoad(log *slog.Logger, m *metrics) func(policies.Load) {
 			log.Error("a policy is faulty; its last good version, if any, stays in force", "file", fault.File, "policy", fault.Policy, "error", fault.Err)
 		}
 		told = now
+		if load.Set == nil {
+			return
+		}
 		log.Info("policies are in force", "policies", len(load.Set.Policies()), "revision", load.Set.Revision(),
 			"faults", len(load.Faults), "kept", load.Kept)
 	}

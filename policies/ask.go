@@ -48,6 +48,10 @@ func (a asked) eval(ctx context.Context, in inputs, cancel topdown.Cancel, txn s
 		WithInput(in.of(a.Policy)).
 		WithVirtualCache(&sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}).
 		WithCancel(cancel)
+	var failed []topdown.Error
+	if !a.spec.Lenient {
+		q = q.WithBuiltinErrorList(&failed)
+	}
 	err = q.Iter(ctx, func(result topdown.QueryResult) error {
 		term, ok := result[a.query.answer]
 		if !ok {
@@ -58,6 +62,9 @@ func (a asked) eval(ctx context.Context, in inputs, cancel topdown.Cancel, txn s
 	})
 	if topdown.IsCancel(err) {
 		return nil, errLate
+	}
+	if err == nil && len(failed) > 0 {
+		return nil, &failed[0]
 	}
 	return value, err
 }

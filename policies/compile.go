@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,16 +72,22 @@ func compilePolicy(spec Spec) (policy *Policy, err error) {
 	// OPA's compiler has panicked on modules before; one bad policy must not take the server with it.
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: policy %s makes the compiler fail: %v\n%s", spec.File, spec.ID, r, debug.Stack())
+			err = fmt.Errorf("%s: policy %s makes the compiler fail: %w", spec.File, spec.ID, &PanicError{Value: r, Stack: debug.Stack()})
 		}
 	}()
 	modules := make(map[string]*ast.Module, len(spec.Modules))
 	for i, module := range spec.Modules {
+		if err := language.CheckSchemas(module); err != nil {
+			return nil, err
+		}
 		modules[fmt.Sprintf("%d %s", i, module.Package.Location.File)] = module
 	}
 	compiler := ast.NewCompiler().WithCapabilities(language.Capabilities()).WithDefaultRegoVersion(ast.RegoV1)
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, oneALine(language.Explain(compiler.Errors))
+	}
+	if err := undefined(compiler); err != nil {
+		return nil, err
 	}
 	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: readsNamespace(compiler, spec)}
 	if spec.Parameters != nil {
@@ -131,8 +139,31 @@ func prepare(compiler *ast.Compiler, spec Spec, rule Rule) (*query, error) {
 	return &query{stage: rule.Stage, rule: rule.Name, body: body, compiled: qc, answer: answer}, nil
 }
 
-// readsNamespace reports whether some rule that the policy's rules can reach reads input.namespace, so that without the Namespace
-// object there is no answer.
+// undefined returns an error if a module refers to something under data that no module defines: to Rego that is merely undefined, and a
+// misspelt import would be a rule that never refuses.
+func undefined(compiler *ast.Compiler) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(compiler.Modules)) {
+		ast.WalkRefs(compiler.Modules[name], func(ref ast.Ref) bool {
+			if !ref.HasPrefix(ast.DefaultRootRef) {
+				return false
+			}
+			prefix := ref.ConstantPrefix()
+			if len(compiler.GetRulesForVirtualDocument(prefix)) == 0 && len(compiler.GetRulesWithPrefix(prefix)) == 0 {
+				at := ref[0].Location
+				if at == nil {
+					at = compiler.Modules[name].Package.Location
+				}
+				errs = append(errs, fmt.Errorf("%s:%d: %s is defined by no policy here, and other data is not available in this version", at.File, at.Row, prefix))
+			}
+			return false
+		})
+	}
+	return errors.Join(errs...)
+}
+
+// readsNamespace reports whether some rule that the policy's rules can reach reads input.namespace, or the whole of input, so that without
+// the Namespace object it has no answer.
 func readsNamespace(compiler *ast.Compiler, spec Spec) bool {
 	var queue []util.T
 	for _, rule := range spec.Rules {
@@ -140,8 +171,8 @@ func readsNamespace(compiler *ast.Compiler, spec Spec) bool {
 			queue = append(queue, r)
 		}
 	}
-	found, seen := false, map[util.T]bool{}
-	for len(queue) > 0 && !found {
+	seen := map[util.T]bool{}
+	for len(queue) > 0 {
 		next := queue[0]
 		queue = queue[1:]
 		rule, ok := next.(*ast.Rule)
@@ -149,14 +180,35 @@ func readsNamespace(compiler *ast.Compiler, spec Spec) bool {
 			continue
 		}
 		seen[next] = true
-		ast.WalkRefs(rule, func(ref ast.Ref) bool {
-			found = found || len(ref) > 1 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(ast.InternedTerm("namespace"))
-			return found
-		})
+		if Reads(rule, ast.InputRootDocument, "namespace") {
+			return true
+		}
 		for dependency := range compiler.Graph.Dependencies(next) {
 			queue = append(queue, dependency)
 		}
 	}
+	return false
+}
+
+// Reads reports whether a rule or module refers to a member of a root document, by its name, by a variable, or by way of the whole.
+func Reads(node any, root *ast.Term, member string) bool {
+	found := false
+	ast.NewGenericVisitor(func(x any) bool {
+		switch x := x.(type) {
+		case *ast.With: // what is put in its place is not read
+			found = found || Reads(x.Value, root, member)
+			return true
+		case *ast.Term:
+			switch ref, ok := x.Value.(ast.Ref); {
+			case ok && ref[0].Equal(root):
+				found = found || len(ref) == 1 || !ref[1].IsGround() || ref[1].Equal(ast.InternedTerm(member))
+				return true // its own terms are not looked at: the root alone would be found in it
+			case x.Equal(root):
+				found = true
+			}
+		}
+		return found
+	}).Walk(node)
 	return found
 }
 
@@ -191,11 +243,15 @@ func WithNamespaces(lookup Namespaces) Option { return func(s *Set) { s.namespac
 // WithObserver lets observe hear of every policy asked.
 func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = observe } }
 
-// Compile compiles all specs, on all processors, and makes a Set of them in the order given. If one is faulty there is no Set; the
-// error is Faults then.
+// Compile compiles all specs, on all processors, and makes a Set of them, in the order of their names. If one is faulty, two have one name
+// or contradict each other, there is no Set; the error is Faults then.
 func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
-	compiled, faults := compileAll(ctx, specs)
-	if len(faults) > 0 {
+	specs, faults := arrange(specs)
+	compiled, failed := compileAll(ctx, specs)
+	if faults = append(faults, failed...); len(faults) > 0 {
+		return nil, faults
+	}
+	if compiled, faults = withoutContradictions(compiled); len(faults) > 0 {
 		return nil, faults
 	}
 	return NewSet(compiled, opts...), nil

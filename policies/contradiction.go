@@ -10,6 +10,14 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
+// withoutContradictions takes out the policies that contradict an earlier one.
+func withoutContradictions(compiled []*Policy) ([]*Policy, Faults) {
+	faults := contradictions(compiled)
+	return slices.DeleteFunc(compiled, func(p *Policy) bool {
+		return slices.ContainsFunc(faults, func(f Fault) bool { return f.Policy == p.spec.ID })
+	}), faults
+}
+
 // contradictions finds policies that can be seen, without any request, to set one path to different values whenever both are asked.
 // What only an object shows is found when it comes, and refused then.
 func contradictions(compiled []*Policy) Faults {

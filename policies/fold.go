@@ -105,6 +105,9 @@ func addGrant(d *review.Decision, a answer) (granted bool, err error) {
 	return len(reasons) > 0 && a.inForce(), nil
 }
 
+// errTwoUsers is not for a policy's onError to forgive: it says nothing about either policy, but that the token is nobody's for certain.
+var errTwoUsers = errors.New("it takes the token for another user than an earlier policy does")
+
 // addUser takes the identity a policy found. Two policies that find two identities in one token leave it nobody's.
 func addUser(d *review.Decision, a answer) error {
 	if a.value == nil {
@@ -115,7 +118,7 @@ func addUser(d *review.Decision, a answer) error {
 		return err
 	}
 	if d.Identity != nil && !reflect.DeepEqual(*d.Identity, *user) {
-		return errors.New("it takes the token for another user than an earlier policy does")
+		return errTwoUsers
 	}
 	d.Identity = user
 	return nil
@@ -137,6 +140,8 @@ func effect(a answer) review.Effect {
 func fault(a answer, err error) []review.Finding {
 	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err)}
 	switch {
+	case errors.Is(err, errTwoUsers):
+		f.Effect = review.EffectDeny
 	case a.query.stage == review.Grant:
 		f.Effect = review.EffectAudit
 	case a.spec.OnError == OnErrorWarn:

@@ -107,7 +107,8 @@ func (x index) candidates(req *review.Request) []asked {
 	if list, ok := stage.exact[Resource{Group: t.Group, Resource: t.Resource, Subresource: t.Subresource}]; ok {
 		return list
 	}
-	if t.Subresource != "" {
+	// To a guard, all of a group includes its subresources; elsewhere they are named.
+	if t.Subresource != "" && req.Stage != review.Guard {
 		return stage.every
 	}
 	if list, ok := stage.group[t.Group]; ok {

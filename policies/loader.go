@@ -13,7 +13,7 @@ import (
 
 // Load tells what one attempt to put policies in force came to.
 type Load struct {
-	Set    *Set   // what is in force now
+	Set    *Set   // what is in force now; nil as long as there never were any policies
 	Faults Faults // what was wrong; where a policy had an earlier good version, that one stays in force
 	Kept   []string
 }
@@ -73,30 +73,53 @@ func (l *Loader) load(ctx context.Context) error {
 		specs = append(specs, bundle.Specs...)
 		faults = append(faults, bundle.Faults...)
 	}
-	slices.SortStableFunc(specs, func(a, b Spec) int { return cmp.Compare(a.ID, b.ID) })
-	specs, twice := unique(specs)
-	faults = append(faults, twice...)
-
 	previous := l.Engine.Set()
+	specs, twice := arrange(specs)
+	faults = append(faults, twice...)
+	specs = slices.DeleteFunc(specs, func(spec Spec) bool { return torn(spec.ID, faults, previous) })
 	compiled, failed := compileChanged(ctx, specs, previous)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the end is no fault of the policies
 	}
-	contrary := contradictions(compiled)
-	compiled = slices.DeleteFunc(compiled, func(p *Policy) bool {
-		return slices.ContainsFunc(contrary, func(f Fault) bool { return f.Policy == p.spec.ID })
-	})
+	compiled, contrary := withoutContradictions(compiled)
 	faults = append(append(faults, failed...), contrary...)
 	if previous == nil && len(faults) > 0 {
 		return faults
 	}
 	compiled, kept := keep(compiled, previous, faults)
-	set := NewSet(compiled, l.Options...)
-	l.Engine.Use(set)
+	if len(compiled) == 0 && len(faults) == 0 {
+		faults = Faults{{Err: errNoPolicies}}
+	}
+	if len(compiled) > 0 {
+		l.Engine.Use(NewSet(compiled, l.Options...))
+	}
 	if l.Report != nil {
-		l.Report(Load{Set: set, Faults: faults, Kept: kept})
+		l.Report(Load{Set: l.Engine.Set(), Faults: faults, Kept: kept})
 	}
 	return nil
+}
+
+// errNoPolicies is the fault of sources in which there is nothing: a volume that is not there yet looks so, and a server that then
+// allowed everything would be an open gate.
+var errNoPolicies = errors.New("there are no policies; what was in force, if anything, stays in force")
+
+// arrange puts specs into policy order and takes out those of one name.
+func arrange(specs []Spec) ([]Spec, Faults) {
+	specs = slices.Clone(specs)
+	slices.SortStableFunc(specs, func(a, b Spec) int { return cmp.Compare(a.ID, b.ID) })
+	return unique(specs)
+}
+
+// torn reports whether a part of a policy that is in force can no longer be read. What is left of it may well compile, and would not say
+// what it said before.
+func torn(id string, faults Faults, previous *Set) bool {
+	if previous == nil {
+		return false
+	}
+	at := slices.IndexFunc(previous.policies, func(p *Policy) bool { return p.spec.ID == id })
+	return at >= 0 && slices.ContainsFunc(faults, func(f Fault) bool {
+		return f.Policy == "" && f.File != "" && previous.policies[at].spec.readFrom(f.File)
+	})
 }
 
 // unique refuses every policy of a name that several have: whichever was taken, half of the users would be wrong.

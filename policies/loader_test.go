@@ -64,6 +64,41 @@ func TestALoaderWaitsForEverySource(t *testing.T) {
 	}
 }
 
+// What is left of a policy of which a part can no longer be read may compile and say nothing: it is not put in force.
+func TestATornPolicyKeepsItsLastGoodVersion(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	whole := specOf(t, "a", "package a\ndeny contains \"a1\"")
+	second := specOf(t, "a2", "package a\ndeny contains \"a2\"")
+	whole.Modules = append(whole.Modules, second.Modules...)
+	source <- Bundle{Specs: []Spec{whole}}
+	<-reports
+	source <- Bundle{
+		Specs:  []Spec{specOf(t, "a", "package a\ndeny contains \"a1\" if false")},
+		Faults: Faults{{File: "a2.rego", Err: errors.New("a2.rego:1: not Rego")}},
+	}
+	load := <-reports
+	if got := refusal(t, engine); got != "2 reasons:\n- a: a1\n- a: a2" || strings.Join(load.Kept, " ") != "a" {
+		t.Error(got, load.Kept)
+	}
+}
+
+func TestNoPoliciesAreNotASetOfNone(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	source <- Bundle{}
+	if load := <-reports; engine.Ready() == nil || load.Set != nil ||
+		load.Faults.Error() != "there are no policies; what was in force, if anything, stays in force" {
+		t.Errorf("%+v", load)
+	}
+	source <- Bundle{Specs: []Spec{specOf(t, "a", "package a\ndeny contains \"a\"")}}
+	<-reports
+	source <- Bundle{}
+	if load := <-reports; refusal(t, engine) != "a: a" || len(load.Faults) != 1 {
+		t.Errorf("%+v", load)
+	}
+}
+
 func TestAFaultyPolicyKeepsItsLastGoodVersionAndTheOthersMoveOn(t *testing.T) {
 	engine, source := &Engine{}, make(feed)
 	reports, _ := running(t, engine, source)
@@ -121,15 +156,15 @@ func TestUnchangedPoliciesAreNotCompiledAgain(t *testing.T) {
 func TestTwoPoliciesOfOneNameAreBothRefused(t *testing.T) {
 	engine, source := &Engine{}, make(feed)
 	reports, _ := running(t, engine, source)
-	source <- Bundle{}
+	source <- Bundle{Specs: []Spec{specOf(t, "b", "package b\ndeny contains \"b\"")}}
 	<-reports
 	one, two := specOf(t, "a", "package a\ndeny contains \"one\""), specOf(t, "a", "package a\ndeny contains \"two\"")
 	one.File, two.File = "one.rego", "two.rego"
-	source <- Bundle{Specs: []Spec{one, two}}
+	source <- Bundle{Specs: []Spec{one, two, specOf(t, "b", "package b\ndeny contains \"b\"")}}
 	load := <-reports
 	want := "one.rego: policy a is also defined in two.rego; give one of them another name\n" +
 		"two.rego: policy a is also defined in one.rego; give one of them another name"
-	if load.Faults.Error() != want || len(load.Set.Policies()) != 0 {
+	if load.Faults.Error() != want || len(load.Set.Policies()) != 1 {
 		t.Error(load.Faults)
 	}
 }

@@ -81,7 +81,9 @@ func (m Match) covers(req *review.Request, namespace func() (Namespace, error)) 
 		return false, nil
 	}
 	name := namespaceOf(req)
-	if len(m.Namespaces) > 0 && (name == "" || !anyGlob(m.Namespaces, name)) {
+	// To a guard, a question about all namespaces is one about each: who lists the Secrets of all lists those of the sealed one.
+	everywhere := name == "" && req.Stage == review.Guard && req.Target.Resource != ""
+	if len(m.Namespaces) > 0 && !everywhere && (name == "" || !anyGlob(m.Namespaces, name)) {
 		return false, nil
 	}
 	if name != "" && anyGlob(m.ExcludeNamespaces, name) {

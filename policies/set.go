@@ -119,7 +119,12 @@ func (s *Set) inputs(req *review.Request) (inputs, error) {
 		return inputs{}, errors.New("the review is not an object")
 	}
 	var in inputs
-	object.Foreach(func(key, value *ast.Term) { in.members = append(in.members, [2]*ast.Term{key, value}) })
+	object.Foreach(func(key, value *ast.Term) {
+		if key.Equal(ast.InternedTerm("parameters")) || key.Equal(ast.InternedTerm("namespace")) {
+			return // they are ours to say, and no review has them
+		}
+		in.members = append(in.members, [2]*ast.Term{key, value})
+	})
 	if name := req.Target.Namespace; name != "" && !isNamespace(req.Target) {
 		if ns, known := s.namespaces(name); known && ns.Object != nil {
 			in.members = append(in.members, [2]*ast.Term{ast.InternedTerm("namespace"), ast.NewTerm(ns.Object)})

@@ -133,6 +133,10 @@ func TestFaultsAreAnsweredByOnError(t *testing.T) {
 			"the policy could not be evaluated: it returns number where a finding should be a sentence or an object with a message",
 		},
 		{
+			"built-in function", "package a\ndeny contains \"no\" if to_number(\"99x\") > 5", OnErrorDeny, review.Deny,
+			"the policy could not be evaluated: eval_builtin_error at a.rego:2",
+		},
+		{
 			"no message", "package a\ndeny contains {\"field\": \"spec\"}", OnErrorDeny, review.Deny,
 			"the policy could not be evaluated: it returns a finding without a message",
 		},

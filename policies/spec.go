@@ -56,4 +56,7 @@ type Spec struct {
 
 	Enforcement Enforcement
 	OnError     OnError
+	// Lenient takes a built-in function that fails, as to_number("x"), for undefined, as OPA does; otherwise it is a fault. It is for
+	// policies written for OPA, which may count on it.
+	Lenient bool
 }

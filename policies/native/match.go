@@ -57,6 +57,9 @@ func rules(modules []module, stages v1alpha1.Stages) ([]policies.Rule, error) {
 			return nil, fmt.Errorf(`the package defines allow alone; write "stage: grant" in match if it is to allow what RBAC does not`)
 		}
 	}
+	if len(stages) > 1 && (slices.Contains(stages, "guard") || slices.Contains(stages, "grant")) {
+		return nil, fmt.Errorf("guard and grant stand alone in stage: what resources and operations mean there is not what they mean elsewhere")
+	}
 	var out []policies.Rule
 	add := func(stage review.Stage, name string) {
 		if defines(name) {
@@ -95,10 +98,10 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 	stage := asked[0].Stage
 	admission := stage == review.Validate || stage == review.Mutate
 	for _, text := range m.Resources {
-		if text == "*" && !admission {
+		if text == "*/*" || text == "*" && !admission {
 			// To who asks for permission "*" is everything, subresources and paths included, as it is in RBAC.
 			out.Resources = nil
-			break
+			return conditions(out, m, stage, legacy)
 		}
 		found, err := resource(text, stage)
 		if err != nil {
@@ -107,8 +110,16 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 		out.Resources = append(out.Resources, found...)
 	}
 	if admission && !legacy && len(out.Resources) == 0 {
-		out.Resources = []policies.Resource{{Any: true}}
+		if out.Resources, err = resource("*", stage); err != nil {
+			return out, err
+		}
 	}
+	return conditions(out, m, stage, legacy)
+}
+
+// conditions adds to a match all that is not about resources.
+func conditions(out policies.Match, m v1alpha1.Match, stage review.Stage, legacy bool) (_ policies.Match, err error) {
+	admission := stage == review.Validate || stage == review.Mutate
 	if out.Operations, err = operations(m.Operations, admission, legacy); err != nil {
 		return out, err
 	}

@@ -64,22 +64,6 @@ func (m module) defines(name string) bool {
 	})
 }
 
-// reads reports whether the module refers to a member of a root document, or to the whole of it.
-func (m module) reads(root *ast.Term, member string) bool {
-	found := false
-	ast.WalkTerms(m.Module, func(term *ast.Term) bool {
-		switch ref, ok := term.Value.(ast.Ref); {
-		case ok && ref[0].Equal(root):
-			found = found || len(ref) == 1 || !ref[1].IsGround() || ref[1].Equal(ast.InternedTerm(member))
-			return true // its own terms are not looked at: the root alone would be found in it
-		case term.Equal(root):
-			found = true
-		}
-		return found
-	})
-	return found
-}
-
 // dataRefs lists what the module refers to under data, as package paths or longer.
 func (m module) dataRefs() []ast.Ref {
 	var refs []ast.Ref

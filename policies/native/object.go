@@ -133,6 +133,9 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 		if err != nil {
 			return policies.Spec{}, err
 		}
+		if err := b.foreign(m); err != nil {
+			return policies.Spec{}, err
+		}
 		if b.packages[m.path()] != nil {
 			return policies.Spec{}, fmt.Errorf("%s: another policy is also in package %s", at, identity(m.Package.Path))
 		}

@@ -40,7 +40,7 @@ func NewReader(library []File) (*Reader, error) {
 			return nil, fmt.Errorf("the library: %w", err)
 		}
 		if !strings.HasPrefix(m.path(), libraryPrefix) {
-			if m.reads(ast.InputRootDocument, "parameters") {
+			if policies.Reads(m.Module, ast.InputRootDocument, "parameters") {
 				return nil, fmt.Errorf("the library: %s reads input.parameters; a helper package serves policies with different ones", file.Name)
 			}
 			r.shared = append(r.shared, m.Package.Path)
@@ -139,9 +139,8 @@ func (b *bundle) fault(file, policy string, err error) {
 
 func (b *bundle) addModule(file File) {
 	m, err := parse(file.Name, file.Text)
-	if err == nil && !b.own[m.path()] && b.packages[m.path()] != nil {
-		err = fmt.Errorf("%s:%d: package %s belongs to the library; give yours another name",
-			file.Name, m.Package.Location.Row, m.Package.Path)
+	if err == nil {
+		err = b.foreign(m)
 	}
 	if err != nil {
 		b.fault(file.Name, "", err)
@@ -149,6 +148,20 @@ func (b *bundle) addModule(file File) {
 	}
 	b.own[m.path()] = true
 	b.packages[m.path()] = append(b.packages[m.path()], m)
+}
+
+// foreign returns an error for a module in the library's rooms: in one of its packages, around one or inside one, or with the name that
+// one of its policies goes by.
+func (b *bundle) foreign(m module) error {
+	for name, modules := range b.packages {
+		theirs := modules[0].Package.Path
+		if b.own[name] || !overlap(theirs, m.Package.Path) && identity(theirs) != identity(m.Package.Path) {
+			continue
+		}
+		return fmt.Errorf("%s:%d: package %s belongs to the library or is named like its policy; give yours another name",
+			m.Package.Location.File, m.Package.Location.Row, m.Package.Path)
+	}
+	return nil
 }
 
 // lookup finds the package that a policy's name stands for, or "".
@@ -186,7 +199,7 @@ func (b *bundle) build(modules []module, meta metadata, over v1alpha1.PolicySpec
 	pkg := modules[0].Package
 	spec := policies.Spec{
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
-		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared,
+		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
 	}
 	matched := narrow(meta.Match, over.Match)
 	var err error

@@ -49,6 +49,11 @@ func groupsOf(plural string) []string {
 // workloads is every built-in kind with a Pod template.
 const workloads = "workloads"
 
+// throughPods are the subresources through which a Pod's containers can be changed. Whoever watches over Pods watches over them.
+func throughPods() []policies.Resource {
+	return []policies.Resource{{Resource: "pods", Subresource: "ephemeralcontainers"}, {Resource: "pods", Subresource: "resize"}}
+}
+
 func workloadResources() []policies.Resource {
 	return []policies.Resource{
 		{Group: "apps", Resource: "daemonsets"},
@@ -62,21 +67,30 @@ func workloadResources() []policies.Resource {
 	}
 }
 
-// resource reads one entry of match.resources. At admission a policy on Pods also sees the two subresources through which a Pod's
+// resource reads one entry of match.resources. At admission, what covers Pods also covers the subresources through which their
 // containers can be changed; a permission on pods means pods alone.
 func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 	admission := stage == review.Validate || stage == review.Mutate
+	with := func(r policies.Resource, pods bool) []policies.Resource {
+		if admission && pods {
+			return append([]policies.Resource{r}, throughPods()...)
+		}
+		return []policies.Resource{r}
+	}
 	switch {
 	case text == "*":
-		return []policies.Resource{{Any: true}}, nil
+		return with(policies.Resource{Any: true}, true), nil
 	case text == workloads:
 		return workloadResources(), nil
 	case strings.HasSuffix(text, "/*"):
 		group := strings.TrimSuffix(text, "/*")
 		if group == "core" {
-			group = ""
+			return with(policies.Resource{}, true), nil
 		}
-		return []policies.Resource{{Group: group}}, nil
+		if !strings.Contains(group, ".") && !slices.Contains([]string{"apps", "autoscaling", "batch", "policy"}, group) || strings.Contains(group, "*") {
+			return nil, fmt.Errorf(`%q is not all of a group, as "apps/*", "core/*" and "example.com/*" are; subresources are named one by one, as "pods/exec"`, text)
+		}
+		return with(policies.Resource{Group: group}, false), nil
 	}
 	name, subresource, _ := strings.Cut(text, "/")
 	plural, group, grouped := strings.Cut(name, ".")
@@ -93,12 +107,8 @@ func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 	}
 	var out []policies.Resource
 	for _, group := range groups {
-		out = append(out, policies.Resource{Group: group, Resource: plural, Subresource: subresource})
-		if admission && group == "" && plural == "pods" && subresource == "" {
-			out = append(out,
-				policies.Resource{Resource: "pods", Subresource: "ephemeralcontainers"},
-				policies.Resource{Resource: "pods", Subresource: "resize"})
-		}
+		out = append(out, with(policies.Resource{Group: group, Resource: plural, Subresource: subresource},
+			group == "" && plural == "pods" && subresource == "")...)
 	}
 	return out, nil
 }
