@@ -43,7 +43,7 @@ bin/gotestsum: tools.mod
 .PHONY: demo
 demo: ## guard a real API server and walk through it; ONCE=1 ends after the walk
 	@test/progress.sh "building Portcullis" $(MAKE) bin/portcullis bin/demo
-	@$(MAKE) bin/controlplane
+	@$(MAKE) -s bin/controlplane
 	@bin/demo $(if $(ONCE),--once)
 
 .PHONY: test

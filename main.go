@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // policies may name time zones, and the image has none of its own
 
 	"github.com/portcullis-dev/portcullis/cmd"
 )

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
@@ -44,7 +45,7 @@ func (j judge) judge(ctx context.Context, s subject) (judged, error) {
 			return out, err
 		}
 		req.Origin = review.FromCommandLine
-		d, err := j.byStage[req.Stage].Review(ctx, req)
+		d, err := j.ask(ctx, req)
 		if err != nil {
 			return out, err
 		}
@@ -64,6 +65,15 @@ func (j judge) judge(ctx context.Context, s subject) (judged, error) {
 		}
 	}
 	return out, nil
+}
+
+// askTime is what the API server gives an admission webhook by default; a policy that takes longer is answered here as it would be there.
+const askTime = 10 * time.Second
+
+func (j judge) ask(ctx context.Context, req *review.Request) (review.Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	return j.byStage[req.Stage].Review(ctx, req)
 }
 
 // patched is the review as it would be asked after the patch was applied.

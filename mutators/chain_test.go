@@ -149,13 +149,18 @@ func TestUntouchable(t *testing.T) {
 		{"a connect", "CONNECT", "PodExecOptions", `{"metadata":{}}`, "", false},
 		{"a mirror pod", "CREATE", "Pod", mirrored, "", false},
 		{"a mirror pod's update", "UPDATE", "Pod", mirrored, mirrored, false},
+		{"a mirror pod that a tenant made up", "CREATE", "Pod", mirrored, "", true},
 		{"another kind with the mirror's annotation", "CREATE", "Thing", mirrored, "", true},
 		{"the removal of a finalizer", "UPDATE", "Thing", dying, dying, false},
 		{"the removal of a finalizer without the timestamp", "UPDATE", "Thing", thing, dying, false},
 		{"a timestamp the user made up", "UPDATE", "Thing", dying, alive, true},
 		{"a timestamp the user made up in a new object", "CREATE", "Thing", dying, "", true},
 	} {
-		d, err := touching.Review(t.Context(), question(t, c.operation, c.kind, c.object, c.old))
+		req := question(t, c.operation, c.kind, c.object, c.old)
+		if !strings.Contains(c.name, "tenant") {
+			req.User.Groups = []string{"system:nodes"}
+		}
+		d, err := touching.Review(t.Context(), req)
 		if err != nil || d.Verdict != review.Allow || (d.Patch != nil) != c.patched {
 			t.Errorf("%s: got %v %s %v", c.name, d.Verdict, d.Patch, err)
 		}

@@ -3,6 +3,7 @@ package mutators
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
@@ -62,9 +63,9 @@ func untouchable(req *review.Request, obj map[string]any) bool {
 }
 
 // mirror reports whether obj is the API server's image of a static Pod. The kubelet compares it with the file it came from, and
-// deletes and creates it anew for as long as they differ.
+// deletes and creates it anew for as long as they differ. Only a kubelet is believed: anybody may write the annotation.
 func mirror(req *review.Request, obj map[string]any) bool {
-	return req.Target.Kind == "Pod" && req.Target.Group == "" &&
+	return req.Target.Kind == "Pod" && req.Target.Group == "" && slices.Contains(req.User.Groups, "system:nodes") &&
 		lookup(obj, location{{name: "metadata"}, {name: "annotations"}, {name: "kubernetes.io/config.mirror"}}) != nil
 }
 

@@ -48,8 +48,9 @@ func (a asked) eval(ctx context.Context, in inputs, cancel topdown.Cancel, txn s
 		WithInput(in.of(a.Policy)).
 		WithVirtualCache(&sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}).
 		WithCancel(cancel)
+	// Where a rule gives something, an identity or a permission, undefined is the safe answer; where one refuses, it is not.
 	var failed []topdown.Error
-	if !a.spec.Lenient {
+	if gives := a.query.rule == "user" || a.query.rule == "allow"; !gives && !a.spec.Lenient {
 		q = q.WithBuiltinErrorList(&failed)
 	}
 	err = q.Iter(ctx, func(result topdown.QueryResult) error {

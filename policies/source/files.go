@@ -29,7 +29,7 @@ type Files struct {
 }
 
 const (
-	// quiet is how long nothing may change before a change is read: an editor's save is several events within milliseconds.
+	// quiet is how long after the first event a change is read: an editor's save is several within milliseconds.
 	quiet = 50 * time.Millisecond
 	// poll finds what no event tells of, as on network file systems.
 	poll = 10 * time.Second
@@ -91,20 +91,23 @@ func (f *Files) read(state snapshot) policies.Bundle {
 	return policies.Bundle{Specs: append(specs, used...), Faults: append(faults, unknown...)}
 }
 
-// changed waits for a change and then for quiet. It returns false when ctx ends.
+// changed waits for a change and a moment longer. It returns false when ctx ends.
 func changed(ctx context.Context, watcher *fsnotify.Watcher) bool {
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
+	seen := false
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-watcher.Events:
-			timer.Reset(quiet)
 		case <-watcher.Errors: //nolint:errcheck // events were lost; look at everything
-			timer.Reset(quiet)
 		case <-timer.C:
 			return true
+		}
+		if !seen { // not again with each event: beside a file that is written all the time nothing would ever be read
+			seen = true
+			timer.Reset(quiet)
 		}
 	}
 }

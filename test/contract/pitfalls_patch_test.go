@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apiserver/pkg/admission"
+	"k8s.io/apiserver/pkg/authentication/user"
 	"pgregory.net/rapid"
 )
 
@@ -233,7 +234,9 @@ func TestMirrorPodsAndCustomObjectsAreMutatedAsTheyShould(t *testing.T) {
 	s := serve(t, files{"m.rego": policy("m", "{resources: [pods, widgets.example.com]}", `mutate contains {"set": ["metadata", "labels", "a~b/c"], "value": "x"}`)})
 	api := newAPIServer(t, s, s.onlyMutating())
 	mirror := pod(func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "hash"} })
-	must(t, api.send(t, createPod(mirror)).err)
+	byKubelet := createPod(mirror)
+	byKubelet.user = &user.DefaultInfo{Name: "system:node:n1", Groups: []string{"system:nodes"}}
+	must(t, api.send(t, byKubelet).err)
 	if len(mirror.Labels) != 1 {
 		t.Errorf("the mirror Pod has labels %v", mirror.Labels)
 	}

@@ -22,7 +22,8 @@ import (
 	"k8s.io/apiserver/pkg/authentication/user"
 )
 
-// A subresource is a resource of its own. A policy on pods covers the two through which a Pod's containers change, and no other one.
+// A subresource is a resource of its own. A policy on pods, or on everything, covers the two through which a Pod's containers change, and
+// no other one.
 func TestPitfall06SubresourcesAreSeparate(t *testing.T) {
 	bundle := files{}
 	for name, match := range map[string]string{
@@ -47,8 +48,8 @@ func TestPitfall06SubresourcesAreSeparate(t *testing.T) {
 		want        string // the policies that were asked
 	}{
 		{admission.Create, core("pods"), "", p, nil, "pods whole"},
-		{admission.Update, core("pods"), "ephemeralcontainers", p, p, "pods"},
-		{admission.Update, core("pods"), "resize", p, p, "pods"},
+		{admission.Update, core("pods"), "ephemeralcontainers", p, p, "pods whole"},
+		{admission.Update, core("pods"), "resize", p, p, "pods whole"},
 		{admission.Update, core("pods"), "status", p, p, "status"},
 		{admission.Create, core("pods"), "binding", binding, nil, "binding"},
 		{admission.Create, core("pods"), "eviction", eviction, nil, "eviction"},
