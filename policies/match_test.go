@@ -75,6 +75,17 @@ func TestTheIndexFindsWhatConcernsARequest(t *testing.T) {
 	}
 }
 
+func TestAllOfAGroupIncludesSubresourcesOnlyToAGuard(t *testing.T) {
+	for stage, want := range map[review.Stage]int{review.Guard: 1, review.Grant: 0, review.Validate: 0} {
+		rule := map[review.Stage]string{review.Guard: "deny", review.Grant: "allow", review.Validate: "deny"}[stage]
+		set := compiled(t, specOf(t, "a", "package a\n"+rule+" contains \"x\"", at(stage, rule), on(Resource{Group: "apps"})))
+		req := &review.Request{Stage: stage, Target: review.Target{Group: "apps", Resource: "deployments", Subresource: "scale"}}
+		if got := len(set.index.candidates(req)); got != want {
+			t.Errorf("%s: %d policies are asked, want %d", stage, got, want)
+		}
+	}
+}
+
 func TestOperations(t *testing.T) {
 	for _, c := range []struct {
 		operations []string
@@ -113,6 +124,9 @@ func TestMatchConditions(t *testing.T) {
 		{"nothing asked", Match{}, review.Request{Target: inShop}, true},
 		{"namespace", Match{Namespaces: []Glob{"shop"}}, review.Request{Target: inShop}, true},
 		{"other namespace", Match{Namespaces: []Glob{"bank"}}, review.Request{Target: inShop}, false},
+		{"all namespaces, to a guard", Match{Namespaces: []Glob{"vault"}}, review.Request{Stage: review.Guard, Target: review.Target{Resource: "secrets"}}, true},
+		{"all namespaces, to a grant", Match{Namespaces: []Glob{"shop"}}, review.Request{Stage: review.Grant, Target: review.Target{Resource: "pods"}}, false},
+		{"a path, to a guard", Match{Namespaces: []Glob{"vault"}}, review.Request{Stage: review.Guard, Target: review.Target{Path: "/metrics"}}, false},
 		{"no namespace", Match{Namespaces: []Glob{"*"}}, review.Request{Target: review.Target{Resource: "nodes"}}, false},
 		{"the Namespace itself", Match{Namespaces: []Glob{"shop"}}, review.Request{Target: review.Target{Resource: "namespaces", Name: "shop"}}, true},
 		{"excluded", Match{ExcludeNamespaces: []Glob{"s*"}}, review.Request{Target: inShop}, false},

@@ -117,6 +117,30 @@ func TestWhatAStageMeansWhenNobodyRefuses(t *testing.T) {
 	}
 }
 
+// To Rego a misspelt import is merely undefined, and the rule would never refuse.
+func TestWhatNothingDefinesIsNotReferredTo(t *testing.T) {
+	for rego, want := range map[string]string{
+		"package a\nimport data.portcullis.kubernets\ndeny contains \"no\" if kubernets.object":  "a.rego:3: data.portcullis.kubernets.object is defined by no policy here, and other data is not available in this version",
+		"package a\ndeny contains \"no\" if data.kubernetes.namespaces[input.request.namespace]": "a.rego:2: data.kubernetes.namespaces is defined by no policy here, and other data is not available in this version",
+	} {
+		if _, err := Compile(t.Context(), []Spec{specOf(t, "a", rego)}); err == nil || err.Error() != want {
+			t.Errorf("%s:\n got %v\nwant %s", rego, err, want)
+		}
+	}
+}
+
+// Where a rule gives something, a function that fails gives nothing, and that is no fault.
+func TestAFailingFunctionGivesNothing(t *testing.T) {
+	set := compiled(t, specOf(t, "a", "package a\nuser := {\"username\": \"jane\"} if json.unmarshal(input.spec.token)", at(review.Authenticate, "user")))
+	req, _, err := review.DialectAuthenticate([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"opaque"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := set.Review(t.Context(), req); err != nil || d.Verdict != review.NoOpinion || len(d.Findings) > 0 {
+		t.Errorf("%+v %v", d, err)
+	}
+}
+
 func TestFaultsAreAnsweredByOnError(t *testing.T) {
 	conflict := "package a\ndeny contains f(1)\nf(x) := 1 if x > 0\nf(x) := 2 if x < 2"
 	for _, c := range []struct {
@@ -251,6 +275,7 @@ func TestIdentities(t *testing.T) {
 		{"one", []Spec{user("a", `{"username": "jane", "groups": ["dev"]}`)}, review.Allow, "jane"},
 		{"two alike", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "jane"}`)}, review.Allow, "jane"},
 		{"two apart", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "john"}`)}, review.Deny, ""},
+		{"two apart, forgivingly", []Spec{user("a", `{"username": "jane"}`), forgiving(user("b", `{"username": "john"}`))}, review.Deny, ""},
 		{"nobody's", []Spec{specOf(t, "a", "package a\nuser := {} if false", at(review.Authenticate, "user"))}, review.NoOpinion, ""},
 		{"no name", []Spec{user("a", `{"groups": ["dev"]}`)}, review.Deny, ""},
 		{"system user", []Spec{user("a", `{"username": "system:admin"}`)}, review.Deny, ""},
@@ -274,6 +299,11 @@ func TestIdentities(t *testing.T) {
 			}
 		})
 	}
+}
+
+func forgiving(s Spec) Spec {
+	s.OnError = OnErrorAllow
+	return s
 }
 
 func TestEdits(t *testing.T) {
