@@ -50,7 +50,7 @@ check "control plane" env CONTROLPLANE_BIN="$root/bin/controlplane" GOFLAGS=-bui
 check "Rego: format, strict check, tests" make rego
 check "the demonstration" bin/demo --once
 check "linters" make lint
-check "fuzzing, short" test/fuzz.sh 5s
+check "fuzzing, short" test/fuzz.sh 10000x
 
 count() { cat "$results"/*.json 2>/dev/null | grep -c "\"Action\":\"$1\".*\"Test\":" || true; }
 failed=$(($(count fail) + ${#failures[@]}))
