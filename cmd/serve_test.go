@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -152,20 +153,55 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 	}
 }
 
-// A listener that cannot be had ends the program with one line.
+// A listener that cannot be had ends the program with one line, before it has told anybody to trust it.
 func TestServeWhereSomebodyElseListens(t *testing.T) {
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
 	for _, flag := range []string{"--listen", "--health-listen"} {
-		var stdout, stderr buffer
-		args := []string{"serve", "--policies=library:pods.privileged", "--listen=" + address(t), "--health-listen=" + address(t), "--log-level=error"}
-		got := Run(t.Context(), append(args, flag+"="+l.Addr().String()), nil, &stdout, &stderr)
-		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		if got != exitFault || len(lines) != 1 || !strings.Contains(lines[0], "address already in use") {
-			t.Errorf("%s: exit code %d, %q", flag, got, stderr.String())
+		for _, caFile := range []string{"", ca} {
+			var stdout, stderr buffer
+			args := []string{"serve", "--policies=library:pods.privileged", "--listen=" + address(t), "--health-listen=" + address(t), "--ca-file=" + caFile}
+			got := Run(t.Context(), append(args, flag+"="+l.Addr().String()), nil, &stdout, &stderr)
+			want := "portcullis: " + flag + ": the address " + l.Addr().String() + " is in use by another program; end that, or choose another address\n"
+			if got != exitFault || stderr.String() != want || stdout.String() != "" || exists(ca) {
+				t.Errorf("%s: exit code %d, %q, %q", flag, got, stdout.String(), stderr.String())
+			}
 		}
+	}
+}
+
+// Two servers with one --ca-file: the second is refused, and the first's authority stays in it.
+func TestServeWithAnothersCAFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files are not locked here")
+	}
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	args := []string{
+		"serve", "--policies=library:pods.privileged", "--listen=127.0.0.1:0", "--health-listen=127.0.0.1:0", "--drain=0s", "--ca-file=" + ca,
+		"--log-level=error",
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr, stderr2 buffer
+	code := make(chan int, 1)
+	go func() { code <- Run(ctx, args, nil, &stdout, &stderr) }()
+	eventually(t, "the file is there", func() bool { return exists(ca) })
+	before, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "portcullis: --ca-file: a server that is running announces another authority in " + ca + "; give each a file of its own\n"
+	if got := Run(t.Context(), args, nil, &stdout, &stderr2); got != exitFault || stderr2.String() != want {
+		t.Errorf("exit code %d, %q", got, stderr2.String())
+	}
+	if after, err := os.ReadFile(ca); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed (%v)", err)
+	}
+	cancel()
+	if got := <-code; got != exitOK || stdout.String() != "" || stderr.String() != "" {
+		t.Errorf("exit code %d, %q, %q", got, stdout.String(), stderr.String())
 	}
 }
