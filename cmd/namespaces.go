@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -33,7 +34,7 @@ func newNamespaces(kubeconfig string, log *slog.Logger) (*namespaces, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig: %w", err)
 	}
-	config.UserAgent = "portcullis/" + version()
+	config.UserAgent = "portcullis/" + strings.Fields(version())[0] // a product's version is one word
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	c, err := cache.New(config, cache.Options{Scheme: scheme.Scheme, DefaultTransform: cache.TransformStripManagedFields()})
 	if err != nil {

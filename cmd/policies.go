@@ -14,6 +14,9 @@ import (
 	"github.com/portcullis-dev/portcullis/policies/source"
 )
 
+// libraryPrefix tells a policy of the library from a path.
+const libraryPrefix = "library:"
+
 // policyFlags are the flags by which every command that judges is told what to judge by.
 type policyFlags struct{ from []string }
 
@@ -32,7 +35,7 @@ func (p *policyFlags) source() (*source.Files, error) {
 	}
 	out := &source.Files{Reader: reader}
 	for _, from := range p.from {
-		if name, ok := strings.CutPrefix(from, "library:"); ok {
+		if name, ok := strings.CutPrefix(from, libraryPrefix); ok {
 			out.Library = append(out.Library, name)
 		} else {
 			out.Paths = append(out.Paths, from)

@@ -30,18 +30,19 @@ func newReview() *cobra.Command {
 		Use:   "review -f FILE... --policies PATH...",
 		Short: "Judges manifests and reviews from files, without a cluster",
 		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
-first, and what comes of that is validated. Namespaces among the files are those the policies know.
+first, and what comes of that is validated. Namespaces among the files are those the policies know. The table is printed on standard
+output, and the sums on standard error.
 The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read.`,
 		Example: `  portcullis review -f pod.yaml --policies library:pods.privileged
   kubectl get pods -A -o yaml | portcullis review -f - --policies ./policies -o json`,
-		Args: cobra.NoArgs,
+		Args: noArguments("-f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	flags.policies.register(f)
-	f.StringArrayVarP(&flags.files, "filename", "f", nil, "`FILE` to judge, - for standard input; may be repeated")
+	f.StringArrayVarP(&flags.files, "filename", "f", nil, "`FILE` to judge, a directory for the .yaml, .yml and .json files in it, - for standard input; may be repeated")
 	f.StringVar(&flags.user, "as-user", "kubernetes-admin", "`NAME` of the user who asks, for manifests")
 	f.StringArrayVar(&flags.groups, "as-group", nil, "`GROUP` of the user who asks, for manifests; may be repeated")
 	f.StringVar(&flags.operation, "operation", "CREATE", "what is done with a manifest: CREATE, UPDATE or DELETE")
@@ -97,6 +98,9 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	var results []judged
 	for _, s := range subjects {
 		result, err := judge.judge(ctx, s)
+		if ctx.Err() != nil { // a policy that was cut short has not refused anything
+			return ctx.Err()
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.at(), err)
 		}
@@ -105,7 +109,7 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if f.output == "json" {
 		err = printJSON(stdout, results)
 	} else {
-		err = printTable(stdout, stderr, results)
+		err = printTable(stdout, stderr, results, len(set.Policies()))
 	}
 	if err != nil {
 		return err

@@ -93,3 +93,16 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 	root.AddCommand(opaCommands()...)
 	return root
 }
+
+// noArguments refuses arguments, which are there because a flag was forgotten or takes one value only.
+func noArguments(flag string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if strings.HasPrefix(args[0], libraryPrefix) {
+			flag = "--policies"
+		}
+		return fmt.Errorf("%s takes no arguments: did you mean %s %s?", c.Name(), flag, args[0])
+	}
+}

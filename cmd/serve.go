@@ -49,7 +49,7 @@ func newServe() *cobra.Command {
 makes its own; the authority to trust is printed on standard output.`,
 		Example: `  portcullis serve --policies ./policies
   portcullis serve --policies ./policies --policies library:pods.privileged --cert-dir ./certs --kubeconfig ~/.kube/config`,
-		Args: cobra.NoArgs,
+		Args: noArguments("--policies"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.config != "" {
 				if err := applyConfig(cmd.Flags(), flags.config); err != nil {

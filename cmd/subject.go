@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,6 +25,8 @@ type subject struct {
 	text []byte // JSON
 	body []byte // the review to ask: text itself, or for a manifest an AdmissionReview around it
 }
+
+const stdinName = "standard input"
 
 // head is what every object says of itself.
 type head struct {
@@ -62,13 +66,20 @@ func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 		}
 		old = found[0].text
 	}
+	files, err := filesOf(f.files)
+	if err != nil {
+		return nil, err
+	}
 	var out []subject
-	for _, name := range f.files {
+	for _, name := range files {
 		found, err := readFile(name, stdin)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, found...)
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.named(), ", "))
 	}
 	for i := range out {
 		s := &out[i]
@@ -83,12 +94,51 @@ func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 	return out, nil
 }
 
+// named are the files as people call them.
+func (f *reviewFlags) named() []string {
+	out := slices.Clone(f.files)
+	for i, name := range out {
+		if name == "-" {
+			out[i] = stdinName
+		}
+	}
+	return out
+}
+
+// filesOf puts the manifests of a directory, in the order of their names, in its place. Directories in it are left alone, as kubectl does.
+func filesOf(names []string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
+			out = append(out, name) // what is wrong with it is found out when it is read
+			continue
+		}
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			return nil, err
+		}
+		before := len(out)
+		for _, entry := range entries {
+			switch filepath.Ext(entry.Name()) {
+			case ".yaml", ".yml", ".json":
+				if !entry.IsDir() {
+					out = append(out, filepath.Join(name, entry.Name()))
+				}
+			}
+		}
+		if len(out) == before {
+			return nil, fmt.Errorf("there is no .yaml, .yml or .json file in the directory %s; those in directories below are not read", name)
+		}
+	}
+	return out, nil
+}
+
 // readFile reads the documents of a YAML or JSON file; a List is its items.
 func readFile(name string, stdin io.Reader) ([]subject, error) {
 	var text []byte
 	var err error
 	if name == "-" {
-		name = "standard input"
+		name = stdinName
 		text, err = io.ReadAll(stdin)
 	} else {
 		text, err = os.ReadFile(name)

@@ -309,4 +309,4 @@ func (f Faults) Unwrap() []error {
 var _ interface{ Unwrap() []error } = Faults(nil)
 
 // errNotKnown is why a policy that needs its namespace has no answer.
-var errNotKnown = errors.New("the namespace is not known here (yet)")
+var errNotKnown = errors.New("the namespace is not known here (yet); serve learns of namespaces with --kubeconfig, review from Namespaces among the files")

@@ -239,8 +239,9 @@ func TestNamespaces(t *testing.T) {
 	}{
 		{"known", map[string]Namespace{"shop": {Labels: labels.Set{"tier": "prod"}, Object: object}}, "deny reading: shop; deny selecting: no"},
 		{"other labels", map[string]Namespace{"shop": {Labels: labels.Set{"tier": "test"}, Object: object}}, "deny reading: shop"},
-		{"unknown", nil, `warn reading: the policy could not be evaluated: namespace "shop": the namespace is not known here (yet); ` +
-			`deny selecting: the policy could not be evaluated: namespace "shop": the namespace is not known here (yet)`},
+		{"unknown", nil, `warn reading: the policy could not be evaluated: namespace "shop": ` + errNotKnown.Error() + "; " +
+			`deny selecting: the policy could not be evaluated: namespace "shop": the namespace is not known here (yet); ` +
+			`serve learns of namespaces with --kubeconfig, review from Namespaces among the files`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			set, err := Compile(t.Context(), []Spec{reading, selecting}, WithNamespaces(func(name string) (Namespace, bool) {
