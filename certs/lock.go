@@ -9,5 +9,5 @@ import (
 
 // lock takes file for this process until it is closed, and reports whether no other had. A file system without locks lets everybody.
 func lock(file *os.File) bool {
-	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != syscall.EWOULDBLOCK //nolint:errorlint // a bare errno
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != syscall.EWOULDBLOCK
 }

@@ -119,8 +119,10 @@ func TestExitCodes(t *testing.T) {
 		{what: "test interrupted", args: "test failing", ctx: over, want: exitFault},
 
 		{what: "a denial", args: "review --policies policies -f good.yaml -f bad.yaml", want: exitRefused},
-		{what: "a denial from standard input", args: "review --policies policies -f -", want: exitRefused,
-			stdin: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\n"},
+		{
+			what: "a denial from standard input", args: "review --policies policies -f -", want: exitRefused,
+			stdin: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bad}\n",
+		},
 		{what: "a warning that counts", args: "review --policies policies -f odd.yaml --fail-on warn", want: exitRefused},
 		{what: "a failed test", args: "test failing", want: exitRefused},
 		{what: "an answer that was not to be", args: "eval --fail-defined true", want: exitRefused},

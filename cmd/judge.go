@@ -67,6 +67,22 @@ func (j judge) judge(ctx context.Context, s subject) (judged, error) {
 	return out, nil
 }
 
+// all judges one subject after the other.
+func (j judge) all(ctx context.Context, subjects []subject) ([]judged, error) {
+	var results []judged
+	for _, s := range subjects {
+		result, err := j.judge(ctx, s)
+		if ctx.Err() != nil { // a policy that was cut short has not refused anything
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.at(), err)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
 // askTime is what the API server gives an admission webhook by default; a policy that takes longer is answered here as it would be there.
 const askTime = 10 * time.Second
 

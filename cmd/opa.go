@@ -114,8 +114,12 @@ func interruptible(c *cobra.Command, args []string, run func(*cobra.Command, []s
 	if isSet(c, "watch") {
 		return run(c, args) // which ends by itself when it is told to
 	}
+	if err := c.Context().Err(); err != nil {
+		return err
+	}
+	own := *c // it writes to its command, which is read after it was left behind
 	ended := make(chan error, 1)
-	go func() { ended <- run(c, args) }()
+	go func() { ended <- run(&own, args) }()
 	select {
 	case err := <-ended:
 		return err
@@ -180,8 +184,7 @@ func opaExit(c *cobra.Command, args []string, err error) error {
 	}
 	explain(c, err)
 	code := exitFault
-	var exit *opacmd.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*opacmd.ExitError](err); ok {
 		code = opaCode(c, args, exit.Exit)
 	}
 	return &exitError{code: code}

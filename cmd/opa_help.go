@@ -7,7 +7,7 @@ import (
 // opaHelp is what we say of a command of OPA. Its own help speaks of another program.
 type opaHelp struct {
 	short, long, example string
-	hidden               []string // flags that do nothing here; those who have them in a script may keep them there
+	hidden               []string // flags of another server or engine; those who have them in a script may keep them there
 }
 
 // opaUsage rewords flags that speak of another program, wherever they are.

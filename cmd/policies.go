@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,6 +29,9 @@ func (p *policyFlags) register(flags *pflag.FlagSet) {
 func (p *policyFlags) source() (*source.Files, error) {
 	if len(p.from) == 0 {
 		return nil, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
+	}
+	if slices.Contains(p.from, "") {
+		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
 	}
 	reader, err := newReader()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -92,7 +93,21 @@ func (f *serveFlags) check() error {
 			return fmt.Errorf("%s %q is not an address such as 127.0.0.1:8443 or :8443", address.flag, address.value)
 		}
 	}
+	for _, list := range []struct {
+		flag   string
+		values []string
+	}{{"--cert-name", f.certNames}, {"--client-name", f.clientNames}, {"--exempt-namespace", f.exemptNamespaces}} {
+		if slices.Contains(list.values, "") {
+			return fmt.Errorf("%s is given an empty name; leave it out, or name one", list.flag)
+		}
+	}
 	switch {
+	case f.maxBody < 1:
+		return fmt.Errorf("--max-review-bytes %d lets no review in; it must be at least 1", f.maxBody)
+	case f.memory < 1:
+		return fmt.Errorf("--review-memory-bytes %d is no room for a review; it must be at least 1", f.memory)
+	case f.drain < 0:
+		return fmt.Errorf("--drain %s is in the past; 0s is no drain at all", f.drain)
 	case f.listen == f.healthListen && !strings.HasSuffix(f.listen, ":0"):
 		return fmt.Errorf("--listen and --health-listen are both %s; they need an address each", f.listen)
 	case f.clientCA != "" && len(f.clientNames) == 0:

@@ -104,10 +104,15 @@ func (i identity) ready() error {
 // certificates finds the server's certificate: in --cert-dir where somebody else puts it, else made here and, with --cert-dir, kept there.
 func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
 	if f.certDir != "" && exists(filepath.Join(f.certDir, "tls.crt")) && !exists(filepath.Join(f.certDir, "ca.key")) {
-		source, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir, Log: log})
+		// A pair that is broken later is logged and survived; one to begin with is returned.
+		first, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir})
 		if err == nil {
-			err = source.Err() // a pair that is broken later is survived; one to begin with is not
+			err = first.Err()
 		}
+		if err != nil {
+			return identity{}, fmt.Errorf("--cert-dir: %w", err)
+		}
+		source, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir, Log: log})
 		if err != nil {
 			return identity{}, fmt.Errorf("--cert-dir: %w", err)
 		}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -57,7 +56,7 @@ func (h head) isReview() bool {
 func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 	var old []byte
 	if f.oldObject != "" {
-		found, err := readFile(f.oldObject, stdin)
+		found, _, err := readFile(f.oldObject, stdin)
 		if err != nil {
 			return nil, err
 		}
@@ -71,15 +70,19 @@ func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 		return nil, err
 	}
 	var out []subject
+	documents := 0 // an empty List is one, and the answer of a cluster that has nothing of the kind
 	for _, name := range files {
-		found, err := readFile(name, stdin)
+		found, n, err := readFile(name, stdin)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, found...)
+		if name == "-" && n == 0 { // whatever else there is: what should have been piped in was not
+			return nil, fmt.Errorf("there is nothing to judge: no document in %s", stdinName)
+		}
+		out, documents = append(out, found...), documents+n
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.named(), ", "))
+	if documents == 0 {
+		return nil, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.files, ", "))
 	}
 	for i := range out {
 		s := &out[i]
@@ -92,17 +95,6 @@ func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 		}
 	}
 	return out, nil
-}
-
-// named are the files as people call them.
-func (f *reviewFlags) named() []string {
-	out := slices.Clone(f.files)
-	for i, name := range out {
-		if name == "-" {
-			out[i] = stdinName
-		}
-	}
-	return out
 }
 
 // filesOf puts the manifests of a directory, in the order of their names, in its place. Directories in it are left alone, as kubectl does.
@@ -133,10 +125,9 @@ func filesOf(names []string) ([]string, error) {
 	return out, nil
 }
 
-// readFile reads the documents of a YAML or JSON file; a List is its items.
-func readFile(name string, stdin io.Reader) ([]subject, error) {
+// readFile reads the documents of a YAML or JSON file, and counts them; a List is its items.
+func readFile(name string, stdin io.Reader) (out []subject, count int, err error) {
 	var text []byte
-	var err error
 	if name == "-" {
 		name = stdinName
 		text, err = io.ReadAll(stdin)
@@ -144,21 +135,20 @@ func readFile(name string, stdin io.Reader) ([]subject, error) {
 		text, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	documents, err := native.Documents(native.File{Name: name, Text: text})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var out []subject
 	for _, doc := range documents {
 		found, err := subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		out = append(out, found...)
 	}
-	return out, nil
+	return out, len(documents), nil
 }
 
 func subjectsOf(s subject) ([]subject, error) {
