@@ -207,6 +207,24 @@ func (g *Gate) waitReady(ctx context.Context) error {
 	}
 }
 
+// lastLines is how much of its log tells how a process ended.
+const lastLines = 10
+
+// Wait blocks until ctx ends, and returns nil then; or until Portcullis or the control plane ends by itself, and returns an error that
+// tells how, with the last lines of its log. It is for between Start and Stop.
+func (g *Gate) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-g.Done():
+		return g.Cluster.Stop() // there is nothing to stop; it tells how it ended
+	case <-g.ended:
+		lines := strings.Split(g.Log(), "\n")
+		last := strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+		return fmt.Errorf("the Portcullis process ended by itself (%s); the end of its log:\n%s", g.server.ProcessState, last)
+	}
+}
+
 // Log is what Portcullis has written to its log.
 func (g *Gate) Log() string { return g.log.String() }
 
