@@ -11,39 +11,53 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook"
 )
 
-// wiring is what the Reviewers of all endpoints share.
-type wiring struct {
-	engine   *policies.Engine
-	recorder *audit.Recorder // nil when no decisions are kept
-	metrics  *metrics
-	memory   int64
-	exempt   []string
+// Wiring is the way of one request between the listener and who answers. Serve makes one of its flags. It is exported for the contract
+// tests alone, so that what they hold the server to is this very list of decorators. The fields without a remark must be set.
+type Wiring struct {
+	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
+	Recorder *audit.Recorder                    // nil when no decisions are kept
+	Metrics  *Metrics
+	Memory   int64    // what reviews under way may take together, in bytes; below 1 they run one at a time
+	MaxBody  int64    // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
+	Exempt   []string // namespaces in which admission is always allowed; may be nil
+	Log      *slog.Logger
+}
+
+// Handler returns what answers at all endpoints.
+func (w Wiring) Handler() (*webhook.Handler, error) {
+	return webhook.NewHandler(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Metrics.Webhook, w.Log)
 }
 
 // reviewers puts the decorators around who answers at each stage, outermost first. This list is the way of one request.
-func (w wiring) reviewers() func(review.Stage) review.Reviewer {
-	limit := webhook.Limit(w.memory, w.metrics.webhook)
+func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
+	limit := webhook.Limit(w.Memory, w.Metrics.Webhook)
 	return func(stage review.Stage) review.Reviewer {
-		answers := review.Reviewer(w.engine)
-		if stage == review.Mutate {
-			answers = mutating(w.engine)
-		}
-		return webhook.Decorate(answers,
-			webhook.Instrument(w.metrics.webhook, stage),
+		return webhook.Decorate(w.Answers(stage),
+			webhook.Instrument(w.Metrics.Webhook, stage),
 			w.record,
 			webhook.Recover(), // inside the record, so that a panic is on it
 			limit,
-			webhook.Exempt(w.exempt...),
-			w.metrics.findings,
+			webhook.Exempt(w.Exempt...),
+			w.Metrics.findings,
 		)
 	}
 }
 
-func (w wiring) record(next review.Reviewer) review.Reviewer {
-	if w.recorder == nil {
+func (w Wiring) record(next review.Reviewer) review.Reviewer {
+	if w.Recorder == nil {
 		return next
 	}
-	return w.recorder.Around(next)
+	return w.Recorder.Around(next)
+}
+
+// Answers returns who answers at each stage: the engine, and where there is something to change, the chain of mutators that asks it.
+func Answers(engine *policies.Engine) func(review.Stage) review.Reviewer {
+	return func(stage review.Stage) review.Reviewer {
+		if stage == review.Mutate {
+			return mutating(engine)
+		}
+		return engine
+	}
 }
 
 // mutating asks the chain of mutators, all of whose links and runs see the Set in force when the request came.
@@ -58,7 +72,7 @@ func mutating(engine *policies.Engine) review.Reviewer {
 }
 
 // reportLoad tells the log and the metrics what came of loading policies. A fault that was told is not told again while it lasts.
-func reportLoad(log *slog.Logger, m *metrics) func(policies.Load) {
+func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 	told := map[string]bool{}
 	return func(load policies.Load) {
 		m.loaded(load)

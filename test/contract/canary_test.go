@@ -288,7 +288,7 @@ func around(text, piece string) string {
 
 func metricsOf(t *testing.T, s *server) string {
 	t.Helper()
-	families, err := s.registry.Gather()
+	families, err := s.metrics.Registry.Gather()
 	must(t, err)
 	var out strings.Builder
 	for _, family := range families {
