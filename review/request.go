@@ -64,6 +64,18 @@ func (t Target) String() string {
 	return strings.TrimSpace(out + " " + name)
 }
 
+// IsNamespace reports whether the target is one or all of the Namespace objects, or a subresource of one.
+func (t Target) IsNamespace() bool { return t.Group == "" && t.Resource == "namespaces" }
+
+// Inside is the name of the namespace the target is in; a Namespace object is in itself. It is empty for what is in none, and for a
+// question about all namespaces.
+func (t Target) Inside() string {
+	if t.IsNamespace() {
+		return t.Name
+	}
+	return t.Namespace
+}
+
 // Raw is JSON that may hold credentials or the contents of Secrets. Every way of printing it, as text, as a log attribute or
 // as JSON, says only how long it is; who needs the bytes converts it on purpose.
 type Raw []byte
