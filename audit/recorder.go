@@ -196,7 +196,7 @@ func recordOf(e entry) record {
 		out.DecisionID = rand.Text()
 	}
 	if e.err != nil {
-		out.Error = review.Sentence(hide(e.err.Error(), m.token), review.MaxMessage)
+		out.Error = review.Sentence(e.req.HideToken(e.err.Error()), review.MaxMessage)
 		return out
 	}
 	out.Result = &result{Verdict: e.decision.Verdict.String()}
@@ -204,11 +204,11 @@ func recordOf(e entry) record {
 		out.Result.Patch = e.decision.Patch
 	}
 	if e.decision.Identity != nil {
-		out.Result.User = hide(e.decision.Identity.Username, m.token)
+		out.Result.User = e.req.HideToken(e.decision.Identity.Username)
 	}
 	for _, f := range e.decision.Findings {
 		out.Result.Findings = append(out.Result.Findings, finding{
-			Policy: f.Policy, Effect: string(f.Effect), Message: hide(f.Message, m.token), Field: hide(f.Field, m.token), Fault: f.Fault,
+			Policy: f.Policy, Effect: string(f.Effect), Message: e.req.HideToken(f.Message), Field: e.req.HideToken(f.Field), Fault: f.Fault,
 		})
 	}
 	return out
