@@ -25,6 +25,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	found    *prometheus.CounterVec
 	loads    *prometheus.CounterVec
+	faults   prometheus.Gauge
 	revision *prometheus.GaugeVec
 }
 
@@ -46,6 +47,10 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 			Name: "portcullis_policy_load_total",
 			Help: "Attempts to put policies in force: good, or faulty where a policy had to be left at its last good version.",
 		}, []string{"result"}),
+		faults: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "portcullis_policy_faults",
+			Help: "What is wrong with the policies now; those concerned are in force in their last good version, or not at all.",
+		}),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "portcullis_policy_revision_info",
 			Help: "1 for the set of policies in force.",
@@ -56,7 +61,7 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 		return nil, err
 	}
 	for _, c := range []prometheus.Collector{
-		m.duration, m.found, m.loads, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.duration, m.found, m.loads, m.faults, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.Registry.Register(c); err != nil {
 			return nil, err
@@ -98,13 +103,14 @@ func (m *Metrics) Overrun(policy string, by int) {
 	}
 }
 
-// loaded counts an attempt to load policies.
+// loaded counts an attempt to load policies and shows what it came to.
 func (m *Metrics) loaded(load policies.Load) {
 	result := "good"
 	if len(load.Faults) > 0 {
 		result = "faulty"
 	}
 	m.loads.WithLabelValues(result).Inc()
+	m.faults.Set(float64(len(load.Faults)))
 	m.revision.Reset()
 	if load.Set == nil {
 		return

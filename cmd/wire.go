@@ -70,25 +70,3 @@ func mutating(engine *policies.Engine) review.Reviewer {
 		return mutators.Chain{mutators.Ask(set)}.Review(ctx, req)
 	})
 }
-
-// reportLoad tells the log and the metrics what came of loading policies. A fault that was told is not told again while it lasts.
-func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
-	told := map[string]bool{}
-	return func(load policies.Load) {
-		m.loaded(load)
-		now := map[string]bool{}
-		for _, fault := range load.Faults {
-			now[fault.Err.Error()] = true
-			if told[fault.Err.Error()] {
-				continue
-			}
-			log.Error("a policy is faulty; its last good version, if any, stays in force", "file", fault.File, "policy", fault.Policy, "error", fault.Err)
-		}
-		told = now
-		if load.Set == nil {
-			return
-		}
-		log.Info("policies are in force", "policies", len(load.Set.Policies()), "revision", load.Set.Revision(),
-			"faults", len(load.Faults), "kept", load.Kept)
-	}
-}
