@@ -15,7 +15,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
 // File is one file of a bundle; Name is what messages call it.
@@ -66,7 +65,7 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 			b.fault(file.Name, "", err)
 		}
 	}
-	for _, name := range sorted(b.own) {
+	for _, name := range slices.Sorted(maps.Keys(b.own)) {
 		spec, isPolicy, err := b.spec(name)
 		b.fault(b.packages[name][0].Package.Location.File, spec.ID, err)
 		if isPolicy && err == nil {
@@ -108,15 +107,6 @@ func (r *Reader) Names() []string {
 		if strings.HasPrefix(name, libraryPrefix) {
 			out = append(out, identity(modules[0].Package.Path))
 		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-func sorted(set map[string]bool) []string {
-	var out []string
-	for name := range set {
-		out = append(out, name)
 	}
 	slices.Sort(out)
 	return out
@@ -183,44 +173,54 @@ func (b *bundle) spec(path string) (spec policies.Spec, isPolicy bool, err error
 	if err != nil {
 		return spec, true, err
 	}
-	if !described && !slices.ContainsFunc(modules, func(m module) bool { return m.defines("deny") || m.defines("warn") }) {
-		return spec, false, nil
+	if !described {
+		if err := lost(modules); err != nil {
+			return spec, true, err
+		}
+		if ruleOf(modules, "deny") == nil && ruleOf(modules, "warn") == nil {
+			return spec, false, nil
+		}
 	}
-	spec, err = b.build(modules, meta, v1alpha1.PolicySpec{}, !described)
-	if err != nil {
-		at := modules[0].Package.Location
-		err = fmt.Errorf("%s:%d: policy %s: %w", at.File, at.Row, spec.ID, err)
-	}
+	spec, err = b.build(modules, meta, object{}, !described)
 	return spec, true, err
 }
 
-// build makes a policy of a package, its METADATA and what a Policy object changes of it.
-func (b *bundle) build(modules []module, meta metadata, over v1alpha1.PolicySpec, legacy bool) (policies.Spec, error) {
-	pkg := modules[0].Package
+// build makes a policy of a package, its METADATA and a Policy document, if there is one. Its errors begin with file and row.
+func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (policies.Spec, error) {
+	pkg, over := modules[0].Package, o.policy.Spec
 	spec := policies.Spec{
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
 		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
 	}
+	at, whom, given := fmt.Sprintf("%s:%d", pkg.Location.File, pkg.Location.Row), "policy "+spec.ID, meta.keys
+	if o.policy.Name != "" {
+		at, whom, given = o.At(), "Policy "+o.policy.Name, o.keys
+	}
 	matched := narrow(meta.Match, over.Match)
+	path := modules[0].path()
 	var err error
-	if spec.Rules, err = rules(modules, matched.Stage); err != nil {
-		return spec, err
+	if spec.Rules, err = rules(modules, matched.Stage, b.readsSpec(path)); err != nil {
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
 	if spec.Match, err = match(matched, spec.Rules, legacy); err != nil {
-		return spec, err
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
 	if spec.Enforcement, spec.OnError, err = strengths(first(over.Enforcement, meta.Enforcement), first(over.OnError, meta.OnError)); err != nil {
-		return spec, err
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
-	var given json.RawMessage
+	schema, err := newSchema(meta.Parameters)
+	if err != nil {
+		return spec, blame(err, at, whom, meta.keys)
+	}
+	var values json.RawMessage
 	if over.Parameters != nil {
-		given = over.Parameters.Raw
+		values = over.Parameters.Raw
 	}
-	if spec.Parameters, err = parameters(meta.Parameters, given); err != nil {
-		return spec, err
+	if spec.Parameters, err = schema.parameters(values); err != nil {
+		return spec, blame(err, at, whom, given)
 	}
 	sum := sha256.New()
-	for _, m := range b.packages.closure(modules[0].path()) {
+	for _, m := range b.packages.closure(path) {
 		spec.Modules = append(spec.Modules, m.Module)
 		fmt.Fprintf(sum, "%s %d\n%s\n", m.Package.Location.File, len(m.text), m.text)
 	}
@@ -247,13 +247,13 @@ func strengths(enforcement, onError string) (policies.Enforcement, policies.OnEr
 	fallback := map[string]string{"": "deny", "deny": "deny", "warn": "warn", "audit": "allow", "off": "allow"}
 	byDefault, ok := fallback[enforcement]
 	if !ok {
-		return "", "", fmt.Errorf("enforcement %q is none of deny, warn, audit and off", enforcement)
+		return "", "", under(fmt.Errorf("enforcement %q is none of deny, warn, audit and off", enforcement), "enforcement")
 	}
 	if onError == "" {
 		onError = byDefault
 	}
 	if !slices.Contains([]string{"deny", "warn", "allow"}, onError) {
-		return "", "", fmt.Errorf("onError %q is none of deny, warn and allow", onError)
+		return "", "", under(fmt.Errorf("onError %q is none of deny, warn and allow", onError), "onError")
 	}
 	return policies.Enforcement(first(enforcement, "deny")), policies.OnError(onError), nil
 }
