@@ -228,6 +228,31 @@ func TestDocumentsThatAreMeantForPolicies(t *testing.T) {
 func TestPackagesThatNothingWouldAsk(t *testing.T) {
 	tell(t, []mistake{
 		{
+			"mutate", "a.rego", "package a\n\nx := 1\n\nmutate contains {\"default\": [\"a\"], \"value\": x}\n",
+			`a.rego:5: package a defines mutate and has no METADATA, without which it is not asked; put three lines like these before the package: ` +
+				`"# METADATA", "# custom:", "#   portcullis: {match: {resources: [pods]}}"`,
+		},
+		{
+			"user", "a.rego", "package a\n\nuser := {\"username\": \"x\"} if input.spec.token == \"t\"\n",
+			`a.rego:3: package a defines user and has no METADATA, without which it is not asked; put three lines like these before the package: ` +
+				`"# METADATA", "# custom:", "#   portcullis: {severity: high}"`,
+		},
+		{
+			"allow", "a.rego", "package a\n\ndefault allow := false\n\nallow if input.spec.user == \"x\"\n",
+			`a.rego:3: package a defines allow and has no METADATA, without which it is not asked; put three lines like these before the package: ` +
+				`"# METADATA", "# custom:", "#   portcullis: {match: {stage: grant}}"`,
+		},
+		{
+			"violation", "a.rego", "package a\n\nviolation contains {\"msg\": \"no\"} if input.review.object.bad\n",
+			`a.rego:3: package a defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: ` +
+				`rename the rule, and let it read input.request where it reads input.review`,
+		},
+		{
+			"violation beside deny", "a.rego", "package a\n\ndeny contains \"no\"\n\nviolation contains \"no\"\n",
+			`a.rego:5: package a defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: ` +
+				`rename the rule, and let it read input.request where it reads input.review`,
+		},
+		{
 			"violation with METADATA", "a.rego", "# METADATA\n# custom: {portcullis: {}}\npackage a\n\nviolation contains \"no\"\n",
 			"a.rego:5: policy a: the package defines none of the rules asked at stage admission: deny, warn or mutate, or user for tokens; " +
 				"did you mean deny by violation?",
@@ -272,10 +297,11 @@ func TestPackagesThatNothingWouldAsk(t *testing.T) {
 
 func TestHelpersAreNotTakenForPolicies(t *testing.T) {
 	for name, text := range map[string]string{
-		"rules and functions":    "package lib\n\nx := input.request.object\n\nf(y) := y\n",
-		"user of a request":      "package lib\n\nuser := input.request.userInfo.username\n",
-		"allow without access":   "package lib\n\nallow if input.request.operation == \"DELETE\"\n",
-		"functions of the names": "package lib\n\ndeny(x) := x\n\nmutate(x) := x\n\nuser(x) := x if x == input.spec\n",
+		"rules and functions":         "package lib\n\nx := input.request.object\n\nf(y) := y\n",
+		"user of a request":           "package lib\n\nuser := input.request.userInfo.username\n",
+		"allow without access":        "package lib\n\nallow if input.request.operation == \"DELETE\"\n",
+		"functions of the names":      "package lib\n\ndeny(x) := x\n\nmutate(x) := x\n\nuser(x) := x if x == input.spec\n",
+		"a violation others refer to": "package lib\n\nviolation contains \"no\"\n\nrefusals := {v | some v in violation}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if specs, faults := read(t, "lib.rego", text); len(specs)+len(faults) > 0 {
@@ -283,6 +309,13 @@ func TestHelpersAreNotTakenForPolicies(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a document puts it in force", func(t *testing.T) {
+		specs, faults := read(t, "a.rego", "package team.a\n\nmutate contains {\"default\": [\"a\"], \"value\": 1}\n",
+			"p.yaml", policy("  use: team.a\n  match: {resources: [pods]}\n"))
+		if len(faults) > 0 || len(specs) != 1 || specs[0].ID != "mine" {
+			t.Errorf("%v %v", specs, faults)
+		}
+	})
 }
 
 // A rule user beside deny makes a token policy only of a package that is about tokens.

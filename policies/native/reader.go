@@ -52,7 +52,7 @@ func NewReader(library []File) (*Reader, error) {
 // Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
 // Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
 func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}}
+	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}, used: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
 		switch {
@@ -64,6 +64,9 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 			objects = append(objects, found...)
 			b.fault(file.Name, "", err)
 		}
+	}
+	for _, o := range objects {
+		b.used[o.policy.Spec.Use] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.own)) {
 		spec, isPolicy, err := b.spec(name)
@@ -117,6 +120,7 @@ type bundle struct {
 	packages packages
 	shared   []ast.Ref
 	own      map[string]bool // paths of the packages the bundle brought itself
+	used     map[string]bool // names of the policies that Policy documents put in force
 	specs    []policies.Spec
 	faults   policies.Faults
 }
@@ -175,6 +179,9 @@ func (b *bundle) spec(path string) (spec policies.Spec, isPolicy bool, err error
 	}
 	if !described {
 		if err := lost(modules); err != nil {
+			return spec, true, err
+		}
+		if err := b.unasked(path); err != nil {
 			return spec, true, err
 		}
 		if ruleOf(modules, "deny") == nil && ruleOf(modules, "warn") == nil {

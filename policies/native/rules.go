@@ -94,6 +94,29 @@ func noneAsked(modules []module, stages, asked []string) error {
 	return under(err, "match", "stage")
 }
 
+// unasked returns an error for a package without METADATA that has a rule nothing would ask, although its name says that it is to be
+// asked. Rules named user and allow are that only where they are about tokens and access: helpers have such names as well.
+func (b *bundle) unasked(path string) error {
+	modules := b.packages[path]
+	name := identity(modules[0].Package.Path)
+	if r := ruleOf(modules, "violation"); r != nil && !slices.ContainsFunc(modules, func(m module) bool { return m.mentions("violation") }) {
+		return fmt.Errorf("%s: package %s defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: "+
+			"rename the rule, and let it read input.request where it reads input.review", placeOf(r), name)
+	}
+	if ruleOf(modules, "deny") != nil || ruleOf(modules, "warn") != nil || b.used[name] {
+		return nil
+	}
+	for _, entry := range []struct{ rule, says string }{
+		{"mutate", "{match: {resources: [pods]}}"}, {"user", "{severity: high}"}, {"allow", "{match: {stage: grant}}"},
+	} {
+		if r := ruleOf(modules, entry.rule); r != nil && (entry.rule == "mutate" || b.readsSpec(path)) {
+			return fmt.Errorf("%s: package %s defines %s and has no METADATA, without which it is not asked; put three lines like these before "+
+				"the package: %q, %q, %q", placeOf(r), name, entry.rule, "# METADATA", "# custom:", "#   portcullis: "+entry.says)
+		}
+	}
+	return nil
+}
+
 // readsSpec reports whether a package, or one it can reach that is not a helper of the library, reads input.spec, where tokens and access
 // are.
 func (b *bundle) readsSpec(path string) bool {
@@ -123,6 +146,19 @@ func nameOf(r *ast.Rule) (name string, isRule bool) {
 	}
 	head, ok := ref[0].Value.(ast.Var)
 	return string(head), ok
+}
+
+// mentions reports whether a rule's body has that name in it.
+func (m module) mentions(name string) bool {
+	found := false
+	ast.WalkBodies(m.Module, func(body ast.Body) bool {
+		ast.WalkVars(body, func(v ast.Var) bool {
+			found = found || string(v) == name
+			return found
+		})
+		return found
+	})
+	return found
 }
 
 func placeOf(r *ast.Rule) string { return fmt.Sprintf("%s:%d", r.Location.File, r.Location.Row) }
