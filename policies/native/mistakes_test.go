@@ -349,6 +349,61 @@ func TestUserIsAHelperElsewhere(t *testing.T) {
 	}
 }
 
+func TestParametersThatTheSchemaDoesNotName(t *testing.T) {
+	body := func(schema, rest string) string {
+		return "# METADATA\n# custom:\n#   portcullis:\n#     parameters: " + schema + "\npackage a\n\n" + rest + "\n"
+	}
+	const schema = "{type: object, properties: {message: {type: string}, labels: {type: array}}}"
+	tell(t, []mistake{
+		{
+			"misspelt", "a.rego", body(schema, "deny contains input.parameters.message if {\n\tsome l in input.parameters.lables\n\tl\n}"),
+			"a.rego:8: policy a: input.parameters.lables is not in the schema of this policy's parameters: labels, message",
+		},
+		{
+			"closed by itself", "a.rego", body("{additionalProperties: false, properties: {a: {}}}", "deny contains input.parameters[\"b\"].c"),
+			"a.rego:7: policy a: input.parameters.b is not in the schema of this policy's parameters: a",
+		},
+		{
+			"in a function", "a.rego", body(schema, "deny contains f(1)\n\nf(x) := x + input.parameters.max"),
+			"a.rego:9: policy a: input.parameters.max is not in the schema of this policy's parameters: labels, message",
+		},
+		{
+			"object.get", "a.rego", body(schema, "deny contains object.get(input.parameters, \"mesage\", \"no\")"),
+			"a.rego:7: policy a: input.parameters.mesage is not in the schema of this policy's parameters: labels, message",
+		},
+		{
+			"object.get as an expression", "a.rego", body(schema, "deny contains x if object.get(input.parameters, \"mesage\", \"no\", x)"),
+			"a.rego:7: policy a: input.parameters.mesage is not in the schema of this policy's parameters: labels, message",
+		},
+		{
+			"imported", "a.rego", body(schema, "import input.parameters as p\n\ndeny contains p.mesage"),
+			"a.rego:9: policy a: input.parameters.mesage is not in the schema of this policy's parameters: labels, message",
+		},
+		{
+			"one imported", "a.rego", body(schema, "import input.parameters.mesage\n\ndeny contains mesage"),
+			"a.rego:7: policy a: input.parameters.mesage is not in the schema of this policy's parameters: labels, message",
+		},
+		{
+			"no schema", "a.rego", described("custom: {portcullis: {}}") + "\nwarn contains input.parameters.a\n",
+			"a.rego:7: policy a: input.parameters.a is read, but the METADATA has no schema of parameters; add one that names it",
+		},
+	})
+	for name, text := range map[string]string{
+		"named":             body(schema, "deny contains input.parameters.message"),
+		"by a variable":     body(schema, "deny contains x if some k, x in input.parameters\n\ndeny contains input.parameters[k] if k := \"b\""),
+		"open":              body("{additionalProperties: {type: string}}", "deny contains input.parameters.other"),
+		"by a pattern":      body("{additionalProperties: false, patternProperties: {\"^x\": {}}}", "deny contains input.parameters.xy"),
+		"object.get of one": body(schema, "deny contains object.get(input.parameters, \"message\", \"no\")"),
+		"without METADATA":  "package a\n\ndeny contains input.parameters.a\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if specs, faults := read(t, "a.rego", text); len(faults) > 0 || len(specs) != 1 {
+				t.Errorf("%v %v", specs, faults)
+			}
+		})
+	}
+}
+
 // A mistake is told of at its own row, in whichever file it is.
 func TestMistakesHaveTheRowOfTheirKey(t *testing.T) {
 	tell(t, []mistake{

@@ -226,6 +226,11 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if spec.Parameters, err = schema.parameters(values); err != nil {
 		return spec, blame(err, at, whom, given)
 	}
+	if meta.keys.node != nil { // without METADATA the policy was written for OPA, and may well ask what it is not given
+		if err := schema.undeclared(modules); err != nil {
+			return spec, blame(err, at, whom)
+		}
+	}
 	sum := sha256.New()
 	for _, m := range b.packages.closure(path) {
 		spec.Modules = append(spec.Modules, m.Module)
