@@ -89,6 +89,10 @@ func (m Match) covers(req *review.Request, namespace func() (Namespace, error)) 
 	if name != "" && anyGlob(m.ExcludeNamespaces, name) {
 		return false, nil
 	}
+	// A grant is the other way round: who may list the Pods of all namespaces may list those of the ones it leaves out.
+	if name == "" && req.Stage == review.Grant && (len(m.ExcludeNamespaces) > 0 || m.NamespaceLabels != nil) {
+		return false, nil
+	}
 	if m.Labels != nil {
 		found, err := eitherLabels(m.Labels, req)
 		if err != nil || !found {
