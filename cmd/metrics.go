@@ -90,7 +90,7 @@ func (m *Metrics) follow(notAfter func() time.Time, recorder *audit.Recorder) er
 // Asked makes Metrics a policies.Observer.
 func (m *Metrics) Asked(policy string, took time.Duration, err error) {
 	m.duration.WithLabelValues(policy).Observe(took.Seconds())
-	if panicked, ok := errors.AsType[*policies.PanicError](err); ok {
+	if panicked, ok := errors.AsType[*review.PanicError](err); ok {
 		m.log.Error("the evaluation of a policy panicked", "policy", policy, "stack", string(panicked.Stack))
 	}
 }

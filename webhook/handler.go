@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/review"
@@ -83,7 +82,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) review(w http.ResponseWriter, r *http.Request, x *exchange) (body []byte, err error) {
 	defer func() { // the dialect's code; the Reviewer runs elsewhere
 		if value := recover(); value != nil {
-			body, err = nil, &PanicError{Value: value, Stack: debug.Stack()}
+			body, err = nil, panicked(value)
 		}
 	}()
 	if r.Method != http.MethodPost {
@@ -143,8 +142,8 @@ func (h *Handler) fail(w http.ResponseWriter, x *exchange, err error) {
 	default:
 		message = "internal error: see the server's log with decision id " + id
 		attrs := append(x.attrs(id), "error", redact(x.req, err.Error()))
-		if panicked, ok := errors.AsType[*PanicError](err); ok {
-			attrs = append(attrs, "stack", string(panicked.Stack))
+		if p, ok := errors.AsType[*review.PanicError](err); ok {
+			attrs = append(attrs, "panic", redact(x.req, fmt.Sprint(p.Value)), "stack", string(p.Stack))
 		}
 		h.log.Error("a review failed", attrs...)
 	}
