@@ -86,12 +86,13 @@ type Segment struct {
 // Decision is the answer to one Request. It is a value: whoever receives it may change it, except that the slices' elements
 // are shared and must be left alone.
 type Decision struct {
-	Verdict  Verdict
-	Findings []Finding // all of them, in policy order
-	Identity *User     // whose token it is, at Authenticate with Allow
-	Edits    []Edit    // what mutating policies ask for, in policy order; a mutators.Chain turns them into Patch
-	Patch    []byte    // RFC 6902; nil when nothing changed
-	Revision string    // which set of policies answered
+	Verdict   Verdict
+	Findings  []Finding // all of them, in policy order
+	Identity  *User     // whose token it is, at Authenticate with Allow
+	Audiences []string  // those the review asks about for which Identity's token is good; none if no policy looked at them
+	Edits     []Edit    // what mutating policies ask for, in policy order; a mutators.Chain turns them into Patch
+	Patch     []byte    // RFC 6902; nil when nothing changed
+	Revision  string    // which set of policies answered
 }
 
 // Faulty reports whether the decision rests on a policy that could not be asked: whether every finding that refuses is a Fault.

@@ -104,6 +104,7 @@ type Request struct {
 	Verb              string // one spelling at every stage: "create", "get", "connect"; empty for tokens and images
 	Target            Target
 	Object, OldObject Raw
+	Audiences         []string // for one of which a token must be good; none where the API server asks for itself and checks none
 	DryRun            bool
 	Body              Raw
 
