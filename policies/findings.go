@@ -101,22 +101,23 @@ func elements(value ast.Value, each func(*ast.Term) error) error {
 }
 
 // edits reads the value of a mutate rule.
-func edits(policy string, value ast.Value) ([]review.Edit, error) {
+func edits(policy string, onFault review.Effect, value ast.Value) ([]review.Edit, error) {
 	var out []review.Edit
 	err := elements(value, func(term *ast.Term) error {
 		object, ok := term.Value.(ast.Object)
 		if !ok {
 			return fmt.Errorf("it returns %s where an edit should be an object", ast.ValueName(term.Value))
 		}
-		edit, err := readEdit(policy, object)
+		edit, err := readEdit(object)
+		edit.Policy, edit.OnFault = policy, onFault
 		out = append(out, edit)
 		return err
 	})
 	return out, err
 }
 
-func readEdit(policy string, object ast.Object) (review.Edit, error) {
-	edit := review.Edit{Policy: policy}
+func readEdit(object ast.Object) (review.Edit, error) {
+	var edit review.Edit
 	valued := false
 	err := object.Iter(func(key, value *ast.Term) (err error) {
 		name, _ := key.Value.(ast.String)

@@ -23,7 +23,7 @@ func fold(req *review.Request, revision string, answers []answer) review.Decisio
 	for _, a := range answers {
 		granted, err := add(&d, a)
 		if err != nil {
-			d.Findings = append(d.Findings, fault(a, err)...)
+			d.Findings = append(d.Findings, fault(a, err))
 		}
 		allowed = allowed || granted
 	}
@@ -76,7 +76,7 @@ func add(d *review.Decision, a answer) (granted bool, err error) {
 	case "allow":
 		return addGrant(d, a)
 	case "mutate":
-		asked, err := edits(policy, a.value)
+		asked, err := edits(policy, a.onFault(), a.value)
 		if err == nil && a.inForce() {
 			d.Edits = append(d.Edits, asked...)
 		}
@@ -142,21 +142,24 @@ func effect(a answer) review.Effect {
 }
 
 // fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
-func fault(a answer, err error) []review.Finding {
-	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err)}
-	switch {
-	case errors.Is(err, errTwoUsers):
-		f.Effect = review.EffectDeny
-	case a.query.stage == review.Grant:
-		f.Effect = review.EffectAudit
-	case a.spec.OnError == OnErrorWarn:
-		f.Effect = review.EffectWarn
-	case a.spec.OnError == OnErrorAllow:
-		f.Effect = review.EffectAudit
-	default:
+func fault(a answer, err error) review.Finding {
+	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault()}
+	if errors.Is(err, errTwoUsers) {
 		f.Effect = review.EffectDeny
 	}
-	return []review.Finding{f}
+	return f
+}
+
+// onFault is what a fault of the policy does to the request.
+func (a answer) onFault() review.Effect {
+	switch {
+	case a.query.stage == review.Grant, a.spec.OnError == OnErrorAllow:
+		return review.EffectAudit
+	case a.spec.OnError == OnErrorWarn:
+		return review.EffectWarn
+	default:
+		return review.EffectDeny
+	}
 }
 
 // explain puts a fault into a sentence that holds nothing of the input, which Rego's own errors quote, nor of the server's folders.
