@@ -25,29 +25,25 @@ type Wiring struct {
 
 // Handler returns what answers at all endpoints.
 func (w Wiring) Handler() (*webhook.Handler, error) {
-	return webhook.NewHandler(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Metrics.Webhook, w.Log)
+	handler, err := webhook.NewHandler(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Metrics.Webhook, w.Log)
+	if err == nil && w.Recorder != nil {
+		handler.Heard = w.Recorder.Hear
+	}
+	return handler, err
 }
 
-// reviewers puts the decorators around who answers at each stage, outermost first. This list is the way of one request.
+// reviewers puts the decorators around who answers at each stage, outermost first. This list is the way of one request; around all of it the
+// handler puts one more, webhook.Recover.
 func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
 	limit := webhook.Limit(w.Memory, w.Metrics.Webhook)
 	return func(stage review.Stage) review.Reviewer {
 		return webhook.Decorate(w.Answers(stage),
 			webhook.Instrument(w.Metrics.Webhook, stage),
-			w.record,
-			webhook.Recover(), // inside the record, so that a panic is on it
 			limit,
 			webhook.Exempt(w.Exempt...),
 			w.Metrics.findings,
 		)
 	}
-}
-
-func (w Wiring) record(next review.Reviewer) review.Reviewer {
-	if w.Recorder == nil {
-		return next
-	}
-	return w.Recorder.Around(next)
 }
 
 // Answers returns who answers at each stage: the engine, and where there is something to change, the chain of mutators that asks it.

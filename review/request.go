@@ -134,7 +134,7 @@ func (r *Request) WithObject(obj []byte) *Request {
 }
 
 // Reviewer answers questions. It is to Portcullis what http.Handler is to net/http: the policy engine is one, the chain of
-// mutators is one, and so is every limit, recorder and test double put around them.
+// mutators is one, and so is every limit, exemption and test double put around them.
 //
 // An error means "no answer", never "no". Implementations are safe for concurrent use, do not keep or change req, and return
 // soon after ctx ends.

@@ -15,6 +15,11 @@ import (
 
 // Handler serves a table of Endpoints.
 type Handler struct {
+	// Heard, if not nil, hears how each review that could be read is answered, just before it is: with a decision, or with an error and no
+	// decision, as when it was not finished in time, whatever the Reviewer comes to afterwards. start is when the request came. It is called
+	// while the caller waits, from many goroutines, and must return at once. Set it before the Handler serves.
+	Heard func(req *review.Request, d review.Decision, err error, start time.Time)
+
 	routes  map[string]Endpoint
 	bodies  bodies
 	metrics *Metrics
@@ -67,6 +72,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &exchange{endpoint: endpoint, start: time.Now()}
 	body, err := h.review(w, r, x)
+	if h.Heard != nil && x.req != nil {
+		h.Heard(x.req, x.decision, err, x.start)
+	}
 	if err != nil {
 		h.fail(w, x, err)
 		return
