@@ -40,6 +40,18 @@ bin/golangci-lint: tools.mod
 bin/gotestsum: tools.mod
 	@test/progress.sh "building gotestsum" $(GO) build -modfile=tools.mod -o $@ gotest.tools/gotestsum
 
+bin/helm: tools.mod
+	@test/progress.sh "building helm" $(GO) build -modfile=tools.mod -o $@ helm.sh/helm/v4/cmd/helm
+
+bin/helm-docs: tools.mod
+	@test/progress.sh "building helm-docs" $(GO) build -modfile=tools.mod -o $@ github.com/norwoodj/helm-docs/cmd/helm-docs
+
+.PHONY: chart
+chart: bin/helm bin/helm-docs bin/controlplane ## lint the chart, render and judge it, and install it; UPDATE=1 writes its README and golden files
+	@bin/helm lint --strict --quiet charts/portcullis
+	@$(if $(UPDATE),bin/helm-docs --chart-search-root=charts/portcullis --skip-version-footer --log-level=error)
+	@$(GO) test -count=1 ./test/chart ./test/release
+
 .PHONY: demo
 demo: bin/portcullis bin/demo bin/controlplane ## guard a real API server and walk through it; ONCE=1 ends after the walk
 	@bin/demo $(if $(ONCE),--once)

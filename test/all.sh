@@ -49,7 +49,7 @@ generated_modules() {
 	go mod tidy -diff && go -C test/controlplane mod tidy -diff
 }
 
-for binary in portcullis controlplane demo gotestsum golangci-lint; do
+for binary in portcullis controlplane demo gotestsum golangci-lint helm helm-docs; do
 	check "build bin/$binary" make "bin/$binary"
 done
 check "formatting" formatted
@@ -59,6 +59,7 @@ check "unit, contract and end to end, with the race detector" tests main -race -
 check "control plane: its processes, with the race detector" controlplane plane -race -timeout 10m ./plane
 check "control plane: the webhook contract" controlplane controlplane -timeout 15m . ./contract
 check "Rego: format, strict check, tests" make rego
+check "the chart's lint" bin/helm lint --strict --quiet charts/portcullis
 check "the demonstration" bin/demo --once
 check "linters" make lint
 check "fuzzing, short" test/fuzz.sh 10000x
