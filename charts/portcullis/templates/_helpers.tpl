@@ -1,0 +1,82 @@
+{{/* The name of everything. */}}
+{{- define "portcullis.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride -}}
+{{- else if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 53 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "portcullis.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{/* What finds the Pods that serve, and no others of the release. */}}
+{{- define "portcullis.serverLabels" -}}
+{{ include "portcullis.selectorLabels" . }}
+app.kubernetes.io/component: server
+{{- end -}}
+
+{{- define "portcullis.labels" -}}
+{{ include "portcullis.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "portcullis.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "portcullis.fullname" .) "default" .Values.serviceAccount.create) -}}
+{{- end -}}
+
+{{- define "portcullis.image" -}}
+{{- $image := .Values.image -}}
+{{- $name := ternary (printf "%s/%s" $image.registry $image.repository) $image.repository (ne $image.registry "") -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $name $image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name ($image.tag | default .Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "portcullis.tlsSecret" -}}
+{{- .Values.tls.secretName | default (printf "%s-tls" (include "portcullis.fullname" .)) -}}
+{{- end -}}
+
+{{/* The memory limit in bytes; nothing if there is none, or none in Mi or Gi. */}}
+{{- define "portcullis.memory" -}}
+{{- $limit := toString (dig "limits" "memory" "" .Values.resources) -}}
+{{- if regexMatch "^[0-9]+Mi$" $limit -}}
+{{- mul (trimSuffix "Mi" $limit | int64) 1048576 -}}
+{{- else if regexMatch "^[0-9]+Gi$" $limit -}}
+{{- mul (trimSuffix "Gi" $limit | int64) 1073741824 -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What the restricted Pod Security level asks of a Pod and of a container. */}}
+{{- define "portcullis.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "portcullis.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{/* What lets a process know who it is. */}}
+{{- define "portcullis.env" -}}
+- name: POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: POD_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+{{- end -}}
