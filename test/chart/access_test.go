@@ -1,0 +1,161 @@
+package chart
+
+import (
+	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	admissionregistrationac "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/release"
+)
+
+// question is what the service account might want to do.
+type question struct{ verb, group, resource, subresource, namespace, name string }
+
+const (
+	own       = "guard"
+	foreign   = "kube-system"
+	user      = "system:serviceaccount:guard:portcullis"
+	admission = "admissionregistration.k8s.io"
+	rbac      = "rbac.authorization.k8s.io"
+)
+
+// allowed is what the server does all day.
+func allowed() []question {
+	return []question{
+		{verb: "watch", resource: "namespaces"},
+		{verb: "watch", group: "portcullis.dev", resource: "policies"},
+		{verb: "watch", group: "portcullis.dev", resource: "policyexceptions"},
+		{verb: "patch", group: "portcullis.dev", resource: "policies", subresource: "status", name: "any"},
+		{verb: "patch", group: "portcullis.dev", resource: "policyexceptions", subresource: "status", namespace: foreign, name: "any"},
+		{verb: "get", group: admission, resource: "validatingwebhookconfigurations", name: "portcullis"},
+		{verb: "create", group: admission, resource: "validatingwebhookconfigurations", name: "portcullis-policies"},
+		{verb: "patch", group: admission, resource: "mutatingwebhookconfigurations", name: "portcullis"},
+		{verb: "get", group: rbac, resource: "clusterroles", name: "portcullis"},
+		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: own},
+		{verb: "get", resource: "secrets", namespace: own, name: "portcullis-tls"},
+		{verb: "patch", resource: "secrets", namespace: own, name: "portcullis-ca"},
+		{verb: "watch", resource: "configmaps", namespace: own},
+		{verb: "create", resource: "events", namespace: own},
+	}
+}
+
+// refused is what it could do harm with.
+func refused() []question {
+	questions := []question{
+		{verb: "list", resource: "secrets"},
+		{verb: "list", resource: "secrets", namespace: own},
+		{verb: "get", resource: "secrets", namespace: own, name: "another"},
+		{verb: "create", resource: "secrets", namespace: own},
+		{verb: "get", resource: "secrets", namespace: foreign, name: "portcullis-tls"},
+		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: own, name: "portcullis"},
+		{verb: "list", resource: "configmaps"},
+		{verb: "create", resource: "configmaps", namespace: own},
+		{verb: "get", group: "coordination.k8s.io", resource: "leases", namespace: foreign},
+		{verb: "update", resource: "namespaces", name: own},
+		{verb: "get", resource: "nodes", subresource: "proxy"},
+		{verb: "create", group: "portcullis.dev", resource: "policies"},
+		{verb: "update", group: "portcullis.dev", resource: "policies", name: "any"},
+		{verb: "delete", group: "portcullis.dev", resource: "policies", name: "any"},
+		{verb: "create", group: "portcullis.dev", resource: "policyexceptions", namespace: own},
+		{verb: "create", group: admission, resource: "validatingwebhookconfigurations"},
+		{verb: "patch", group: admission, resource: "validatingwebhookconfigurations", name: "another"},
+		{verb: "delete", group: admission, resource: "mutatingwebhookconfigurations", name: "another"},
+		{verb: "create", group: admission, resource: "validatingadmissionpolicies"},
+		{verb: "impersonate", resource: "users", name: "root"},
+		{verb: "impersonate", resource: "groups", name: "system:masters"},
+		{verb: "approve", group: "certificates.k8s.io", resource: "signers", name: "kubernetes.io/kube-apiserver-client"},
+		{verb: "update", group: "certificates.k8s.io", resource: "certificatesigningrequests", subresource: "approval"},
+		{verb: "update", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
+		{verb: "list", group: "networking.k8s.io", resource: "ingresses"}, // unless rbac.inventory names it
+		{verb: "create", group: "cert-manager.io", resource: "certificates", namespace: own},
+		{verb: "*", group: "*", resource: "*"},
+	}
+	for _, resource := range []string{"clusterroles", "clusterrolebindings", "roles", "rolebindings"} {
+		for _, verb := range []string{"create", "update", "patch", "bind", "escalate"} {
+			questions = append(questions, question{verb: verb, group: rbac, resource: resource, namespace: own, name: "portcullis"})
+		}
+	}
+	for _, subresource := range []string{"", "exec", "ephemeralcontainers"} {
+		questions = append(questions, question{verb: "create", resource: "pods", subresource: subresource, namespace: own})
+	}
+	for _, resource := range []string{"deployments", "daemonsets", "replicasets", "statefulsets"} {
+		questions = append(questions, question{verb: "patch", group: "apps", resource: resource, namespace: own, name: "portcullis"})
+	}
+	return questions
+}
+
+func TestTheServiceAccountMayDoWhatItMustAndNoMore(t *testing.T) {
+	c := cluster.StartT(t, cluster.Options{})
+	config, err := c.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := release.Release{Root: root, Name: "portcullis", Namespace: own}
+	if err := r.Install(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	// Once more is an upgrade that changes nothing.
+	if err := r.Install(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	client := kubernetes.NewForConfigOrDie(config)
+	may := func(q question) bool {
+		t.Helper()
+		review, err := client.AuthorizationV1().SubjectAccessReviews().Create(t.Context(), &authorizationv1.SubjectAccessReview{
+			Spec: authorizationv1.SubjectAccessReviewSpec{
+				User:   user,
+				Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + own, "system:authenticated"},
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Verb: q.verb, Group: q.group, Resource: q.resource, Subresource: q.subresource, Namespace: q.namespace, Name: q.name,
+				},
+			},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return review.Status.Allowed
+	}
+	for _, q := range allowed() {
+		if !may(q) {
+			t.Errorf("the server may not %+v", q)
+		}
+	}
+	for _, q := range refused() {
+		if may(q) {
+			t.Errorf("the server may %+v", q)
+		}
+	}
+
+	// Server-side apply names what it creates, so that roles can confine it.
+	as := rest.CopyConfig(config)
+	as.Impersonate = rest.ImpersonationConfig{UserName: user}
+	server := kubernetes.NewForConfigOrDie(as).AdmissionregistrationV1().ValidatingWebhookConfigurations()
+	for name, may := range map[string]bool{"portcullis": true, "portcullis-policies": true, "another": false} {
+		_, err := server.Apply(t.Context(), admissionregistrationac.ValidatingWebhookConfiguration(name), metav1.ApplyOptions{FieldManager: "portcullis"})
+		if may && err != nil || !may && !apierrors.IsForbidden(err) {
+			t.Errorf("applying the configuration %s: %v", name, err)
+		}
+	}
+
+	if err := r.Uninstall(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	if may(allowed()[0]) {
+		t.Error("the roles are still there after the release was uninstalled")
+	}
+	// Policies outlive the release, and so do the definitions of their kinds.
+	for _, object := range objects(t, render(t)) {
+		if object.GetKind() != "CustomResourceDefinition" {
+			continue
+		}
+		if _, _, err := c.Kubectl(t.Context(), "", nil, "get", "crd", object.GetName()); err != nil {
+			t.Errorf("the definition went with the release: %v", err)
+		}
+	}
+}

@@ -1,0 +1,330 @@
+// Package chart tests the Helm chart: what it renders for every file of values in charts/portcullis/ci, and what its roles allow.
+package chart
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/kubernetes/scheme"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"sigs.k8s.io/yaml"
+
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+
+	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
+	"github.com/portcullis-dev/portcullis/test/release"
+)
+
+const root = "../.."
+
+// values are the files of values, by their names.
+func values(t *testing.T) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(root, "charts", "portcullis", "ci", "*.yaml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("there are no files of values: %v", err)
+	}
+	files := map[string]string{}
+	for _, path := range paths {
+		files[strings.TrimSuffix(filepath.Base(path), ".yaml")] = path
+	}
+	return files
+}
+
+func render(t *testing.T, files ...string) string {
+	t.Helper()
+	text, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", Values: files}.Render(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func objects(t *testing.T, text string) []*unstructured.Unstructured {
+	t.Helper()
+	all, err := release.Objects(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// golden compares text with a file of testdata, or writes the file with UPDATE=1.
+func golden(t *testing.T, name, text string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; run `make chart UPDATE=1`", err)
+	}
+	if string(want) == text {
+		return
+	}
+	wanted, got := strings.Split(string(want), "\n"), strings.Split(text, "\n")
+	for i := range max(len(wanted), len(got)) {
+		if i >= len(wanted) || i >= len(got) || wanted[i] != got[i] {
+			t.Fatalf("%s:%d is no longer what is rendered; look at what `make chart UPDATE=1` changes\nwas: %s\nnow: %s",
+				path, i+1, strings.Join(wanted[min(i, len(wanted)):min(i+3, len(wanted))], "\n     "), strings.Join(got[min(i, len(got)):min(i+3, len(got))], "\n     "))
+		}
+	}
+}
+
+// TestRenderedIsAsBefore leaves out the definitions of our own kinds, which have tests where they are made.
+func TestRenderedIsAsBefore(t *testing.T) {
+	for name, file := range values(t) {
+		t.Run(name, func(t *testing.T) {
+			var text strings.Builder
+			for document := range strings.SplitSeq("\n"+render(t, file), "\n---\n") {
+				if !strings.Contains(document, "\nkind: CustomResourceDefinition") {
+					text.WriteString("---\n" + strings.TrimSpace(document) + "\n")
+				}
+			}
+			golden(t, name+".yaml", text.String())
+		})
+	}
+}
+
+// strict decodes what the API server would, and refuses unknown fields.
+func strict(t *testing.T) runtime.Decoder {
+	t.Helper()
+	kinds := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, monitoringv1.AddToScheme} {
+		if err := add(kinds); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return serializer.NewCodecFactory(kinds, serializer.EnableStrict).UniversalDeserializer()
+}
+
+func TestEveryFieldIsKnown(t *testing.T) {
+	decoder := strict(t)
+	for name, file := range values(t) {
+		for _, object := range objects(t, render(t, file)) {
+			text, err := object.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := decoder.Decode(text, nil, nil); err != nil {
+				t.Errorf("%s: %s %s: %v", name, object.GetKind(), object.GetName(), err)
+			}
+		}
+	}
+	misspelt := `{"apiVersion": "v1", "kind": "Service", "spec": {"portz": []}}`
+	if _, _, err := decoder.Decode([]byte(misspelt), nil, nil); err == nil {
+		t.Error("an unknown field passes")
+	}
+}
+
+// pods are the Pods which objects bring, by what they are part of.
+func pods(t *testing.T, all []*unstructured.Unstructured) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	found := map[string]corev1.PodTemplateSpec{}
+	for _, object := range all {
+		content, ok, err := unstructured.NestedMap(object.Object, "spec", "template")
+		if object.GetKind() == "Pod" {
+			content, ok = object.Object, true
+		}
+		if err != nil || !ok {
+			continue
+		}
+		var pod corev1.PodTemplateSpec
+		content = runtime.DeepCopyJSON(content)
+		delete(content, "apiVersion")
+		delete(content, "kind")
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(content, &pod, true); err != nil {
+			t.Fatal(err)
+		}
+		found[object.GetKind()+" "+object.GetName()] = pod
+	}
+	return found
+}
+
+func TestEveryPodIsRestricted(t *testing.T) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.LatestVersion()}
+	judge := func(pod corev1.PodTemplateSpec) policy.AggregateCheckResult {
+		return policy.AggregateCheckResults(evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec))
+	}
+	for name, file := range values(t) {
+		all := pods(t, objects(t, render(t, file)))
+		if len(all) != 2 {
+			t.Errorf("%s: there should be the server's Pods and the test's, not %d", name, len(all))
+		}
+		for what, pod := range all {
+			if result := judge(pod); !result.Allowed {
+				t.Errorf("%s: %s is not restricted: %s", name, what, result.ForbiddenDetail())
+			}
+			pod.Spec.Containers[0].SecurityContext = nil
+			if judge(pod).Allowed {
+				t.Errorf("%s: %s is restricted even without a security context", name, what)
+			}
+		}
+	}
+}
+
+func TestRolesAreAsBefore(t *testing.T) {
+	for name, file := range values(t) {
+		var text strings.Builder
+		for _, object := range objects(t, render(t, file)) {
+			if object.GetKind() != "ClusterRole" && object.GetKind() != "Role" {
+				continue
+			}
+			var role rbacv1.ClusterRole
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &role); err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&text, "%s %s\n", object.GetKind(), object.GetName())
+			for _, rule := range role.Rules {
+				for _, group := range rule.APIGroups {
+					for _, resource := range rule.Resources {
+						fmt.Fprintf(&text, "  %s %s", resource, strings.Join(rule.Verbs, ","))
+						if group != "" {
+							fmt.Fprintf(&text, " in %s", group)
+						}
+						if len(rule.ResourceNames) > 0 {
+							fmt.Fprintf(&text, " named %s", strings.Join(rule.ResourceNames, ","))
+						}
+						text.WriteString("\n")
+					}
+				}
+				if all := slices.Concat(rule.Verbs, rule.Resources, rule.APIGroups, rule.NonResourceURLs); slices.Contains(all, "*") {
+					t.Errorf("%s: %s has a wildcard", name, object.GetName())
+				}
+			}
+		}
+		golden(t, name+".roles", text.String())
+	}
+}
+
+func TestLibraryPoliciesAreDocumentsOfOurOwn(t *testing.T) {
+	for _, object := range objects(t, render(t, values(t)["everything"])) {
+		if object.GetKind() != "ConfigMap" || !strings.HasSuffix(object.GetName(), "-library") {
+			continue
+		}
+		data, _, err := unstructured.NestedStringMap(object.Object, "data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]v1alpha1.Policy{}
+		for file, text := range data {
+			var p v1alpha1.Policy
+			if err := yaml.UnmarshalStrict([]byte(text), &p); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+			got[file] = p
+		}
+		p := got["images.allowed_registries.yaml"]
+		if p.Name != "images.allowed-registries" || p.Spec.Use != "images.allowed_registries" || p.Spec.Enforcement != "deny" || p.Spec.Parameters == nil {
+			t.Errorf("the policy with a spec of its own is %+v", p)
+		}
+		if p := got["pods.privileged.yaml"]; p.Spec.Use != "pods.privileged" || p.Spec.Enforcement != "warn" {
+			t.Errorf("the policy without one is %+v", p)
+		}
+		return
+	}
+	t.Error("there is no ConfigMap with the library's policies")
+}
+
+func TestDefinitionsStayWithTheirPolicies(t *testing.T) {
+	for name, keep := range map[string]string{"default": "keep", "existing-secret": ""} {
+		count := 0
+		for _, object := range objects(t, render(t, values(t)[name])) {
+			if object.GetKind() == "CustomResourceDefinition" {
+				count++
+				if got := object.GetAnnotations()["helm.sh/resource-policy"]; got != keep {
+					t.Errorf("%s: %s has the resource policy %q", name, object.GetName(), got)
+				}
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(root, "charts", "portcullis", "files", "crds", "*.yaml"))
+		if err != nil || count != len(files) {
+			t.Errorf("%s: there are %d definitions of %d files: %v", name, count, len(files), err)
+		}
+	}
+	if text := render(t, values(t)["bare"]); strings.Contains(text, "CustomResourceDefinition") {
+		t.Error("there are definitions although they are switched off")
+	}
+}
+
+func TestEverythingIsInTheNamespaceOfTheRelease(t *testing.T) {
+	clusterWide := []string{"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+	for name, file := range values(t) {
+		for _, object := range objects(t, render(t, file)) {
+			extra := strings.HasSuffix(object.GetName(), "-extra")
+			if wide := slices.Contains(clusterWide, object.GetKind()); !extra && wide != (object.GetNamespace() == metav1.NamespaceNone) {
+				t.Errorf("%s: %s %s is in the namespace %q", name, object.GetKind(), object.GetName(), object.GetNamespace())
+			}
+		}
+	}
+}
+
+// TestNothingIsRegistered: the server registers its webhooks itself, so that they vanish with it.
+func TestNothingIsRegistered(t *testing.T) {
+	for name, file := range values(t) {
+		if text := render(t, file); strings.Contains(text, "kind: ValidatingWebhookConfiguration") || strings.Contains(text, "kind: MutatingWebhookConfiguration") {
+			t.Errorf("%s registers a webhook", name)
+		}
+	}
+}
+
+func TestMetricsOfAlertsAndDashboardExist(t *testing.T) {
+	known := map[string]bool{}
+	declaration := regexp.MustCompile(`Name:\s+"(portcullis_[a-z_]+)"`)
+	for _, dir := range []string{"cmd", "webhook", "policies", "audit", "certs"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ os.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			for _, m := range declaration.FindAllSubmatch(text, -1) {
+				known[string(m[1])] = true
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	suffix := regexp.MustCompile(`_(bucket|sum|count)$`)
+	for _, file := range []string{"alerts.yaml", "dashboard.json"} {
+		text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "files", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		used := regexp.MustCompile(`portcullis_[a-z_]+`).FindAll(text, -1)
+		if len(used) == 0 {
+			t.Errorf("%s uses no metric", file)
+		}
+		for _, name := range used {
+			if !known[string(name)] && !known[suffix.ReplaceAllString(string(name), "")] {
+				t.Errorf("%s uses %s, which nothing exports", file, name)
+			}
+		}
+		if bytes.Contains(text, []byte("\t")) {
+			t.Errorf("%s has tabs", file)
+		}
+	}
+}

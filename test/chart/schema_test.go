@@ -1,0 +1,132 @@
+package chart
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/portcullis-dev/portcullis/policies/library"
+	"github.com/portcullis-dev/portcullis/test/release"
+)
+
+func TestWrongValuesAreRefused(t *testing.T) {
+	for set, want := range map[string]string{
+		"replicas=3":                              "additional properties 'replicas' not allowed",
+		"image.tagg=1":                            "additional properties 'tagg' not allowed",
+		"tls.mode=selfsigned":                     "value must be one of 'self-signed', 'cert-manager', 'existing-secret'",
+		"tls.mode=existing-secret":                "at '/tls/secretName'",
+		"tls.certManager.issuerRef.kind=Issuer":   "properties 'name' required",
+		"image.digest=sha256:12":                  "at '/image/digest'",
+		"webhook.failurePolicy=Fail":              "value must be one of '', 'Ignore'",
+		"webhook.timeoutSeconds.mutate=31":        "maximum: got 31, want 30",
+		"terminationGracePeriodSeconds=10":        "minimum: got 10, want 30",
+		"policies.library.names={pods.privilegd}": "at '/policies/library/names/0'",
+		"rbac.inventory[0].apiGroup=*":            "at '/rbac/inventory/0/apiGroup'",
+		"podDisruptionBudget.maxUnavailable=0":    "at '/podDisruptionBudget/maxUnavailable'",
+	} {
+		_, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", Set: []string{set}}.Render(t.Context(), true)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--set %s: %v", set, err)
+		}
+	}
+}
+
+func TestSchemaKnowsTheLibrary(t *testing.T) {
+	var schema struct {
+		Defs struct {
+			LibraryPolicy struct{ Enum []string } `json:"libraryPolicy"`
+		} `json:"$defs"`
+	}
+	text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Sorted(slices.Values(library.Names()))
+	if got := schema.Defs.LibraryPolicy.Enum; !slices.Equal(got, want) {
+		t.Errorf("values.schema.json names the policies\n%v\nand the library has\n%v", got, want)
+	}
+}
+
+// TestSchemaHasEveryValue: a key of values.yaml which the schema does not describe would be refused.
+func TestSchemaHasEveryValue(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "values.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if err := yaml.UnmarshalStrict(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	var schema map[string]any
+	text, err = os.ReadFile(filepath.Join(root, "charts", "portcullis", "values.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	var compare func(path string, schema map[string]any, values map[string]any)
+	compare = func(path string, schema map[string]any, values map[string]any) {
+		properties, ok := schema["properties"].(map[string]any)
+		if !ok { // a map whose keys are the user's
+			return
+		}
+		if closed, ok := schema["additionalProperties"].(bool); !ok || closed {
+			t.Errorf("%s may have unknown keys", path)
+		}
+		for key := range properties {
+			// A parent chart gives every chart its globals.
+			if _, ok := values[key]; !ok && key != "global" && values != nil && len(values) > 0 && path != ".resources" {
+				t.Errorf("%s.%s is in the schema and has no default", path, key)
+			}
+		}
+		for key, value := range values {
+			described, ok := properties[key].(map[string]any)
+			if !ok {
+				t.Errorf("%s.%s has a default and is not in the schema", path, key)
+				continue
+			}
+			if below, ok := value.(map[string]any); ok {
+				compare(path+"."+key, described, below)
+			}
+		}
+	}
+	compare("", schema, values)
+}
+
+func TestREADMEIsCurrent(t *testing.T) {
+	binary, err := filepath.Abs(filepath.Join(root, "bin", "helm-docs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), binary, "--chart-search-root=charts/portcullis", "--skip-version-footer", "--dry-run", "--log-level=error")
+	cmd.Dir = root
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	want, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %s; run `make bin/helm-docs`", err, &errs)
+	}
+	got, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(string(got)) != strings.TrimSpace(string(want)) {
+		t.Error("charts/portcullis/README.md is not what values.yaml says; run `make chart UPDATE=1`")
+	}
+	for line := range strings.Lines(string(got)) {
+		if strings.HasSuffix(strings.TrimSpace(line), "|  |") {
+			t.Errorf("a value is not documented: %s", line)
+		}
+	}
+}
