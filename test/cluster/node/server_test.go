@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if len(os.Args) > 1 && os.Args[1] == parentWord {
+		parent()
+	}
 	os.Exit(m.Run())
 }
 
@@ -79,7 +82,7 @@ func serve(args []string) error {
 		<-ctx.Done()
 		fmt.Println("SIGTERM")
 		if !*deaf {
-			_ = server.Shutdown(context.Background())
+			_ = server.Shutdown(context.WithoutCancel(ctx))
 		}
 	}()
 	err = server.ListenAndServeTLS(filepath.Join(*certDir, "tls.crt"), filepath.Join(*certDir, "tls.key"))

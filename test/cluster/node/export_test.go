@@ -1,0 +1,4 @@
+package node
+
+// DieWithParent is how processes are started.
+var DieWithParent = dieWithParent
