@@ -209,7 +209,7 @@ func TestAnObjectCannotDisplaceAFilesPolicy(t *testing.T) {
 			at(review.Mutate, "mutate"), on(Resource{Resource: "pods"}))
 	}
 	engine, files, api := &Engine{}, make(feed), make(feed)
-	reports, _ := running(t, engine, files, api)
+	reports, _ := running(t, engine, api, files)
 	theirs := specOf(t, "a", "package a\ndeny contains \"theirs\"")
 	theirs.File = "policy/a"
 	api <- listed(theirs, mutate("b", 2))

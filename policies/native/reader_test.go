@@ -216,6 +216,7 @@ func FuzzRead(f *testing.F) {
 	f.Add("a.rego", libraryRule)
 	f.Add("p.yaml", policy("  use: deployments.replicas\n  parameters: {names: [a]}\n"))
 	f.Add("p.yaml", policy("  rego: |\n    package x\n    deny contains 1\n"))
+	f.Add("e.yaml", exceptionHead+"spec: {policies: [a], match: {names: [web]}, reason: r, expires: \"2020-01-01T00:00:00Z\"}\n")
 	f.Fuzz(func(t *testing.T, name, text string) {
 		if len(name) > 20 || len(text) > 4<<10 {
 			return
@@ -226,7 +227,13 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("half a policy: %+v", s)
 			}
 		}
-		for _, fault := range faults {
+		exceptions, torn := newTestReader(t).Exceptions([]File{{Name: name, Text: []byte(text)}})
+		for _, e := range exceptions {
+			if e.Namespace == "" || e.Name == "" || len(e.Policies) == 0 || len(e.Match.Resources) == 0 || e.Expires.IsZero() || e.Digest == "" {
+				t.Errorf("half an exception: %+v", e)
+			}
+		}
+		for _, fault := range append(faults, torn...) {
 			if fault.Err.Error() == "" {
 				t.Error("a fault without words")
 			}

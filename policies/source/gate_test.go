@@ -104,6 +104,14 @@ func TestTheGateKnowsWhatAPolicyMayUse(t *testing.T) {
 	}
 }
 
+func TestANewVersionTakesThePlaceOfTheOneInForce(t *testing.T) {
+	old, changed := policyObject(t, "mine", rule("one")), policyObject(t, "mine", rule("two"))
+	d, err := gate(t, old).Review(t.Context(), ask(t, "UPDATE", "policies", "", changed, old))
+	if err != nil || d.Verdict != review.Allow {
+		t.Error(d.Refusal(), err)
+	}
+}
+
 // A policy that became faulty, because what it uses went, must still lose its finalizers and its annotations.
 func TestWhatLeavesTheSpecAlonePasses(t *testing.T) {
 	faulty := policyObject(t, "mine", "package a\n\ndeny contains nothing\n")
