@@ -28,7 +28,7 @@ func (r *Reader) Exceptions(files []File) (out []policies.Exception, faults poli
 		if format, ok := file.format(); !ok || format != YAMLText || len(file.Text) > maxSource {
 			continue
 		}
-		documents, _ := Documents(file) //nolint:errcheck // it is Read's to tell
+		documents, _ := Documents(file) // what is wrong with it is Read's to tell
 		for _, doc := range documents {
 			var head struct {
 				APIVersion string `json:"apiVersion"`

@@ -105,7 +105,7 @@ func (c inCluster) testSchema(t *testing.T) {
 		{"stage", policy(`{use: a, match: {stage: [admision]}}`), `spec.match.stage[0]: Unsupported value: "admision": supported values: "admission", "guard", "grant", "image"`},
 		{"one stage", policy(`{use: a, match: {stage: guard}}`), `spec.match.stage: Invalid value: "string": spec.match.stage in body must be of type array: "string"`},
 		{"parameters", policy(`{use: a, parameters: [1]}`), `spec.parameters: Invalid value: "array": spec.parameters in body must be of type object: "array"`},
-		{"misspelt", policy(`{use: a, paramters: {}}`), `error when creating "STDIN": Policy in version "v1alpha1" cannot be handled as a Policy: strict decoding error: unknown field "spec.paramters"`},
+		{"misspelt", policy(`{use: a, parametres: {}}`), `error when creating "STDIN": Policy in version "v1alpha1" cannot be handled as a Policy: strict decoding error: unknown field "spec.parametres"`},
 		{"no policies", exception(`{policies: [], match: {names: [web]}, reason: r, expires: "2027-01-01T00:00:00Z"}`), `spec.policies: Invalid value: 0: spec.policies in body should have at least 1 items`},
 		{"no condition", exception(`{policies: [a], match: {operations: [CREATE]}, reason: r, expires: "2027-01-01T00:00:00Z"}`), `spec.match: Invalid value: give at least one of resources, names and labels`},
 		{"no end", exception(`{policies: [a], match: {names: [web]}, reason: r}`), `spec.expires: Required value`},

@@ -69,7 +69,7 @@ func document(name string, u *unstructured.Unstructured) native.File {
 
 // configMapFiles makes a file of every key. To kube-mgmt every key is Rego, whatever it is called.
 func configMapFiles(u *unstructured.Unstructured) []native.File {
-	data, _, _ := unstructured.NestedStringMap(u.Object, "data") //nolint:errcheck // the API server holds it to its type
+	data, _, _ := unstructured.NestedStringMap(u.Object, "data") // the API server holds it to its type
 	var out []native.File
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		file := native.File{Name: "configmap/" + u.GetNamespace() + "/" + u.GetName() + "/" + key, Text: []byte(data[key])}
