@@ -28,7 +28,8 @@ type Objects struct {
 	// one that went with its kind.
 	Client dynamic.Interface
 	Reader *native.Reader
-	// ConfigMaps are the namespaces whose labelled ConfigMaps are policies: whoever may write a ConfigMap there writes policy.
+	// ConfigMaps are the namespaces whose labelled ConfigMaps are policies: whoever may write a ConfigMap there writes policy. They are
+	// named one by one; there is no way to say all.
 	ConfigMaps []string
 	// Log hears what the source waits for before the first bundle; afterwards bundles say what is wrong.
 	Log *slog.Logger
@@ -62,12 +63,15 @@ func (o *Objects) read() ([]native.File, bool) {
 	return o.files, o.begun
 }
 
-// Run yields the bundle once everything is listed, and after each change. It returns nil when ctx ends, and no error: whatever is wrong
-// with the cluster may be mended.
+// Run yields the bundle once everything is listed, and after each change. It returns nil when ctx ends, and an error only when a namespace
+// of ConfigMaps has no name: whatever is wrong with the cluster may be mended.
 func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	changed := make(chan struct{}, 1)
 	kinds := []*kind{o.policies(changed), o.exceptions(changed)}
-	for _, namespace := range o.ConfigMaps {
+	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(o.ConfigMaps))) {
+		if namespace == "" || namespace == "*" { // to the API server the empty one is all of them
+			return errors.New("a namespace with policies in ConfigMaps has no name; name each, for whoever may write ConfigMaps there writes policy")
+		}
 		kinds = append(kinds, o.configMaps(namespace, changed))
 	}
 	var wg sync.WaitGroup

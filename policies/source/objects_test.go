@@ -134,6 +134,26 @@ func TestAClustersPoliciesAreOneBundle(t *testing.T) {
 		`policy/used:1: Policy used: there is no policy "team.shared", neither in the library nor beside it`)
 }
 
+func TestConfigMapsOfAllNamespacesAreNotPolicies(t *testing.T) {
+	for _, name := range []string{"", "*"} {
+		o := newObjects(t, fakeCluster(t))
+		o.ConfigMaps = []string{"portcullis", name}
+		err := o.Run(t.Context(), nil)
+		if err == nil || err.Error() != "a namespace with policies in ConfigMaps has no name; name each, for whoever may write ConfigMaps there writes policy" {
+			t.Error(err)
+		}
+	}
+}
+
+func TestANamespaceNamedTwiceIsReadOnce(t *testing.T) {
+	o := newObjects(t, fakeCluster(t, configMap(t, "portcullis", "old", labelled, map[string]any{"main": rule("one")})))
+	o.ConfigMaps = []string{"portcullis", "portcullis"}
+	b := <-following(t, o)
+	if len(b.Specs) != 1 || len(b.Specs[0].Modules) != 1 {
+		t.Errorf("%+v", b)
+	}
+}
+
 func TestAnEmptyClusterIsABundleToo(t *testing.T) {
 	b := <-following(t, newObjects(t, fakeCluster(t)))
 	if !b.Listed || len(b.Specs)+len(b.Faults) > 0 {
