@@ -10,10 +10,12 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /portcullis .
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /root-of-image/portcullis .
+# Scratch has no /tmp, and "test", "check", "eval" and their like keep what they hand to OPA there.
+RUN mkdir /root-of-image/tmp && chmod 1777 /root-of-image/tmp
 
 FROM ${BASE}
-COPY --from=build /portcullis /portcullis
+COPY --from=build /root-of-image/ /
 # A number, because scratch has no names, and because a restricted Pod must be able to see that it is not root.
 USER 65532:65532
 EXPOSE 8443 8081

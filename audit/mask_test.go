@@ -134,7 +134,8 @@ func TestWhatPoliciesSayOfATokenIsHidden(t *testing.T) {
 	}, nil)
 	recorded(t, &out, []*review.Request{tokenReview(t, token)}, review.Decision{}, errors.New(said))
 	text := out.String()
-	for i := range len(token) - piece {
+	const piece = 8
+	for i := range len(token) - piece + 1 {
 		if strings.Contains(text, token[i:i+piece]) {
 			t.Fatalf("%q is in the record %s", token[i:i+piece], text)
 		}
@@ -142,27 +143,6 @@ func TestWhatPoliciesSayOfATokenIsHidden(t *testing.T) {
 	for _, want := range []string{`"message":"the token (token) is bad"`, `"field":"(token)"`, `"message":"x (token)…"`, `"user":"(token)"`, `"error":"the token (token) is bad"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is missing in %s", want, text)
-		}
-	}
-}
-
-func TestHide(t *testing.T) {
-	for _, c := range []struct{ text, token, want string }{
-		{"", "0123456789", ""},
-		{"nothing of it", "0123456789", "nothing of it"},
-		{"0123456789", "0123456789", "(token)"},
-		{"a0123456789b", "0123456789", "a(token)b"},
-		{"01234567", "0123456789", "(token)"},
-		{"0123456", "0123456789", "0123456"},
-		{"0123456789 and 23456789", "0123456789", "(token) and (token)"},
-		{"0123456701234567", "0123456789", "(token)(token)"},
-		{"short or not", "short", "(token) or not"},
-		{"shor", "short", "shor"},
-		{"anything", "", "anything"},
-		{"é0123456789é", "0123456789", "é(token)é"},
-	} {
-		if got := hide(c.text, c.token); got != c.want {
-			t.Errorf("hide(%q, %q) is %q, want %q", c.text, c.token, got, c.want)
 		}
 	}
 }

@@ -3,7 +3,7 @@
 // A Source is one answer to both. SelfSigned makes its own authority and key pair and renews them by itself; Files follows a
 // directory somebody else fills, such as a mounted Secret. Both hold what they serve parsed, behind an atomic pointer: a handshake
 // costs them a load, and what is on disk or being renewed never delays one. Pool follows a file of authorities the same way,
-// for checking client certificates.
+// for checking client certificates. An Announcement keeps a file that tells callers whom to trust.
 //
 // The package knows nothing of webhooks and policies.
 package certs

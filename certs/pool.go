@@ -28,11 +28,12 @@ type authorities struct {
 
 // NewPool reads file, which must hold at least one certificate.
 func NewPool(file string, log *slog.Logger) (*Pool, error) {
-	p := &Pool{file: file, log: orDiscard(log)}
+	p := &Pool{file: file, log: orDiscard(nil)} // what is wrong to begin with is returned, and not logged as well
 	p.look()
 	if err := p.Err(); err != nil {
 		return nil, fmt.Errorf("certificate authorities: %w", err)
 	}
+	p.log = orDiscard(log)
 	return p, nil
 }
 

@@ -146,12 +146,16 @@ func (s *SelfSigned) renew() error {
 			}
 			break
 		}
+		done := "the self-signed certificate was renewed"
+		if m.leaf == nil {
+			done = "a self-signed certificate was made"
+		}
 		var err error
 		if m, err = s.take(todo, m, now); err != nil {
 			return fmt.Errorf("%s: %w", todo, err)
 		}
 		early = s.jitter()
-		s.log.Info("the self-signed certificate was renewed", "step", string(todo), "until", stamp(until(todo, m)))
+		s.log.Info(done, "step", string(todo), "until", stamp(until(todo, m)))
 	}
 	if !s.unsaved {
 		return nil

@@ -379,3 +379,21 @@ func TestRotationUnderHandshakes(t *testing.T) {
 	cancel()
 	wg.Wait()
 }
+
+// TestSelfSignedLog: what is made for the first time was not renewed.
+func TestSelfSignedLog(t *testing.T) {
+	c := newClock()
+	var log logged
+	s, err := NewSelfSigned(SelfSignedOptions{DNSNames: []string{dnsName}, Now: c.Now, Jitter: noJitter, Log: log.logger()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const made, renewed = `msg="a self-signed certificate was made"`, `msg="the self-signed certificate was renewed"`
+	if text := log.String(); strings.Count(text, made) != 2 || strings.Contains(text, renewed) {
+		t.Error(text)
+	}
+	c.Add(6 * 24 * time.Hour)
+	if err := s.renew(); err != nil || strings.Count(log.String(), renewed) != 1 {
+		t.Error(err, log.String())
+	}
+}

@@ -67,6 +67,22 @@ func (j judge) judge(ctx context.Context, s subject) (judged, error) {
 	return out, nil
 }
 
+// all judges one subject after the other.
+func (j judge) all(ctx context.Context, subjects []subject) ([]judged, error) {
+	var results []judged
+	for _, s := range subjects {
+		result, err := j.judge(ctx, s)
+		if ctx.Err() != nil { // a policy that was cut short has not refused anything
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.at(), err)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
 // askTime is what the API server gives an admission webhook by default; a policy that takes longer is answered here as it would be there.
 const askTime = 10 * time.Second
 
@@ -150,15 +166,13 @@ func printJSON(out io.Writer, results []judged) error {
 	return encoder.Encode(doc)
 }
 
-// printTable prints a line for each subject and one for each finding, and the sums on errOut.
-func printTable(out, errOut io.Writer, results []judged) error {
+// printTable prints a line for each subject and one for each finding, and the sums on errOut. asked is how many policies there were.
+func printTable(out, errOut io.Writer, results []judged, asked int) error {
 	var text strings.Builder
 	counts := map[review.Verdict]int{}
 	for _, r := range results {
 		counts[r.verdict]++
-		h := r.subject.head
-		name := strings.Trim(h.Metadata.Namespace+"/"+h.Metadata.Name, "/")
-		fmt.Fprintf(&text, "%-10s  %s  %s\n", r.verdict, r.subject.at(), strings.TrimSpace(h.Kind+" "+name))
+		fmt.Fprintf(&text, "%-10s  %s  %s\n", r.verdict, r.subject.at(), r.subject.about())
 		for _, f := range r.findings {
 			fmt.Fprintf(&text, "  %-8s  %s\n", f.Effect, f)
 		}
@@ -172,7 +186,20 @@ func printTable(out, errOut io.Writer, results []judged) error {
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(errOut, "%d judged: %d allowed, %d denied, %d without an opinion\n",
-		len(results), counts[review.Allow], counts[review.Deny], counts[review.NoOpinion])
+	_, err := io.WriteString(errOut, summary(counts, asked)+"\n")
 	return err
+}
+
+// summary is the last line, for people.
+func summary(counts map[review.Verdict]int, asked int) string {
+	noun := "policies"
+	if asked == 1 {
+		noun = "policy"
+	}
+	denied, allowed, silent := counts[review.Deny], counts[review.Allow], counts[review.NoOpinion]
+	line := fmt.Sprintf("%d judged by %d %s: %d denied, %d allowed", denied+allowed+silent, asked, noun, denied, allowed)
+	if silent > 0 {
+		line += fmt.Sprintf(", %d without an opinion", silent)
+	}
+	return line
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ func opaCommands() []*cobra.Command {
 				continue
 			}
 			root.RemoveCommand(c)
+			speakOurWords(c)
 			run := c.RunE
 			c.RunE = func(c *cobra.Command, args []string) error { return opaRun(c, args, mount.helper, run) }
 			mounted = append(mounted, c)
@@ -65,6 +67,9 @@ func opaCommands() []*cobra.Command {
 // opaRun runs a command of OPA. Its flags take capabilities and modules as files only, so they are put in a directory that goes when
 // the command ends. What the user set is left alone.
 func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Command, []string) error) error {
+	if target := flagValue(c, "target"); target != nil && target.String() == "wasm" && c.Name() != "build" {
+		return errors.New("--target wasm: policies are evaluated as Rego here; leave --target out")
+	}
 	if ignore, ok := flagValue(c, "ignore").(pflag.SliceValue); ok {
 		for _, name := range fixtures {
 			if err := ignore.Append(name); err != nil {
@@ -74,7 +79,7 @@ func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Comm
 	}
 	dir, err := os.MkdirTemp("", "portcullis-")
 	if err != nil {
-		return fmt.Errorf("a directory for the language of policies: %w", err)
+		return fmt.Errorf("%w; the capabilities of policies are written there: set TMPDIR to a directory that can be written to", err)
 	}
 	defer os.RemoveAll(dir)
 	if flag := c.Flags().Lookup("capabilities"); flag != nil && !flag.Changed {
@@ -101,7 +106,26 @@ func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Comm
 			return fmt.Errorf("--%s: %w", helper, err)
 		}
 	}
-	return opaExit(c, run(c, args))
+	return opaExit(c, args, interruptible(c, args, run))
+}
+
+// interruptible runs a command that does not know of contexts, and leaves it behind when its own ends.
+func interruptible(c *cobra.Command, args []string, run func(*cobra.Command, []string) error) error {
+	if isSet(c, "watch") {
+		return run(c, args) // which ends by itself when it is told to
+	}
+	if err := c.Context().Err(); err != nil {
+		return err
+	}
+	own := *c // it writes to its command, which is read after it was left behind
+	ended := make(chan error, 1)
+	go func() { ended <- run(&own, args) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-c.Context().Done():
+		return c.Context().Err()
+	}
 }
 
 // writeCapabilities spells out that no host may be reached: OPA leaves an empty list out, and takes a missing one for any host.
@@ -126,7 +150,7 @@ func wantsHelper(c *cobra.Command, args []string, helper string) bool {
 	switch helper {
 	case "argument":
 		// Bundles have roots of their own, with which a module beside them would collide.
-		if bundle := flagValue(c, "bundle"); bundle != nil && bundle.String() == "true" {
+		if isSet(c, "bundle") {
 			return false
 		}
 		paths = args
@@ -154,19 +178,54 @@ func wantsHelper(c *cobra.Command, args []string, helper string) bool {
 }
 
 // opaExit turns the way a command of OPA ends into ours. They have printed what there is to say.
-func opaExit(c *cobra.Command, err error) error {
-	if err == nil {
-		return nil
+func opaExit(c *cobra.Command, args []string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
 	explain(c, err)
-	var exit *opacmd.ExitError
-	if !errors.As(err, &exit) {
-		return &exitError{code: exitFault}
+	code := exitFault
+	if exit, ok := errors.AsType[*opacmd.ExitError](err); ok {
+		code = opaCode(c, args, exit.Exit)
 	}
-	if exit.Exit == exitRefused {
-		return errRefused
+	return &exitError{code: code}
+}
+
+// opaCode is our exit code for one of OPA's, whose commands differ in what they mean by it.
+func opaCode(c *cobra.Command, args []string, code int) int {
+	switch {
+	case c.Name() == "eval" && code == 1: // --fail or --fail-defined
+		return exitRefused
+	case c.Name() == "test" && code == 2:
+		return exitRefused
+	case c.Name() == "fmt" && code == 2 && isSet(c, "fail") && parses(c, args):
+		return exitLint
 	}
-	return &exitError{code: exit.Exit}
+	return exitFault
+}
+
+// parses reports whether all Rego files of the paths can be read. To OPA's fmt, one that cannot is the same as one that would change.
+func parses(c *cobra.Command, paths []string) bool {
+	version := ast.DefaultRegoVersion
+	if isSet(c, "v0-compatible") || (isSet(c, "v0-v1") && !isSet(c, "v1-compatible")) {
+		version = ast.RegoV0
+	}
+	files, err := loader.FilteredPaths(paths, nil)
+	if err != nil {
+		return false
+	}
+	for _, file := range files {
+		if filepath.Ext(file) != ".rego" {
+			continue
+		}
+		source, err := os.ReadFile(file)
+		if err == nil {
+			_, err = ast.ParseModuleWithOpts(file, string(source), ast.ParserOptions{RegoVersion: version})
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // explain adds why a function is missing to what OPA said about it, which is only that it is undefined.
@@ -192,4 +251,10 @@ func flagValue(c *cobra.Command, name string) pflag.Value {
 		return flag.Value
 	}
 	return nil
+}
+
+// isSet reports whether a command has a flag of that name and it is true.
+func isSet(c *cobra.Command, name string) bool {
+	value := flagValue(c, name)
+	return value != nil && value.String() == "true"
 }

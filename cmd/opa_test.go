@@ -1,8 +1,22 @@
 package cmd
 
 import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 )
 
 // A command that OPA renames must not go missing silently.
@@ -18,5 +32,91 @@ func TestOPACommandsAreAllMounted(t *testing.T) {
 	}
 	if !slices.Equal(names, want) {
 		t.Errorf("mounted %v, want %v", names, want)
+	}
+}
+
+// What OPA's commands say of themselves is ours: of this program, and of flags that do something.
+func TestOPAHelpIsOurs(t *testing.T) {
+	theirs := regexp.MustCompile(`(?i)\bopa\b|open ?policy|\b(an|your) portcullis`)
+	for _, c := range opaCommands() {
+		var text strings.Builder
+		c.SetOut(&text)
+		if err := c.Help(); err != nil {
+			t.Fatal(err)
+		}
+		if found := theirs.FindAllString(c.Short+text.String(), -1); found != nil || c.Short == "" || c.Example == "" {
+			t.Errorf("%s: %q in\n%s", c.Name(), found, text.String())
+		}
+		for _, name := range opaHelps[c.Name()].hidden {
+			if c.Flags().Lookup(name) == nil {
+				t.Errorf("%s has no flag --%s to hide", c.Name(), name)
+			}
+		}
+	}
+}
+
+// The examples of the help are run as they stand, one after the other, in a directory with what they name.
+func TestOPAExamplesRun(t *testing.T) {
+	dir := t.TempDir()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}
+	var script strings.Builder
+	examples := 0
+	for _, c := range opaCommands() {
+		for line := range strings.Lines(c.Example) {
+			examples++
+			fmt.Fprintf(&script, "exec %s\n", strings.TrimSpace(line))
+		}
+	}
+	if examples < len(opaMounts) {
+		t.Errorf("%d examples", examples)
+	}
+	fmt.Fprintf(&script, `-- key.pem --
+%s-- review.json --
+{"request": {"kind": {"kind": "Deployment"}, "operation": "CREATE", "object": {"spec": {"replicas": 11}}}}
+-- policies/replicas.rego --
+# METADATA
+# title: Replicas are bounded
+package team.replicas
+
+import data.portcullis.kubernetes
+
+deny contains "too many" if kubernetes.object.spec.replicas > 10
+-- policies/replicas_test.rego --
+package team.replicas_test
+
+import data.team.replicas
+
+test_replicas if {
+	count(replicas.deny) == 1 with input as {"request": {
+		"kind": {"kind": "Deployment"},
+		"operation": "CREATE",
+		"object": {"spec": {"replicas": 11}},
+	}}
+}
+`, pem.EncodeToMemory(block))
+	if err := os.WriteFile(filepath.Join(dir, "examples.txtar"), []byte(script.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{Dir: dir})
+}
+
+// A command of OPA that does not end is left behind when the process is told to end.
+func TestOPACommandsAreInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &cobra.Command{}
+	c.SetContext(ctx)
+	release := make(chan struct{})
+	defer close(release)
+	err := interruptible(c, nil, func(*cobra.Command, []string) error {
+		cancel()
+		<-release
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -13,6 +14,9 @@ import (
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/policies/source"
 )
+
+// libraryPrefix tells a policy of the library from a path.
+const libraryPrefix = "library:"
 
 // policyFlags are the flags by which every command that judges is told what to judge by.
 type policyFlags struct{ from []string }
@@ -26,13 +30,16 @@ func (p *policyFlags) source() (*source.Files, error) {
 	if len(p.from) == 0 {
 		return nil, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
 	}
-	reader, err := newReader()
+	if slices.Contains(p.from, "") {
+		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
+	}
+	reader, err := NewReader()
 	if err != nil {
 		return nil, err
 	}
 	out := &source.Files{Reader: reader}
 	for _, from := range p.from {
-		if name, ok := strings.CutPrefix(from, "library:"); ok {
+		if name, ok := strings.CutPrefix(from, libraryPrefix); ok {
 			out.Library = append(out.Library, name)
 		} else {
 			out.Paths = append(out.Paths, from)
@@ -41,8 +48,8 @@ func (p *policyFlags) source() (*source.Files, error) {
 	return out, nil
 }
 
-// newReader returns a Reader that knows the embedded library.
-func newReader() (*native.Reader, error) {
+// NewReader returns a Reader that knows the embedded library. It is exported for the contract tests.
+func NewReader() (*native.Reader, error) {
 	var files []native.File
 	embedded := library.FS()
 	err := fs.WalkDir(embedded, ".", func(name string, entry fs.DirEntry, err error) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,18 +31,19 @@ func newReview() *cobra.Command {
 		Use:   "review -f FILE... --policies PATH...",
 		Short: "Judges manifests and reviews from files, without a cluster",
 		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
-first, and what comes of that is validated. Namespaces among the files are those the policies know.
-The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read.`,
+first, and what comes of that is validated. Namespaces among the files are those the policies know. The table is printed on standard
+output, and the sums on standard error.
+The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read or there is nothing to judge.`,
 		Example: `  portcullis review -f pod.yaml --policies library:pods.privileged
   kubectl get pods -A -o yaml | portcullis review -f - --policies ./policies -o json`,
-		Args: cobra.NoArgs,
+		Args: noArguments("-f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return flags.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	flags.policies.register(f)
-	f.StringArrayVarP(&flags.files, "filename", "f", nil, "`FILE` to judge, - for standard input; may be repeated")
+	f.StringArrayVarP(&flags.files, "filename", "f", nil, "`FILE` to judge, a directory for the .yaml, .yml and .json files in it, - for standard input; may be repeated")
 	f.StringVar(&flags.user, "as-user", "kubernetes-admin", "`NAME` of the user who asks, for manifests")
 	f.StringArrayVar(&flags.groups, "as-group", nil, "`GROUP` of the user who asks, for manifests; may be repeated")
 	f.StringVar(&flags.operation, "operation", "CREATE", "what is done with a manifest: CREATE, UPDATE or DELETE")
@@ -61,6 +63,8 @@ func (f *reviewFlags) check() error {
 		return fmt.Errorf("--fail-on %q is neither deny nor warn", f.failOn)
 	case f.operation != "CREATE" && f.operation != "UPDATE" && f.operation != "DELETE":
 		return fmt.Errorf("--operation %q is none of CREATE, UPDATE and DELETE", f.operation)
+	case f.oldObject == "-" && slices.Contains(f.files, "-"):
+		return fmt.Errorf("standard input cannot be both -f and --old-object; one of them needs a file")
 	case f.oldObject != "" && f.operation != "UPDATE":
 		return fmt.Errorf("--old-object goes with --operation UPDATE")
 	}
@@ -93,19 +97,14 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	judge := newJudge(set)
-	var results []judged
-	for _, s := range subjects {
-		result, err := judge.judge(ctx, s)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.at(), err)
-		}
-		results = append(results, result)
+	results, err := newJudge(set).all(ctx, subjects)
+	if err != nil {
+		return err
 	}
 	if f.output == "json" {
 		err = printJSON(stdout, results)
 	} else {
-		err = printTable(stdout, stderr, results)
+		err = printTable(stdout, stderr, results, len(set.Policies()))
 	}
 	if err != nil {
 		return err

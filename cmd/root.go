@@ -20,6 +20,7 @@ const (
 	exitOK      = 0
 	exitFault   = 1 // usage, load, compile or cluster error
 	exitRefused = 2 // a test failed, a request was denied
+	exitLint    = 3 // a file is not written as it should be
 )
 
 // exitError is an error that ends the program with a code of its own. It has no err when all has been said.
@@ -67,6 +68,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			fmt.Fprintln(stderr, "portcullis: "+exit.Error())
 		}
 		return exit.code
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(stderr, "portcullis: interrupted")
+		return exitFault
 	}
 	for line := range strings.Lines(strings.TrimRight(err.Error(), "\n")) {
 		fmt.Fprintln(stderr, "portcullis: "+strings.TrimRight(line, "\n"))
@@ -88,4 +92,17 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 	root.AddCommand(newServe(), newReview(), newVersion())
 	root.AddCommand(opaCommands()...)
 	return root
+}
+
+// noArguments refuses arguments, which are there because a flag was forgotten or takes one value only.
+func noArguments(flag string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if strings.HasPrefix(args[0], libraryPrefix) {
+			flag = "--policies"
+		}
+		return fmt.Errorf("%s takes no arguments: did you mean %s %s?", c.Name(), flag, args[0])
+	}
 }

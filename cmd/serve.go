@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,7 +50,7 @@ func newServe() *cobra.Command {
 makes its own; the authority to trust is printed on standard output.`,
 		Example: `  portcullis serve --policies ./policies
   portcullis serve --policies ./policies --policies library:pods.privileged --cert-dir ./certs --kubeconfig ~/.kube/config`,
-		Args: cobra.NoArgs,
+		Args: noArguments("--policies"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.config != "" {
 				if err := applyConfig(cmd.Flags(), flags.config); err != nil {
@@ -65,7 +67,7 @@ makes its own; the authority to trust is printed on standard output.`,
 	f.StringVar(&flags.healthListen, "health-listen", "127.0.0.1:8081", "`ADDRESS` for /healthz, /readyz and /metrics, without TLS")
 	f.StringVar(&flags.certDir, "cert-dir", "", "`DIR` for the certificates made here; if it holds tls.crt and tls.key but no ca.key, those of somebody else, which are served and followed")
 	f.StringArrayVar(&flags.certNames, "cert-name", nil, "DNS `NAME` or IP address the certificate is for, beside the listen address; may be repeated")
-	f.StringVar(&flags.caFile, "ca-file", "", "`FILE` to write the authority to trust to, instead of printing it")
+	f.StringVar(&flags.caFile, "ca-file", "", "`FILE` to keep the authority to trust in, instead of printing it once; no two running servers may share it")
 	f.StringVar(&flags.clientCA, "client-ca", "", "`FILE` of the authority whose client certificates callers must show")
 	f.StringArrayVar(&flags.clientNames, "client-name", nil, "`NAME` in a caller's certificate, as common name or DNS name, or * for any; may be repeated")
 	f.BoolVar(&flags.http2, "http2", true, "offer HTTP/2 on loopback addresses")
@@ -83,6 +85,38 @@ makes its own; the authority to trust is printed on standard output.`,
 // defaultReviewMemory is a quarter of a gigabyte: with a review's cost taken as six times its bytes, two of the largest legal reviews
 // at once, or thousands of usual ones.
 const defaultReviewMemory = 256 << 20
+
+// check returns what is wrong with the flags taken by themselves.
+func (f *serveFlags) check() error {
+	for _, address := range []struct{ flag, value string }{{"--listen", f.listen}, {"--health-listen", f.healthListen}} {
+		if _, _, err := net.SplitHostPort(address.value); err != nil {
+			return fmt.Errorf("%s %q is not an address such as 127.0.0.1:8443 or :8443", address.flag, address.value)
+		}
+	}
+	for _, list := range []struct {
+		flag   string
+		values []string
+	}{{"--cert-name", f.certNames}, {"--client-name", f.clientNames}, {"--exempt-namespace", f.exemptNamespaces}} {
+		if slices.Contains(list.values, "") {
+			return fmt.Errorf("%s is given an empty name; leave it out, or name one", list.flag)
+		}
+	}
+	switch {
+	case f.maxBody < 1:
+		return fmt.Errorf("--max-review-bytes %d lets no review in; it must be at least 1", f.maxBody)
+	case f.memory < 1:
+		return fmt.Errorf("--review-memory-bytes %d is no room for a review; it must be at least 1", f.memory)
+	case f.drain < 0:
+		return fmt.Errorf("--drain %s is in the past; 0s is no drain at all", f.drain)
+	case f.listen == f.healthListen && !strings.HasSuffix(f.listen, ":0"):
+		return fmt.Errorf("--listen and --health-listen are both %s; they need an address each", f.listen)
+	case f.clientCA != "" && len(f.clientNames) == 0:
+		return errors.New("--client-ca goes with --client-name NAME: the name in the API server's certificate, or * for every certificate of that authority")
+	case f.clientCA == "" && len(f.clientNames) > 0:
+		return errors.New("--client-name goes with --client-ca FILE: the authority by which the certificates of callers are checked")
+	}
+	return nil
+}
 
 func (f *serveFlags) logger(out io.Writer) (*slog.Logger, error) {
 	var level slog.Level
@@ -103,7 +137,7 @@ func (f *serveFlags) logger(out io.Writer) (*slog.Logger, error) {
 func (f *serveFlags) hosts() (names []string, ips []net.IP, err error) {
 	host, _, err := net.SplitHostPort(f.listen)
 	if err != nil {
-		return nil, nil, fmt.Errorf("--listen %q is not an address such as 127.0.0.1:8443 or :8443", f.listen)
+		return nil, nil, fmt.Errorf("--listen: %w", err)
 	}
 	given := append([]string{"localhost", "127.0.0.1", "::1"}, f.certNames...)
 	if host != "" && host != "0.0.0.0" && host != "::" {
@@ -122,21 +156,6 @@ func (f *serveFlags) hosts() (names []string, ips []net.IP, err error) {
 		}
 	}
 	return names, ips, nil
-}
-
-// announceCA tells whom callers should trust: in a file where one was asked for, else on standard output.
-func (f *serveFlags) announceCA(stdout io.Writer, bundle []byte) error {
-	if len(bundle) == 0 {
-		return nil
-	}
-	if f.caFile != "" {
-		if err := os.WriteFile(f.caFile, bundle, 0o644); err != nil {
-			return fmt.Errorf("--ca-file: %w", err)
-		}
-		return nil
-	}
-	_, err := stdout.Write(bundle)
-	return err
 }
 
 // outlive runs the server until ctx ends, and the parts it stands on a little longer: until it has drained. When a part fails, the
@@ -168,11 +187,14 @@ func outlive(ctx context.Context, server *webhook.Server, parts []func(context.C
 }
 
 func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	log, err := f.logger(stderr)
 	if err != nil {
 		return err
 	}
-	m, err := newMetrics(log)
+	m, err := NewMetrics(log)
 	if err != nil {
 		return err
 	}
@@ -194,6 +216,20 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 		background = append(background, n.start)
 		checks = append(checks, webhook.Check{Name: "namespaces", Check: n.ready})
 	}
+	clients, follow, err := f.clients(log)
+	if err != nil {
+		return err
+	}
+	if follow != nil {
+		background = append(background, follow)
+	}
+	// Before anything is written: who comes second to an address must leave the files of the first alone.
+	api, health, err := f.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	defer health.Close()
 	recorder, closeLog, err := f.recorder(stdout)
 	if err != nil {
 		return err
@@ -210,25 +246,21 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := m.follow(identity.notAfter, recorder); err != nil {
 		return err
 	}
-	clients, follow, err := f.clients(log)
-	if err != nil {
-		return err
-	}
-	if follow != nil {
-		background = append(background, follow)
-	}
-	w := wiring{engine: engine, recorder: recorder, metrics: m, memory: f.memory, exempt: f.exemptNamespaces}
-	server, err := f.server(w, identity, clients, log)
+	server, err := f.server(api, Wiring{
+		Answers: Answers(engine), Recorder: recorder, Metrics: m, Memory: f.memory, MaxBody: f.maxBody, Exempt: f.exemptNamespaces, Log: log,
+	}, identity, clients)
 	if err != nil {
 		return err
 	}
 	checks = append(checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: identity.ready})
 	background = append(background, webhook.NewProbes(webhook.ProbesOptions{
-		Address: f.healthListen, Checks: checks, Metrics: m.registry, Log: log,
+		Listener: health, Checks: checks, Metrics: m.Registry, Log: log,
 	}).Run)
-	if err := f.announceCA(stdout, identity.source.CABundle()); err != nil {
+	announcing, err := f.announce(stdout, identity.source, log)
+	if err != nil {
 		return err
 	}
-	log.Info("serving", "listen", f.listen, "health", f.healthListen, "version", version())
+	background = append(background, announcing)
+	log.Info("serving", "listen", api.Addr().String(), "health", health.Addr().String(), "policies", f.policies.from, "version", version())
 	return outlive(ctx, server, background)
 }

@@ -7,8 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/audit"
@@ -18,7 +20,7 @@ import (
 )
 
 // loader keeps the engine fed from what --policies names.
-func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *metrics) (*policies.Loader, error) {
+func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *Metrics) (*policies.Loader, error) {
 	from, err := f.policies.source()
 	if err != nil {
 		return nil, err
@@ -29,6 +31,46 @@ func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *metric
 		Options: []policies.Option{policies.WithObserver(m)},
 		Report:  reportLoad(log, m),
 	}, nil
+}
+
+// listeners opens both addresses.
+func (f *serveFlags) listeners(ctx context.Context) (api, health net.Listener, err error) {
+	if api, err = listen(ctx, "--listen", f.listen); err != nil {
+		return nil, nil, err
+	}
+	if health, err = listen(ctx, "--health-listen", f.healthListen); err != nil {
+		_ = api.Close()
+		return nil, nil, err
+	}
+	return api, health, nil
+}
+
+func listen(ctx context.Context, flag, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%s: the address %s is in use by another program; end that, or choose another address", flag, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	return l, nil
+}
+
+// announce tells whom callers should trust: in a file where one was asked for, which the function it returns keeps up to date, else
+// once on standard output.
+func (f *serveFlags) announce(stdout io.Writer, source certs.Source, log *slog.Logger) (func(context.Context) error, error) {
+	if f.caFile == "" {
+		_, err := stdout.Write(source.CABundle())
+		return func(context.Context) error { return nil }, err
+	}
+	if len(source.CABundle()) == 0 {
+		log.Warn("there is no ca.crt beside the certificate, so nothing is written to --ca-file", "dir", f.certDir)
+	}
+	announcement, err := certs.Announce(f.caFile, source, log)
+	if err != nil {
+		return nil, fmt.Errorf("--ca-file: %w", err)
+	}
+	return announcement.Start, nil
 }
 
 // recorder writes the decision log, if one was asked for.
@@ -62,10 +104,15 @@ func (i identity) ready() error {
 // certificates finds the server's certificate: in --cert-dir where somebody else puts it, else made here and, with --cert-dir, kept there.
 func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
 	if f.certDir != "" && exists(filepath.Join(f.certDir, "tls.crt")) && !exists(filepath.Join(f.certDir, "ca.key")) {
-		source, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir, Log: log})
+		// A pair that is broken later is logged and survived; one to begin with is returned.
+		first, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir})
 		if err == nil {
-			err = source.Err() // a pair that is broken later is survived; one to begin with is not
+			err = first.Err()
 		}
+		if err != nil {
+			return identity{}, fmt.Errorf("--cert-dir: %w", err)
+		}
+		source, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir, Log: log})
 		if err != nil {
 			return identity{}, fmt.Errorf("--cert-dir: %w", err)
 		}
@@ -102,8 +149,8 @@ func (f *serveFlags) clients(log *slog.Logger) (webhook.Clients, func(context.Co
 }
 
 // server is the listener with all endpoints.
-func (f *serveFlags) server(w wiring, who identity, clients webhook.Clients, log *slog.Logger) (*webhook.Server, error) {
-	handler, err := webhook.NewHandler(webhook.Endpoints(w.reviewers(), f.maxBody), w.metrics.webhook, log)
+func (f *serveFlags) server(listener net.Listener, w Wiring, who identity, clients webhook.Clients) (*webhook.Server, error) {
+	handler, err := w.Handler()
 	if err != nil {
 		return nil, err
 	}
@@ -112,13 +159,13 @@ func (f *serveFlags) server(w wiring, who identity, clients webhook.Clients, log
 		drain = -1 // the option's zero means its default
 	}
 	return webhook.NewServer(webhook.Options{
-		Address:        f.listen,
+		Listener:       listener,
 		Handler:        handler,
 		GetCertificate: who.source.GetCertificate,
 		Clients:        clients,
 		DisableHTTP2:   !f.http2,
 		Drain:          drain,
-		Metrics:        w.metrics.webhook,
-		Log:            log,
+		Metrics:        w.Metrics.Webhook,
+		Log:            w.Log,
 	})
 }

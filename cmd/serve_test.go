@@ -11,52 +11,23 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // buffer may be written by a server while a test reads it.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
+type buffer = props.Buffer
 
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// eventually waits for what takes milliseconds on an idle machine.
-func eventually(t *testing.T, what string, try func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if try() {
-			return
-		}
-	}
-	t.Fatalf("it never came to be: %s", what)
-}
+var (
+	address    = props.FreeAddressT
+	eventually = props.Eventually
+)
 
 // A server with a directory of policies and nothing else: it prints whom to trust, judges by the policies as they are, keeps a record,
 // and ends with exit code 0 when it is told to.
@@ -94,7 +65,7 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 		body, _ := io.ReadAll(response.Body)
 		return response.StatusCode, string(body)
 	}
-	eventually(t, "ready", func() bool { status, _ := get("/readyz"); return status == http.StatusOK })
+	eventually(t, "the server is ready", func() bool { status, _ := get("/readyz"); return status == http.StatusOK })
 
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(stdout.String())) {
@@ -120,7 +91,7 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	save("two")
-	eventually(t, "the saved policy in force", func() bool { return ask().Result.Message == "names: two" })
+	eventually(t, "the saved policy is in force", func() bool { return ask().Result.Message == "names: two" })
 	if _, text := get("/metrics"); !strings.Contains(text, `portcullis_policy_findings_total{effect="deny",policy="names"}`) ||
 		!strings.Contains(text, `portcullis_certificate_not_after_timestamp_seconds{usage="serving"}`) {
 		t.Errorf("metrics are missing:\n%s", text)
@@ -152,20 +123,57 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 	}
 }
 
-// A listener that cannot be had ends the program with one line.
+// A listener that cannot be had ends the program with one line, before it has told anybody to trust it.
 func TestServeWhereSomebodyElseListens(t *testing.T) {
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
 	for _, flag := range []string{"--listen", "--health-listen"} {
-		var stdout, stderr buffer
-		args := []string{"serve", "--policies=library:pods.privileged", "--listen=" + address(t), "--health-listen=" + address(t), "--log-level=error"}
-		got := Run(t.Context(), append(args, flag+"="+l.Addr().String()), nil, &stdout, &stderr)
-		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		if got != exitFault || len(lines) != 1 || !strings.Contains(lines[0], "address already in use") {
-			t.Errorf("%s: exit code %d, %q", flag, got, stderr.String())
+		for _, caFile := range []string{"", ca} {
+			var stdout, stderr buffer
+			args := []string{"serve", "--policies=library:pods.privileged", "--listen=" + address(t), "--health-listen=" + address(t), "--ca-file=" + caFile}
+			got := Run(t.Context(), append(args, flag+"="+l.Addr().String()), nil, &stdout, &stderr)
+			want := "portcullis: " + flag + ": the address " + l.Addr().String() + " is in use by another program; end that, or choose another address\n"
+			if got != exitFault || stderr.String() != want || stdout.String() != "" || exists(ca) {
+				t.Errorf("%s: exit code %d, %q, %q", flag, got, stdout.String(), stderr.String())
+			}
 		}
+	}
+}
+
+// Two servers with one --ca-file: the second is refused, and the first's authority stays in it.
+func TestServeWithAnothersCAFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files are not locked here")
+	}
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	args := []string{
+		"serve", "--policies=library:pods.privileged", "--listen=127.0.0.1:0", "--health-listen=127.0.0.1:0", "--drain=0s", "--ca-file=" + ca,
+		"--log-level=error",
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr, stderr2 buffer
+	code := make(chan int, 1)
+	go func() { code <- Run(ctx, args, nil, &stdout, &stderr) }()
+	eventually(t, "the file is there", func() bool { return exists(ca) })
+	before, err := os.ReadFile(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "portcullis: --ca-file: a server that is running announces another authority in " + ca + "; give each a file of its own\n"
+	ends, stop := context.WithTimeout(t.Context(), 20*time.Second) // where it is not refused, it would serve for ever
+	defer stop()
+	if got := Run(ends, args, nil, &stdout, &stderr2); got != exitFault || stderr2.String() != want {
+		t.Errorf("exit code %d, %q", got, stderr2.String())
+	}
+	if after, err := os.ReadFile(ca); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed (%v)", err)
+	}
+	cancel()
+	if got := <-code; got != exitOK || stdout.String() != "" || stderr.String() != "" {
+		t.Errorf("exit code %d, %q, %q", got, stdout.String(), stderr.String())
 	}
 }

@@ -2,9 +2,12 @@ package cmd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,14 +27,16 @@ type subject struct {
 	body []byte // the review to ask: text itself, or for a manifest an AdmissionReview around it
 }
 
+const stdinName = "standard input"
+
 // head is what every object says of itself.
 type head struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Metadata   struct {
-		Namespace string `json:"namespace"`
-		Name      string `json:"name"`
-		Labels    map[string]string
+		Namespace string            `json:"namespace"`
+		Name      string            `json:"name"`
+		Labels    map[string]string `json:"labels"`
 	} `json:"metadata"`
 	Items []json.RawMessage `json:"items"`
 }
@@ -53,7 +58,7 @@ func (h head) isReview() bool {
 func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 	var old []byte
 	if f.oldObject != "" {
-		found, err := readFile(f.oldObject, stdin)
+		found, _, err := readFile(f.oldObject, stdin)
 		if err != nil {
 			return nil, err
 		}
@@ -62,13 +67,24 @@ func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 		}
 		old = found[0].text
 	}
+	files, err := filesOf(f.files)
+	if err != nil {
+		return nil, err
+	}
 	var out []subject
-	for _, name := range f.files {
-		found, err := readFile(name, stdin)
+	documents := 0 // an empty List is one, and the answer of a cluster that has nothing of the kind
+	for _, name := range files {
+		found, n, err := readFile(name, stdin)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, found...)
+		if name == "-" && n == 0 { // whatever else there is: what should have been piped in was not
+			return nil, fmt.Errorf("there is nothing to judge: no document in %s", stdinName)
+		}
+		out, documents = append(out, found...), documents+n
+	}
+	if documents == 0 {
+		return nil, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.files, ", "))
 	}
 	for i := range out {
 		s := &out[i]
@@ -83,36 +99,70 @@ func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
 	return out, nil
 }
 
-// readFile reads the documents of a YAML or JSON file; a List is its items.
-func readFile(name string, stdin io.Reader) ([]subject, error) {
+// filesOf puts the manifests of a directory, in the order of their names, in its place. Directories in it are left alone, as kubectl does.
+func filesOf(names []string) ([]string, error) {
+	var out []string
+	for _, name := range names {
+		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
+			out = append(out, name) // what is wrong with it is found out when it is read
+			continue
+		}
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			return nil, err
+		}
+		before := len(out)
+		for _, entry := range entries {
+			switch filepath.Ext(entry.Name()) {
+			case ".yaml", ".yml", ".json":
+				if !entry.IsDir() {
+					out = append(out, filepath.Join(name, entry.Name()))
+				}
+			}
+		}
+		if len(out) == before {
+			return nil, fmt.Errorf("there is no .yaml, .yml or .json file in the directory %s; those in directories below are not read", name)
+		}
+	}
+	return out, nil
+}
+
+// readFile reads the documents of a YAML or JSON file, and counts them; a List is its items.
+func readFile(name string, stdin io.Reader) (out []subject, count int, err error) {
 	var text []byte
-	var err error
 	if name == "-" {
-		name = "standard input"
+		name = stdinName
 		text, err = io.ReadAll(stdin)
 	} else {
 		text, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	documents, err := native.Documents(native.File{Name: name, Text: text})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var out []subject
 	for _, doc := range documents {
 		found, err := subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		out = append(out, found...)
 	}
-	return out, nil
+	return out, len(documents), nil
 }
 
 func subjectsOf(s subject) ([]subject, error) {
-	if err := json.Unmarshal(s.text, &s.head); err != nil || s.head.APIVersion == "" || s.head.Kind == "" {
+	err := json.Unmarshal(s.text, &s.head)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		name := wrong.Field
+		if name == "metadata.labels" && wrong.Type.Kind() == reflect.String {
+			name = "an entry of " + name
+		}
+		return nil, fmt.Errorf("%s: %s", s.at(), native.Mistyped(name, wrong))
+	}
+	if err != nil || s.head.APIVersion == "" || s.head.Kind == "" {
 		return nil, fmt.Errorf("%s: the document is not a Kubernetes object: it needs apiVersion and kind", s.at())
 	}
 	if !strings.HasSuffix(s.head.Kind, "List") || s.head.Items == nil {

@@ -27,12 +27,28 @@ func newVersion() *cobra.Command {
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return developmentBuild
 	}
+	return versionOf(info)
+}
+
+const developmentBuild = "development build"
+
+func versionOf(info *debug.BuildInfo) string {
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	settings := map[string]string{}
 	for _, setting := range info.Settings {
-		if setting.Key == "vcs.revision" && (info.Main.Version == "" || info.Main.Version == "(devel)") {
-			return "devel " + setting.Value[:min(12, len(setting.Value))]
-		}
+		settings[setting.Key] = setting.Value
 	}
-	return info.Main.Version
+	commit := settings["vcs.revision"]
+	if commit == "" {
+		return developmentBuild
+	}
+	out := developmentBuild + " of " + commit[:min(12, len(commit))]
+	if settings["vcs.modified"] == "true" {
+		out += ", modified"
+	}
+	return out
 }

@@ -73,7 +73,7 @@ func (x exceptions) of(policy string, req *review.Request, now time.Time) *Excep
 // holds reports whether the request is about an object that the exception describes. A Namespace is no object of its own namespace.
 func (e *Exception) holds(req *review.Request) bool {
 	t := req.Target
-	if t.Namespace == "" || t.Namespace != e.Namespace || isNamespace(t) || !e.Match.concerns(req) ||
+	if t.Namespace == "" || t.Namespace != e.Namespace || t.IsNamespace() || !e.Match.concerns(req) ||
 		!slices.ContainsFunc(e.Match.Resources, func(r Resource) bool { return r.covers(t) }) {
 		return false
 	}

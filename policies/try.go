@@ -14,6 +14,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/tester"
 
 	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // testTime bounds the tests that a policy brings. They are asked about while somebody waits for kubectl apply, and a test of one policy takes
@@ -57,7 +58,7 @@ func (p *Policy) test(ctx context.Context) []error {
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- []error{fmt.Errorf("%s: the tests of policy %s make the tester fail: %w", p.spec.File, p.spec.ID, &PanicError{Value: r, Stack: debug.Stack()})}
+				done <- []error{fmt.Errorf("%s: the tests of policy %s make the tester fail: %w", p.spec.File, p.spec.ID, &review.PanicError{Value: r, Stack: debug.Stack()})}
 			}
 		}()
 		done <- p.runTests(ctx)
