@@ -8,7 +8,11 @@ import (
 	"github.com/portcullis-dev/portcullis/review/rawjson"
 )
 
-const erasedText = `"(erased)"`
+// erased stands for what was taken out.
+const (
+	erased     = "(erased)"
+	erasedText = `"` + erased + `"`
+)
 
 // lastApplied is the annotation in which kubectl keeps a copy of all it sent, spelt as a JSON pointer does.
 const lastApplied = "kubectl.kubernetes.io~1last-applied-configuration"
@@ -23,6 +27,18 @@ func secret(req *review.Request) bool {
 type masked struct {
 	input  json.RawMessage
 	erased []string // where something was taken out, as JSON pointers into the record
+	req    *review.Request
+	secret bool // it was about something whose content is a credential
+}
+
+// said returns what a policy said of the review, for the place in the record to which pointer leads. Whatever it said of a Secret is taken
+// out: it may quote a part, in any encoding, and a part may be too short to be recognized.
+func (m *masked) said(pointer, text string) string {
+	if !m.secret || text == "" {
+		return m.req.HideToken(text)
+	}
+	m.erased = append(m.erased, pointer)
+	return erased
 }
 
 func mask(req *review.Request) masked {
@@ -44,7 +60,7 @@ func mask(req *review.Request) masked {
 		// Cannot be: the review was read before. Should it be, nothing is better than a secret.
 		m.out, m.erased = []byte(erasedText), []string{"/input"}
 	}
-	return masked{input: m.out, erased: m.erased}
+	return masked{input: m.out, erased: m.erased, req: req, secret: secret(req)}
 }
 
 // masker copies a document, leaving out the values at some paths. None lies deeper than deepest.

@@ -122,6 +122,26 @@ func TestThePatchOfASecretIsLeftOut(t *testing.T) {
 	}
 }
 
+// A policy may quote what it read, in any encoding; of a Secret only who spoke and to what effect is kept, and the record says so.
+func TestWhatPoliciesSayOfASecretIsLeftOut(t *testing.T) {
+	said := review.Decision{Findings: []review.Finding{
+		{Policy: "a", Effect: review.EffectDeny, Message: "the password " + canary + " is weak", Field: "data." + canary},
+		{Policy: "b", Effect: review.EffectWarn, Message: "hm " + canary, Fault: true},
+	}}
+	for resource, want := range map[string]string{
+		"secrets": `"erased":["/result/findings/0/message","/result/findings/0/field","/result/findings/1/message"],"result":{"verdict":"deny","findings":[` +
+			`{"policy":"a","effect":"deny","message":"(erased)","field":"(erased)"},{"policy":"b","effect":"warn","message":"(erased)","fault":true}]}`,
+		"configmaps": `"result":{"verdict":"deny","findings":[{"policy":"a","effect":"deny","message":"the password ` + canary + ` is weak","field":"data.` + canary +
+			`"},{"policy":"b","effect":"warn","message":"hm ` + canary + `","fault":true}]}`,
+	} {
+		var out bytes.Buffer
+		recorded(t, &out, []*review.Request{question(t, "u", resource, `"object":{}`)}, said, nil)
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), canary) != (resource != "secrets") {
+			t.Errorf("%s: the record is %s", resource, out.String())
+		}
+	}
+}
+
 // What a policy says of a token it was asked about is not kept word for word: messages are cut, so a part of it counts too.
 func TestWhatPoliciesSayOfATokenIsHidden(t *testing.T) {
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl"

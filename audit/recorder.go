@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -197,7 +198,6 @@ func recordOf(e entry) record {
 		Revision:   e.decision.Revision,
 		Path:       string(e.req.Stage),
 		Input:      m.input,
-		Erased:     m.erased,
 		Metrics:    metrics{Nanoseconds: e.took.Nanoseconds()},
 	}
 	if out.DecisionID == "" {
@@ -205,18 +205,25 @@ func recordOf(e entry) record {
 	}
 	if e.err != nil {
 		out.Error = review.Sentence(e.req.HideToken(e.err.Error()), review.MaxMessage)
-		return out
+	} else {
+		out.Result = resultOf(e.decision, &m)
 	}
-	out.Result = &result{Verdict: e.decision.Verdict.String()}
-	if !secret(e.req) {
-		out.Result.Patch = e.decision.Patch
+	out.Erased = m.erased
+	return out
+}
+
+func resultOf(d review.Decision, m *masked) *result {
+	out := &result{Verdict: d.Verdict.String()}
+	if !m.secret {
+		out.Patch = d.Patch
 	}
-	if e.decision.Identity != nil {
-		out.Result.User = e.req.HideToken(e.decision.Identity.Username)
+	if d.Identity != nil {
+		out.User = m.req.HideToken(d.Identity.Username)
 	}
-	for _, f := range e.decision.Findings {
-		out.Result.Findings = append(out.Result.Findings, finding{
-			Policy: f.Policy, Effect: string(f.Effect), Message: e.req.HideToken(f.Message), Field: e.req.HideToken(f.Field), Fault: f.Fault,
+	for i, f := range d.Findings {
+		at := fmt.Sprintf("/result/findings/%d/", i)
+		out.Findings = append(out.Findings, finding{
+			Policy: f.Policy, Effect: string(f.Effect), Message: m.said(at+"message", f.Message), Field: m.said(at+"field", f.Field), Fault: f.Fault,
 			Exception: f.Exception,
 		})
 	}

@@ -6,11 +6,12 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/review"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // The decision log has what the API server was answered, and never a verdict that came when it had been told that there is none.
 func TestAReviewThatOverranIsRecordedAsItWasAnswered(t *testing.T) {
-	decisions, release, returned := &lockedBuffer{}, make(chan struct{}), make(chan struct{})
+	decisions, release, returned := &props.Buffer{}, make(chan struct{}), make(chan struct{})
 	s := serve(t, nil, func(o *setup) {
 		o.decisions = decisions
 		o.around = func(review.Reviewer) review.Reviewer {
