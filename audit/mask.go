@@ -53,7 +53,7 @@ func mask(req *review.Request) masked {
 			}
 		}
 	default:
-		return masked{input: json.RawMessage(req.Body)}
+		return masked{input: json.RawMessage(req.Body), req: req}
 	}
 	m := masker{Decoder: rawjson.NewDecoder(req.Body), erase: erase, pointer: strings.NewReplacer("~", "~0", "/", "~1")}
 	if err := m.value("", 0); err != nil {
