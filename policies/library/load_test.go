@@ -38,11 +38,11 @@ func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
 func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
 	for _, c := range []struct{ use, parameters, want string }{
 		{"pods.no_exec", `{namespaces: ["prod-*", vault, "*-a"]}`, ""},
-		{"pods.no_exec", `{namespaces: [vault, "prod-["]}`, `p.yaml:1: Policy p: parameters.namespaces.1: 'prod-[' does not match pattern '^[a-z0-9*-]+$'`},
-		{"pods.no_exec", `{namespaces: ["{a"]}`, `p.yaml:1: Policy p: parameters.namespaces.0: '{a' does not match pattern '^[a-z0-9*-]+$'`},
-		{"pods.no_exec", `{namespaces: [""]}`, `p.yaml:1: Policy p: parameters.namespaces.0: '' does not match pattern '^[a-z0-9*-]+$'`},
+		{"pods.no_exec", `{namespaces: [vault, "prod-["]}`, `p.yaml:4: Policy p: parameters.namespaces.1: 'prod-[' does not match pattern '^[a-z0-9*-]+$'`},
+		{"pods.no_exec", `{namespaces: ["{a"]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '{a' does not match pattern '^[a-z0-9*-]+$'`},
+		{"pods.no_exec", `{namespaces: [""]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '' does not match pattern '^[a-z0-9*-]+$'`},
 		{"pods.privileged", `{exemptImages: ["registry.example.com:5000/Debug_*/a.b@sha256:*"]}`, ""},
-		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:1: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
+		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
 	} {
 		_, faults := load(t, c.use, c.parameters)
 		if got := faults.Error(); got != c.want {
