@@ -51,6 +51,12 @@ chart: bin/helm bin/helm-docs bin/controlplane ## lint the chart, render and jud
 	@bin/helm lint --strict --quiet charts/portcullis
 	@$(if $(UPDATE),bin/helm-docs --chart-search-root=charts/portcullis --skip-version-footer --log-level=error)
 	@$(GO) test -count=1 ./test/chart ./test/release
+bin/controller-gen: tools.mod
+	@test/progress.sh "building controller-gen" $(GO) build -modfile=tools.mod -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+.PHONY: generate
+generate: bin/controller-gen ## make DeepCopy and the CRDs of the kinds in policies/v1alpha1 anew
+	@test/generate.sh policies/v1alpha1 charts/portcullis/files/crds
 
 .PHONY: demo
 demo: bin/portcullis bin/demo bin/controlplane ## guard a real API server and walk through it; ONCE=1 ends after the walk

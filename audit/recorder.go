@@ -178,11 +178,12 @@ type result struct {
 }
 
 type finding struct {
-	Policy  string `json:"policy"`
-	Effect  string `json:"effect"`
-	Message string `json:"message"`
-	Field   string `json:"field,omitempty"`
-	Fault   bool   `json:"fault,omitempty"`
+	Policy    string            `json:"policy"`
+	Effect    string            `json:"effect"`
+	Message   string            `json:"message"`
+	Field     string            `json:"field,omitempty"`
+	Fault     bool              `json:"fault,omitempty"`
+	Exception *review.Exception `json:"exception,omitempty"`
 }
 
 type metrics struct {
@@ -223,6 +224,7 @@ func resultOf(d review.Decision, m *masked) *result {
 		at := fmt.Sprintf("/result/findings/%d/", i)
 		out.Findings = append(out.Findings, finding{
 			Policy: f.Policy, Effect: string(f.Effect), Message: m.said(at+"message", f.Message), Field: m.said(at+"field", f.Field), Fault: f.Fault,
+			Exception: f.Exception,
 		})
 	}
 	return out

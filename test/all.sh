@@ -49,12 +49,13 @@ generated_modules() {
 	go mod tidy -diff && go -C test/controlplane mod tidy -diff
 }
 
-for binary in portcullis controlplane demo gotestsum golangci-lint helm helm-docs; do
+for binary in portcullis controlplane demo gotestsum golangci-lint controller-gen helm helm-docs; do
 	check "build bin/$binary" make "bin/$binary"
 done
 check "formatting" formatted
 check "go vet" go vet ./...
 check "modules are tidy" generated_modules
+check "generated files are current" test/generate.sh --check
 check "unit, contract and end to end, with the race detector" tests main -race -timeout 20m ./...
 check "control plane: its processes, with the race detector" controlplane plane -race -timeout 10m ./plane
 check "control plane: the webhook contract" controlplane controlplane -timeout 15m . ./contract

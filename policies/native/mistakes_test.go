@@ -158,11 +158,11 @@ func TestDocumentsThatAreMeantForPolicies(t *testing.T) {
 		},
 		{
 			"group alone", "p.yaml", "kind: Policy\napiVersion: portcullis.dev" + rest,
-			"p.yaml:2: portcullis.dev is served with kind Policy in version v1alpha1",
+			"p.yaml:2: portcullis.dev is served with kinds Policy and PolicyException in version v1alpha1",
 		},
 		{
 			"version", "p.yaml", "kind: Policy\napiVersion: portcullis.dev/v1beta1" + rest,
-			"p.yaml:2: portcullis.dev is served with kind Policy in version v1alpha1",
+			"p.yaml:2: portcullis.dev is served with kinds Policy and PolicyException in version v1alpha1",
 		},
 		{
 			"version alone", "p.yaml", "kind: Policy\napiVersion: v1alpha1" + rest,
@@ -178,15 +178,15 @@ func TestDocumentsThatAreMeantForPolicies(t *testing.T) {
 		},
 		{
 			"kind", "p.yaml", "apiVersion: portcullis.dev/v1alpha1\nkind: Polcy" + rest,
-			"p.yaml:2: portcullis.dev is served with kind Policy in version v1alpha1",
+			"p.yaml:2: portcullis.dev is served with kinds Policy and PolicyException in version v1alpha1",
 		},
 		{
 			"kind that is a number", "p.yaml", "apiVersion: portcullis.dev/v1alpha1\nkind: 5" + rest,
-			"p.yaml:2: portcullis.dev is served with kind Policy in version v1alpha1",
+			"p.yaml:2: portcullis.dev is served with kinds Policy and PolicyException in version v1alpha1",
 		},
 		{
 			"no kind", "p.yaml", "apiVersion: portcullis.dev/v1alpha1" + rest,
-			"p.yaml:1: portcullis.dev is served with kind Policy in version v1alpha1",
+			"p.yaml:1: portcullis.dev is served with kinds Policy and PolicyException in version v1alpha1",
 		},
 		{
 			"case of apiVersion", "p.yaml", "kind: Policy\napiversion: portcullis.dev/v1alpha1" + rest,
@@ -199,7 +199,7 @@ func TestDocumentsThatAreMeantForPolicies(t *testing.T) {
 		},
 		{
 			"unknown at the top", "p.yaml", "kind: Policy\napiVersion: portcullis.dev/v1alpha1\nrules: []" + rest,
-			"p.yaml:3: rules is not known; the keys of the document are apiVersion, kind, metadata and spec",
+			"p.yaml:3: rules is not known; the keys of the document are apiVersion, kind, metadata, spec and status",
 		},
 		{
 			"unknown and not printable", "p.yaml", policy("  \"a\\nb\": 1\n"),
@@ -212,7 +212,7 @@ func TestDocumentsThatAreMeantForPolicies(t *testing.T) {
 		},
 		{
 			"the name at the top", "p.yaml", "kind: Policy\napiVersion: portcullis.dev/v1alpha1\nname: a" + rest,
-			"p.yaml:3: name is not known; the keys of the document are apiVersion, kind, metadata and spec",
+			"p.yaml:3: name is not known; the keys of the document are apiVersion, kind, metadata, spec and status",
 		},
 	})
 	for _, other := range []string{

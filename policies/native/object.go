@@ -59,8 +59,11 @@ func isPolicy(doc Document, all keys) (bool, error) {
 	wrong, apiVersion := member(head, "apiVersion")
 	kindKey, kind := member(head, "kind")
 	if apiVersion == want {
-		if kind == "Policy" {
+		switch kind {
+		case policyKind:
 			return true, nil
+		case exceptionKind:
+			return false, nil
 		}
 		wrong = kindKey
 	}
@@ -72,11 +75,11 @@ func isPolicy(doc Document, all keys) (bool, error) {
 	name, _, _ := strings.Cut(group, ".")
 	switch {
 	case group == v1alpha1.Group:
-		return false, fmt.Errorf("%s: %s is served with kind Policy in version %s", at, v1alpha1.Group, v1alpha1.Version)
+		return false, fmt.Errorf("%s: %s is served with kinds %s and %s in version %s", at, v1alpha1.Group, policyKind, exceptionKind, v1alpha1.Version)
 	case nearest(name, "portcullis") != "":
 		return false, fmt.Errorf("%s: apiVersion %s is not known; did you mean %s?", at, apiVersion, want)
-	case kind == "Policy" && !strings.Contains(apiVersion, "/"):
-		return false, fmt.Errorf("%s: a document of kind Policy needs its apiVersion; write \"apiVersion: %s\"", at, want)
+	case (kind == policyKind || kind == exceptionKind) && !strings.Contains(apiVersion, "/"):
+		return false, fmt.Errorf("%s: a document of kind %s needs its apiVersion; write \"apiVersion: %s\"", at, kind, want)
 	}
 	return false, nil
 }
