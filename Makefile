@@ -40,6 +40,13 @@ bin/golangci-lint: tools.mod
 bin/gotestsum: tools.mod
 	@$(GO) build -modfile=tools.mod -o $@ gotest.tools/gotestsum
 
+bin/controller-gen: tools.mod
+	@test/progress.sh "building controller-gen" $(GO) build -modfile=tools.mod -o $@ sigs.k8s.io/controller-tools/cmd/controller-gen
+
+.PHONY: generate
+generate: bin/controller-gen ## make DeepCopy and the CRDs of the kinds in policies/v1alpha1 anew
+	@test/generate.sh policies/v1alpha1 charts/portcullis/files/crds
+
 .PHONY: demo
 demo: ## guard a real API server and walk through it; ONCE=1 ends after the walk
 	@test/progress.sh "building Portcullis" $(MAKE) bin/portcullis bin/demo
@@ -47,7 +54,7 @@ demo: ## guard a real API server and walk through it; ONCE=1 ends after the walk
 	@bin/demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: bin/portcullis bin/controlplane bin/demo bin/gotestsum bin/golangci-lint ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
+test: bin/portcullis bin/controlplane bin/demo bin/gotestsum bin/golangci-lint bin/controller-gen ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
 	@test/all.sh
 
 .PHONY: lint

@@ -170,11 +170,12 @@ type result struct {
 }
 
 type finding struct {
-	Policy  string `json:"policy"`
-	Effect  string `json:"effect"`
-	Message string `json:"message"`
-	Field   string `json:"field,omitempty"`
-	Fault   bool   `json:"fault,omitempty"`
+	Policy    string            `json:"policy"`
+	Effect    string            `json:"effect"`
+	Message   string            `json:"message"`
+	Field     string            `json:"field,omitempty"`
+	Fault     bool              `json:"fault,omitempty"`
+	Exception *review.Exception `json:"exception,omitempty"`
 }
 
 type metrics struct {
@@ -209,6 +210,7 @@ func recordOf(e entry) record {
 	for _, f := range e.decision.Findings {
 		out.Result.Findings = append(out.Result.Findings, finding{
 			Policy: f.Policy, Effect: string(f.Effect), Message: hide(f.Message, m.token), Field: hide(f.Field, m.token), Fault: f.Fault,
+			Exception: f.Exception,
 		})
 	}
 	return out

@@ -125,10 +125,11 @@ type (
 		Name       string `json:"name"`
 	}
 	jsonFinding struct {
-		Policy  string `json:"policy"`
-		Effect  string `json:"effect"`
-		Message string `json:"message"`
-		Field   string `json:"field"`
+		Policy    string            `json:"policy"`
+		Effect    string            `json:"effect"`
+		Message   string            `json:"message"`
+		Field     string            `json:"field"`
+		Exception *review.Exception `json:"exception,omitempty"`
 	}
 	jsonUser struct {
 		Username string              `json:"username"`
@@ -150,7 +151,9 @@ func printJSON(out io.Writer, results []judged) error {
 			Patch:    r.patch,
 		}
 		for _, f := range r.findings {
-			one.Findings = append(one.Findings, jsonFinding{Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field})
+			one.Findings = append(one.Findings, jsonFinding{
+				Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field, Exception: f.Exception,
+			})
 		}
 		if u := r.identity; u != nil {
 			one.User = &jsonUser{Username: u.Username, UID: u.UID, Groups: u.Groups, Extra: u.Extra}

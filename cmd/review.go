@@ -93,7 +93,7 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)))
+	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions))
 	if err != nil {
 		return err
 	}

@@ -273,17 +273,28 @@ func compileAll(ctx context.Context, specs []Spec) ([]*Policy, Faults) {
 	var faults Faults
 	for i, err := range errs {
 		if err != nil {
-			faults = append(faults, Fault{File: specs[i].File, Policy: specs[i].ID, Err: err})
+			faults = append(faults, Fault{File: specs[i].File, Policy: specs[i].ID, Err: err, listed: specs[i].listed})
 		}
 	}
 	return compiled, faults
 }
 
-// Fault is one thing wrong with a file or policy. Err's text already names file and row.
+// Fault is one thing wrong with a file, policy or exception. Err's text already names file and row.
 type Fault struct {
-	File   string
-	Policy string // empty when the file could not be read so far
-	Err    error
+	File      string
+	Policy    string // empty when the file could not be read so far
+	Exception string // with its namespace, "prod/legacy-agent", when that is what is faulty
+	Err       error
+
+	listed bool // it was found in a Bundle that is Listed
+}
+
+// concerns reports whether the fault may have cost the policy of spec a part of itself or all: because it is the policy's, or because it
+// is that of a file as a whole from which some of the policy was read.
+func (f Fault) concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) }
+
+func (f Fault) tears(spec Spec) bool {
+	return f.Policy == "" && f.Exception == "" && f.File != "" && spec.readFrom(f.File)
 }
 
 // Faults is an error made of one or more Fault, printed one a line.

@@ -10,8 +10,9 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// withoutContradictions takes out the policies that contradict an earlier one.
+// withoutContradictions takes out the policies that contradict an earlier one, or an operator's file.
 func withoutContradictions(compiled []*Policy) ([]*Policy, Faults) {
+	slices.SortStableFunc(compiled, func(a, b *Policy) int { return listedLast(a.spec, b.spec) })
 	faults := contradictions(compiled)
 	return slices.DeleteFunc(compiled, func(p *Policy) bool {
 		return slices.ContainsFunc(faults, func(f Fault) bool { return f.Policy == p.spec.ID })
@@ -37,8 +38,8 @@ func contradictions(compiled []*Policy) Faults {
 			}
 			key := path.String()
 			for _, other := range byPath[key] {
-				if other.policy != policy && !other.value.Equal(value) && together(policy.spec.Match, other.policy.spec.Match) {
-					faults = append(faults, Fault{File: policy.spec.File, Policy: policy.spec.ID, Err: fmt.Errorf(
+				if other.policy != policy && !other.value.Equal(value) && overlapSurely(policy.spec.Match, other.policy.spec.Match) {
+					faults = append(faults, Fault{File: policy.spec.File, Policy: policy.spec.ID, listed: policy.spec.listed, Err: fmt.Errorf(
 						"%s:%d: policies %s and %s set %s to different values whenever they are asked; the other does so at %s:%d",
 						rule.Location.File, rule.Location.Row, policy.spec.ID, other.policy.spec.ID, key, other.at.File, other.at.Row)})
 				}
@@ -76,9 +77,9 @@ func always(body ast.Body) bool {
 	return len(body) == 0 || len(body) == 1 && body[0].Equal(ast.NewExpr(ast.InternedTerm(true)))
 }
 
-// together reports whether two matches are certain to hold for one request: they share a resource and an operation, and all their other
+// overlapSurely reports whether two matches are certain to hold for one request: they share a resource and an operation, and all their other
 // conditions are the same.
-func together(a, b Match) bool {
+func overlapSurely(a, b Match) bool {
 	resource := len(a.Resources) == 0 || len(b.Resources) == 0 ||
 		slices.ContainsFunc(a.Resources, func(r Resource) bool { return slices.Contains(b.Resources, r) })
 	operation := len(a.Operations) == 0 || len(b.Operations) == 0 ||

@@ -16,16 +16,20 @@ import (
 
 // fold makes one Decision of all answers. What decides is the stage: where nothing refuses, admission and images are allowed, a guard
 // has no opinion, and tokens and grants are left to others unless a policy speaks for them.
-func fold(req *review.Request, revision string, answers []answer) review.Decision {
+func (s *Set) fold(req *review.Request, answers []answer) review.Decision {
 	slices.SortStableFunc(answers, func(a, b answer) int { return a.number - b.number })
-	d := review.Decision{Revision: revision}
+	d := review.Decision{Revision: s.revision}
 	allowed := false
 	for _, a := range answers {
+		findings, edits := len(d.Findings), len(d.Edits)
 		granted, err := add(&d, a)
 		if err != nil {
 			d.Findings = append(d.Findings, fault(a, err)...)
 		}
 		allowed = allowed || granted
+		if len(d.Findings) > findings || len(d.Edits) > edits {
+			s.except(&d, req, a.spec.ID, findings, edits)
+		}
 	}
 	refused := slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Effect == review.EffectDeny })
 	switch req.Stage {

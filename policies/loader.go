@@ -20,7 +20,8 @@ type Load struct {
 
 // Loader keeps an Engine's Set true to its Sources. It compiles off the request path and puts a new Set in force in one step.
 // A policy whose new version is faulty keeps its last good one; the others move on. The first Set is only put in force whole: a
-// server that begins with a faulty policy would not enforce it and nobody would notice.
+// server that begins with a faulty policy would not enforce it and nobody would notice. Faults of Bundles that are Listed are told where
+// the policy lies, and are no reason not to begin.
 type Loader struct {
 	Engine  *Engine
 	Sources []Source
@@ -64,18 +65,13 @@ func (l *Loader) Run(ctx context.Context) error {
 
 // load compiles what all sources have yielded. It does nothing until each has.
 func (l *Loader) load(ctx context.Context) error {
-	var specs []Spec
-	var faults Faults
-	for _, bundle := range l.bundles {
-		if bundle == nil {
-			return nil
-		}
-		specs = append(specs, bundle.Specs...)
-		faults = append(faults, bundle.Faults...)
+	found, complete := together(l.bundles)
+	if !complete {
+		return nil
 	}
 	previous := l.Engine.Set()
-	specs, twice := arrange(specs)
-	faults = append(faults, twice...)
+	specs, twice := arrange(found.Specs)
+	faults := slices.Concat(found.Faults, twice)
 	specs = slices.DeleteFunc(specs, func(spec Spec) bool { return torn(spec.ID, faults, previous) })
 	compiled, failed := compileChanged(ctx, specs, previous)
 	if ctx.Err() != nil {
@@ -83,15 +79,15 @@ func (l *Loader) load(ctx context.Context) error {
 	}
 	compiled, contrary := withoutContradictions(compiled)
 	faults = append(append(faults, failed...), contrary...)
-	if previous == nil && len(faults) > 0 {
-		return faults
+	if fatal := unlisted(faults); previous == nil && len(fatal) > 0 {
+		return fatal
 	}
 	compiled, kept := keep(compiled, previous, faults)
-	if len(compiled) == 0 && len(faults) == 0 {
+	if len(compiled) == 0 && len(faults) == 0 && !found.Listed {
 		faults = Faults{{Err: errNoPolicies}}
 	}
-	if len(compiled) > 0 {
-		l.Engine.Use(NewSet(compiled, l.Options...))
+	if len(compiled) > 0 || found.Listed {
+		l.Engine.Use(NewSet(compiled, append(slices.Clip(l.Options), WithExceptions(found.Exceptions))...))
 	}
 	if l.Report != nil {
 		l.Report(Load{Set: l.Engine.Set(), Faults: faults, Kept: kept})
@@ -99,14 +95,40 @@ func (l *Loader) load(ctx context.Context) error {
 	return nil
 }
 
+// together joins the bundles of all sources. The whole is Listed if every bundle is. It is not complete until every source has yielded.
+func together(bundles []*Bundle) (all Bundle, complete bool) {
+	all.Listed = true
+	for _, bundle := range bundles {
+		if bundle == nil {
+			return all, false
+		}
+		for _, spec := range bundle.Specs {
+			spec.listed = bundle.Listed
+			all.Specs = append(all.Specs, spec)
+		}
+		for _, fault := range bundle.Faults {
+			fault.listed = bundle.Listed
+			all.Faults = append(all.Faults, fault)
+		}
+		all.Exceptions = append(all.Exceptions, bundle.Exceptions...)
+		all.Listed = all.Listed && bundle.Listed
+	}
+	return all, true
+}
+
+// unlisted are the faults with which a server does not begin.
+func unlisted(faults Faults) Faults {
+	return slices.DeleteFunc(slices.Clone(faults), func(f Fault) bool { return f.listed })
+}
+
 // errNoPolicies is the fault of sources in which there is nothing: a volume that is not there yet looks so, and a server that then
 // allowed everything would be an open gate.
 var errNoPolicies = errors.New("there are no policies; what was in force, if anything, stays in force")
 
-// arrange puts specs into policy order and takes out those of one name.
+// arrange puts specs into policy order and takes out those of one name, that of an operator's file before that of an object.
 func arrange(specs []Spec) ([]Spec, Faults) {
 	specs = slices.Clone(specs)
-	slices.SortStableFunc(specs, func(a, b Spec) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortStableFunc(specs, func(a, b Spec) int { return cmp.Or(cmp.Compare(a.ID, b.ID), listedLast(a, b)) })
 	return unique(specs)
 }
 
@@ -117,16 +139,27 @@ func torn(id string, faults Faults, previous *Set) bool {
 		return false
 	}
 	at := slices.IndexFunc(previous.policies, func(p *Policy) bool { return p.spec.ID == id })
-	return at >= 0 && slices.ContainsFunc(faults, func(f Fault) bool {
-		return f.Policy == "" && f.File != "" && previous.policies[at].spec.readFrom(f.File)
-	})
+	return at >= 0 && slices.ContainsFunc(faults, func(f Fault) bool { return f.tears(previous.policies[at].spec) })
 }
 
-// unique refuses every policy of a name that several have: whichever was taken, half of the users would be wrong.
+// listedLast orders what an operator put beside the server before what came by way of an API. An object must not be able to put a file's
+// policy out of force, nor to keep the server from starting by being at odds with it.
+func listedLast(a, b Spec) int {
+	switch {
+	case a.listed == b.listed:
+		return 0
+	case a.listed:
+		return 1
+	}
+	return -1
+}
+
+// unique refuses every policy of a name that several have: whichever was taken, half of the users would be wrong. Only where one is a
+// file's and the others are objects the file's stands.
 func unique(specs []Spec) (out []Spec, faults Faults) {
 	for i, spec := range specs {
 		same := func(at int) bool { return at >= 0 && at < len(specs) && specs[at].ID == spec.ID }
-		if !same(i-1) && !same(i+1) {
+		if !same(i-1) && (!same(i+1) || !spec.listed && specs[i+1].listed) {
 			out = append(out, spec)
 			continue
 		}
@@ -135,7 +168,7 @@ func unique(specs []Spec) (out []Spec, faults Faults) {
 			other = i - 1
 		}
 		faults = append(faults, Fault{
-			File: spec.File, Policy: spec.ID,
+			File: spec.File, Policy: spec.ID, listed: spec.listed,
 			Err: fmt.Errorf("%s: policy %s is also defined in %s; give one of them another name", spec.File, spec.ID, specs[other].File),
 		})
 	}
@@ -177,9 +210,7 @@ func keep(compiled []*Policy, previous *Set, faults Faults) (all []*Policy, kept
 			have[policy.spec.ID] = true
 		}
 		for _, policy := range previous.policies {
-			concerned := slices.ContainsFunc(faults, func(f Fault) bool {
-				return f.Policy == policy.spec.ID || f.Policy == "" && f.File != "" && policy.spec.readFrom(f.File)
-			})
+			concerned := slices.ContainsFunc(faults, func(f Fault) bool { return f.concerns(policy.spec) })
 			if concerned && !have[policy.spec.ID] {
 				all = append(all, policy)
 				kept = append(kept, policy.spec.ID)

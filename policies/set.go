@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -21,6 +22,8 @@ type Set struct {
 	namespaces Namespaces
 	observe    Observer
 	crew       crew
+	exceptions exceptions
+	now        func() time.Time
 	revision   string
 }
 
@@ -33,6 +36,10 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		namespaces: func(string) (Namespace, bool) { return Namespace{}, false },
 		observe:    nobody{},
 		crew:       make(crew),
+		now:        time.Now,
+	}
+	for _, opt := range opts {
+		opt(set)
 	}
 	sum := sha256.New()
 	for _, policy := range compiled {
@@ -41,14 +48,14 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		}
 		fmt.Fprintf(sum, "%s %s\n", policy.spec.ID, policy.spec.Digest)
 	}
-	set.revision = hex.EncodeToString(sum.Sum(nil))[:12]
-	for _, opt := range opts {
-		opt(set)
+	for _, e := range set.exceptions.all {
+		fmt.Fprintf(sum, "exception %s %s\n", e.name(), e.Digest)
 	}
+	set.revision = hex.EncodeToString(sum.Sum(nil))[:12]
 	return set
 }
 
-// Revision names the set: equal for equal policies, whichever server compiled them.
+// Revision names the set: equal for equal policies and exceptions, whichever server compiled them.
 func (s *Set) Revision() string { return s.revision }
 
 // Policies lists what the set holds, in policy order.
@@ -60,13 +67,13 @@ func (s *Set) Policies() []*Policy { return s.policies }
 func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
 	concerned, answers := s.match(req)
 	if len(concerned) == 0 {
-		return fold(req, s.revision, answers), nil
+		return s.fold(req, answers), nil
 	}
 	inputs, err := s.inputs(req)
 	if err != nil {
 		return review.Decision{}, err
 	}
-	return fold(req, s.revision, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
+	return s.fold(req, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.

@@ -4,8 +4,13 @@ import "context"
 
 // Bundle is everything one Source has to offer at one moment.
 type Bundle struct {
-	Specs  []Spec
-	Faults Faults // what could not be read; its policies keep their last good version
+	Specs []Spec
+	// Exceptions are those that can be read. One that cannot, not even in part, excepts nothing.
+	Exceptions []Exception
+	Faults     Faults // what could not be read; its policies keep their last good version
+	// Listed says that the bundle comes from an API that lists completely: if there are no policies in it, there are none. A faulty policy
+	// of such a bundle, which anybody may send whom the API lets, does not keep a server from starting: it is left out and reported.
+	Listed bool
 }
 
 // Source yields the current Bundle, then each later one, until ctx ends; then it returns nil. It returns an error when it can never

@@ -59,4 +59,6 @@ type Spec struct {
 	// Lenient takes a built-in function that fails, as to_number("x"), for undefined, as OPA does; otherwise it is a fault. It is for
 	// policies written for OPA, which may count on it.
 	Lenient bool
+
+	listed bool // it came in a Bundle that is Listed
 }

@@ -3,6 +3,7 @@ package review
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Verdict is what was decided. Its zero value is Deny: an answer nobody filled in refuses. There is no "not yet known"; who
@@ -40,7 +41,16 @@ const (
 	EffectWarn  Effect = "warn"
 	EffectAudit Effect = "audit"
 	EffectAllow Effect = "allow" // a grant's reason
+	// EffectExcepted is what becomes of a finding that an exception lifts. It is recorded and reported like an Audit finding.
+	EffectExcepted Effect = "excepted"
 )
+
+// Exception is why a finding does nothing to the request.
+type Exception struct {
+	Name    string    `json:"name"` // with its namespace, "prod/legacy-agent"
+	Reason  string    `json:"reason"`
+	Expires time.Time `json:"expires"`
+}
 
 // Finding is one thing a policy has to say about a request.
 type Finding struct {
@@ -52,6 +62,8 @@ type Finding struct {
 	// Fault marks a finding that is not the policy's word but stands for it, because the policy could not be asked to the
 	// end. Its Effect is what the policy's onError says.
 	Fault bool
+	// Exception is set when the Effect is EffectExcepted, and only then.
+	Exception *Exception
 }
 
 // Edit is one change a mutating policy asks for. See the documentation of policies for what each Op does.

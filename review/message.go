@@ -3,6 +3,7 @@ package review
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -37,11 +38,15 @@ func Sentence(text string, limit int) string {
 	return clean[:cut] + "…"
 }
 
-// String is the finding as users read it: "pods.privileged: container "app" is privileged (spec.containers[0])".
+// String is the finding as users read it: "pods.privileged: container "app" is privileged (spec.containers[0])". That of an excepted
+// one ends with the exception: "(excepted by prod/legacy-agent until 2027-01-31: it goes in spring)".
 func (f Finding) String() string {
 	out := f.Policy + ": " + f.Message
 	if f.Field != "" && !strings.Contains(f.Message, f.Field) {
 		out += " (" + f.Field + ")"
+	}
+	if e := f.Exception; e != nil {
+		out += fmt.Sprintf(" (excepted by %s until %s: %s)", e.Name, e.Expires.UTC().Format(time.DateOnly), e.Reason)
 	}
 	return out
 }

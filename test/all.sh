@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # all.sh: every check there is, one after the other, and at the end a line that counts tests. It goes on after a failure, so that one
 # run shows all that is wrong. Built by make before it: bin/portcullis, bin/controlplane, bin/demo, bin/gotestsum,
-# bin/golangci-lint.
+# bin/golangci-lint, bin/controller-gen.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -44,6 +44,7 @@ generated_modules() {
 check "formatting" formatted
 check "go vet" go vet ./...
 check "modules are tidy" generated_modules
+check "generated files are current" test/generate.sh --check
 check "unit, contract and end to end, with the race detector" tests main -race -timeout 20m ./...
 check "control plane" env CONTROLPLANE_BIN="$root/bin/controlplane" GOFLAGS=-buildvcs=false bash -c \
 	'cd test/controlplane && "$0" --format pkgname --jsonfile "$1/controlplane.json" -- -timeout 15m ./...' "$root/bin/gotestsum" "$results"

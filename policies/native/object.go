@@ -35,8 +35,12 @@ func objectsOf(file File) (out []object, err error) {
 		if json.Unmarshal(doc.JSON, &head) != nil || !strings.HasPrefix(head.APIVersion, v1alpha1.Group+"/") {
 			continue
 		}
-		if head.APIVersion != v1alpha1.Group+"/"+v1alpha1.Version || head.Kind != "Policy" {
-			return out, fmt.Errorf("%s: %s is served with kind Policy in version %s", doc.At(), v1alpha1.Group, v1alpha1.Version)
+		switch {
+		case head.APIVersion == v1alpha1.Group+"/"+v1alpha1.Version && head.Kind == exceptionKind:
+			continue
+		case head.APIVersion != v1alpha1.Group+"/"+v1alpha1.Version || head.Kind != "Policy":
+			return out, fmt.Errorf("%s: %s is served with kinds Policy and %s in version %s",
+				doc.At(), v1alpha1.Group, exceptionKind, v1alpha1.Version)
 		}
 		o, err := objectOf(doc)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -20,8 +21,32 @@ import (
 
 // File is one file of a bundle; Name is what messages call it.
 type File struct {
-	Name string
-	Text []byte
+	Name   string
+	Text   []byte
+	Format Format
+}
+
+// Format is what a File holds.
+type Format uint8
+
+// The formats. What a file on a disk holds, its name's extension says; what comes of an API has a name of another kind.
+const (
+	ByName Format = iota
+	RegoText
+	YAMLText // JSON included
+)
+
+// format tells what a file holds; false means that it is none of the reader's business: a test, or something else altogether.
+func (f File) format() (Format, bool) {
+	switch {
+	case f.Format != ByName:
+		return f.Format, true
+	case strings.HasSuffix(f.Name, "_test.rego"):
+		return ByName, false
+	case path.Ext(f.Name) == ".rego":
+		return RegoText, true
+	}
+	return YAMLText, slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(f.Name))
 }
 
 // Reader reads policies. It knows the library: its helper packages may be imported by every policy, and its policies used by
@@ -29,11 +54,12 @@ type File struct {
 type Reader struct {
 	library packages
 	shared  []ast.Ref // its helper packages
+	now     func() time.Time
 }
 
 // NewReader returns a Reader with the given library.
 func NewReader(library []File) (*Reader, error) {
-	r := &Reader{library: packages{}}
+	r := &Reader{library: packages{}, now: time.Now}
 	for _, file := range library {
 		m, err := parse(file.Name, file.Text)
 		if err != nil {
@@ -56,11 +82,11 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
-		switch {
-		case strings.HasSuffix(file.Name, "_test.rego"):
-		case path.Ext(file.Name) == ".rego":
+		switch format, ok := file.format(); {
+		case !ok:
+		case format == RegoText:
 			b.addModule(file)
-		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(file.Name)):
+		default:
 			found, err := objectsOf(file)
 			objects = append(objects, found...)
 			b.fault(file.Name, "", err)

@@ -36,7 +36,7 @@ deny contains "too many" if kubernetes.object.spec.replicas > input.parameters.m
 
 func newTestReader(t testing.TB) *Reader {
 	t.Helper()
-	r, err := NewReader([]File{{"kubernetes.rego", []byte(helper)}, {"replicas.rego", []byte(libraryRule)}})
+	r, err := NewReader([]File{{Name: "kubernetes.rego", Text: []byte(helper)}, {Name: "replicas.rego", Text: []byte(libraryRule)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func read(t testing.TB, files ...string) ([]policies.Spec, policies.Faults) {
 	t.Helper()
 	var list []File
 	for i := 0; i < len(files); i += 2 {
-		list = append(list, File{files[i], []byte(files[i+1])})
+		list = append(list, File{Name: files[i], Text: []byte(files[i+1])})
 	}
 	return newTestReader(t).Read(list)
 }
@@ -179,7 +179,7 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 		{"use and rego", "p.yaml", policy("  use: a\n  rego: b\n"), `p.yaml:1: Policy mine: give either spec.use or spec.rego`},
 		{"neither", "p.yaml", policy("  enforcement: deny\n"), `p.yaml:1: Policy mine: give either spec.use or spec.rego`},
 		{"unknown field", "p.yaml", "\n---\n" + policy("  use: deployments.replicas\n  params: {}\n"), `p.yaml:8: unknown field "params"`},
-		{"other kind", "p.yaml", "apiVersion: portcullis.dev/v1\nkind: Policy\n", `p.yaml:1: portcullis.dev is served with kind Policy in version v1alpha1`},
+		{"other kind", "p.yaml", "apiVersion: portcullis.dev/v1\nkind: Policy\n", `p.yaml:1: portcullis.dev is served with kinds Policy and PolicyException in version v1alpha1`},
 		{"no name", "p.yaml", "apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nspec: {}\n", `p.yaml:1: the Policy has no metadata.name`},
 		{"not YAML", "p.yaml", "a: 1\nb: [\n", `p.yaml:2: did not find expected node content`},
 		{"duplicate key", "p.yaml", "a: 1\na: 2\n", `p.yaml:2: key "a" already set in map`},
@@ -205,7 +205,7 @@ func TestAHelperPackageDoesNotReadParameters(t *testing.T) {
 		"package helper\n\nx := input\n",
 		"package helper\n\nx := input[y] if some y in [\"parameters\"]\n",
 	} {
-		_, err := NewReader([]File{{"helper.rego", []byte(text)}})
+		_, err := NewReader([]File{{Name: "helper.rego", Text: []byte(text)}})
 		if err == nil || err.Error() != "the library: helper.rego reads input.parameters; a helper package serves policies with different ones" {
 			t.Errorf("%s%v", text, err)
 		}
@@ -220,7 +220,7 @@ func FuzzRead(f *testing.F) {
 		if len(name) > 20 || len(text) > 4<<10 {
 			return
 		}
-		specs, faults := newTestReader(t).Read([]File{{name, []byte(text)}})
+		specs, faults := newTestReader(t).Read([]File{{Name: name, Text: []byte(text)}})
 		for _, s := range specs {
 			if s.ID == "" || s.Digest == "" || len(s.Rules) == 0 || s.Enforcement == "" || s.OnError == "" {
 				t.Errorf("half a policy: %+v", s)

@@ -87,8 +87,9 @@ func (f *Files) Load() (policies.Bundle, error) {
 
 func (f *Files) read(state snapshot) policies.Bundle {
 	specs, faults := f.Reader.Read(state.files)
+	exceptions, faulty := f.Reader.Exceptions(state.files)
 	used, unknown := f.Reader.Use(f.Library...)
-	return policies.Bundle{Specs: append(specs, used...), Faults: append(faults, unknown...)}
+	return policies.Bundle{Specs: append(specs, used...), Exceptions: exceptions, Faults: slices.Concat(faults, faulty, unknown)}
 }
 
 // changed waits for a change and a moment longer. It returns false when ctx ends.

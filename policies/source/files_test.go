@@ -26,7 +26,7 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-func newFiles(t *testing.T, paths ...string) *Files {
+func newFiles(t testing.TB, paths ...string) *Files {
 	t.Helper()
 	reader, err := native.NewReader([]native.File{{Name: "library.rego", Text: []byte("package portcullis.library.a.b\n\ndeny contains \"library\"\n")}})
 	if err != nil {

@@ -1,4 +1,3 @@
-// Package v1alpha1 has the Go types of Portcullis' own kinds, portcullis.dev/v1alpha1.
 package v1alpha1
 
 import (
@@ -9,57 +8,96 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Group and Version name the kinds of this package.
-const (
-	Group   = "portcullis.dev"
-	Version = "v1alpha1"
-)
-
-// Policy puts a policy in force with other parameters, another match or another enforcement, or brings its source itself.
+// Policy puts a policy in force with other parameters, another match or another enforcement, or brings its source itself. Its name is
+// the name by which findings, metrics and reports call the policy.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,categories=portcullis,shortName=pol
+// +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,description="When it is asked"
+// +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.status.enforcement`,description="What its refusals do"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every replica serves it"
+// +kubebuilder:printcolumn:name="Findings",type=integer,JSONPath=`.status.findings`,description="What it found so far"
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Policy struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata"`
 
 	Spec PolicySpec `json:"spec"`
+	// Status is what the servers say of the policy; nobody else writes it.
+	Status PolicyStatus `json:"status,omitzero"`
 }
 
-// PolicySpec says which policy, when it is asked and what follows. Exactly one of Use and Rego is given.
+// PolicyList is a list of Policies.
+//
+// +kubebuilder:object:root=true
+type PolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+
+	Items []Policy `json:"items"`
+}
+
+// PolicySpec says which policy, when it is asked and what follows. Exactly one of use and rego is given.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.use) != has(self.rego)",message="give either use, the name of a policy, or rego, its source"
 type PolicySpec struct {
 	// Use names a policy of the library or of the same bundle, "pods.privileged".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
 	Use string `json:"use,omitempty"`
-	// Rego is the source of one package.
+	// Rego is the source of one package. Its rules that begin with test_ are run before it is accepted.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1048576
 	Rego string `json:"rego,omitempty"`
 	// Match replaces, field by field, what the policy's METADATA says.
 	Match *Match `json:"match,omitempty"`
 	// Parameters are validated against the schema in the policy's METADATA; defaults are filled in.
+	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
 	// Enforcement is deny, warn, audit or off; by default what METADATA says, or else deny.
+	// +kubebuilder:validation:Enum=deny;warn;audit;"off"
 	Enforcement string `json:"enforcement,omitempty"`
-	// OnError is deny, warn or allow; by default what METADATA says, or else as the enforcement.
+	// OnError is what follows when the policy cannot be evaluated: deny, warn or allow; by default what METADATA says, or else as the
+	// enforcement.
+	// +kubebuilder:validation:Enum=deny;warn;allow
 	OnError string `json:"onError,omitempty"`
 }
 
 // Match says which requests a policy is asked about. All conditions must hold.
 type Match struct {
-	// Stage is admission, guard, grant or image, or a list of them; by default admission. The rules user and mutate have stages of
-	// their own.
+	// Stage lists when the policy is asked: admission, guard, grant or image; by default admission. The rules user and mutate have
+	// stages of their own.
 	Stage Stages `json:"stage,omitempty"`
 	// Resources are plurals ("pods", "ingresses.networking.k8s.io", "pods/exec"), all of a group ("apps/*"), "workloads", or "*".
+	// By default all.
+	// +kubebuilder:validation:MaxItems=256
 	Resources []string `json:"resources,omitempty"`
 	// Operations are CREATE, UPDATE, DELETE, CONNECT at admission, by default CREATE and UPDATE; verbs at guard and grant, by default all.
+	// +kubebuilder:validation:MaxItems=32
 	Operations []string `json:"operations,omitempty"`
-	// Namespaces and ExcludeNamespaces are names that may begin and end with an asterisk.
-	Namespaces        []string `json:"namespaces,omitempty"`
+	// Namespaces are names that may begin and end with an asterisk; by default all.
+	// +kubebuilder:validation:MaxItems=256
+	Namespaces []string `json:"namespaces,omitempty"`
+	// ExcludeNamespaces are names that may begin and end with an asterisk; by default none.
+	// +kubebuilder:validation:MaxItems=256
 	ExcludeNamespaces []string `json:"excludeNamespaces,omitempty"`
-	// Labels select by the object's labels, old or new; NamespaceLabels by those of its namespace.
-	Labels          *metav1.LabelSelector `json:"labels,omitempty"`
+	// Labels select by the object's labels, old or new; by default all.
+	Labels *metav1.LabelSelector `json:"labels,omitempty"`
+	// NamespaceLabels select by those of the object's namespace; by default all.
 	NamespaceLabels *metav1.LabelSelector `json:"namespaceLabels,omitempty"`
-	// Users and Groups select by who asks, at guard and grant.
-	Users  []string `json:"users,omitempty"`
+	// Users select by who asks, at guard and grant; by default all. They may begin and end with an asterisk.
+	// +kubebuilder:validation:MaxItems=256
+	Users []string `json:"users,omitempty"`
+	// Groups select by who asks, at guard and grant; by default all. They may begin and end with an asterisk.
+	// +kubebuilder:validation:MaxItems=256
 	Groups []string `json:"groups,omitempty"`
 }
 
-// Stages is one stage or a list of them.
+// Stages is one stage or a list of them. Objects of the API server have the list; files and METADATA may have either.
+//
+// +kubebuilder:validation:MaxItems=4
+// +kubebuilder:validation:items:Enum=admission;guard;grant;image
 type Stages []string
 
 // UnmarshalJSON reads "guard" as well as ["admission", "image"].

@@ -1,0 +1,60 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// The conditions of a Policy.
+const (
+	// PolicyCompiled tells whether the version of observedGeneration can be asked; if not, the message says what is wrong at file:row.
+	PolicyCompiled = "Compiled"
+	// PolicyReady is true when every replica serves the version of observedGeneration.
+	PolicyReady = "Ready"
+	// PolicyStalled is true while the last good version serves because the one of observedGeneration is faulty.
+	PolicyStalled = "Stalled"
+)
+
+// The conditions of a PolicyException. At most one of them is true.
+const (
+	// ExceptionActive is true while the exception holds; if not, the message says why.
+	ExceptionActive = "Active"
+	// ExceptionExpired is true once spec.expires is past.
+	ExceptionExpired = "Expired"
+)
+
+// PolicyStatus is what the servers say of a Policy.
+type PolicyStatus struct {
+	// ObservedGeneration is the metadata.generation that the status is about.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions are Compiled, Ready and, while the last good version serves in place of a faulty one, Stalled.
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Stage is when the policy is asked, as its METADATA and spec.match together say: "admission", "guard".
+	Stage string `json:"stage,omitempty"`
+	// Enforcement is what the policy's refusals do, as its METADATA and spec.enforcement together say.
+	Enforcement string `json:"enforcement,omitempty"`
+	// Revision names the set of policies in which the version of observedGeneration is served.
+	Revision string `json:"revision,omitempty"`
+	// Replicas is on how many of all replicas that version is served, "2/3".
+	Replicas string `json:"replicas,omitempty"`
+	// Findings counts what the policy found, over all replicas, since they were started.
+	// +optional
+	Findings int64 `json:"findings"`
+	// Faults counts how often the policy could not be evaluated, over all replicas, since they were started.
+	// +optional
+	Faults int64 `json:"faults"`
+	// Message is what is wrong with the policy, with file:row; empty when nothing is.
+	// +kubebuilder:validation:MaxLength=4096
+	Message string `json:"message,omitempty"`
+}
+
+// PolicyExceptionStatus is what the servers say of a PolicyException.
+type PolicyExceptionStatus struct {
+	// ObservedGeneration is the metadata.generation that the status is about.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions are Active and Expired.
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=8
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
