@@ -1,0 +1,326 @@
+package registration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/tools/cache"
+)
+
+const (
+	// look is how often the cluster is looked at when nothing tells of a change: watches are what counts.
+	look = time.Minute
+	// After an error the next try comes after leastDelay, then twice that, and so on.
+	leastDelay, mostDelay = time.Second, 30 * time.Second
+	// probeTime bounds a round of probes. It holds up whatever else changes, so it is no longer than an API server needs to take up a
+	// registration, and to give up a server that does not answer.
+	probeTime = 5 * time.Second
+)
+
+// Wanted is what the policies in force ask for.
+type Wanted struct {
+	Interests []Interest
+	Revision  string // of the set of policies
+}
+
+// Inputs are what a Keeper asks. The functions must not block, and may be called at any time.
+type Inputs struct {
+	// Wanted is what to register. While it is unknown, ok is false and what is registered stays.
+	Wanted func() (w Wanted, ok bool)
+	// Agreed reports whether every live replica serves that revision; nil means that there is but one.
+	Agreed func(revision string) bool
+	// Bundle is the PEM of the authorities to trust; nil leaves the field to others, as cert-manager's injector.
+	Bundle func() []byte
+}
+
+// Keeper keeps the configurations in the cluster as they should be:
+//
+//   - What policies no longer want goes at once; what they want beside waits until every replica serves the revision that wants it.
+//   - Webhooks with Fail are registered with Ignore until a probe through the API server has been answered. Once they are Fail they stay so
+//     while the address stays the same.
+//   - What others change or delete is mended.
+//   - While somebody has unlocked the cluster there are no webhooks.
+//
+// It must run on one replica at a time.
+type Keeper struct {
+	client  dynamic.Interface
+	options Options
+	inputs  Inputs
+	metrics *Metrics
+	log     *slog.Logger
+	now     func() time.Time
+	wake    chan struct{}
+
+	// The rest belongs to Run.
+	planned []Interest        // what is registered; nil before the first look
+	written map[place]*object // what was written last
+	proven  map[Phase]proof
+	last    string // the error that was logged last
+}
+
+// proof is what a probe has proven.
+type proof struct {
+	address     string
+	fingerprint string // of the bundle
+}
+
+// NewKeeper returns a Keeper. metrics and log may be nil; now is the clock, time.Now.
+func NewKeeper(client dynamic.Interface, o Options, in Inputs, metrics *Metrics, log *slog.Logger, now func() time.Time) *Keeper {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Keeper{
+		client: client, options: o, inputs: in, metrics: metrics, log: log, now: now, wake: make(chan struct{}, 1),
+		written: map[place]*object{}, proven: map[Phase]proof{},
+	}
+}
+
+// Wake has the Keeper look at once. It is to be called when what one of the Inputs returns has changed; it never blocks.
+func (k *Keeper) Wake() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run keeps the configurations until ctx ends, then returns nil. They stay as they are. It must not be called twice at once.
+func (k *Keeper) Run(ctx context.Context) error {
+	for _, p := range places(k.options.Name) {
+		informer := dynamicinformer.NewFilteredDynamicInformer(k.client, p.resource(), metav1.NamespaceAll, 0, cache.Indexers{},
+			func(o *metav1.ListOptions) {
+				o.FieldSelector = fields.OneTermEqualSelector("metadata.name", p.name).String()
+			}).Informer()
+		if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { k.Wake() },
+			UpdateFunc: func(any, any) { k.Wake() },
+			DeleteFunc: func(any) { k.Wake() },
+		}); err != nil {
+			return fmt.Errorf("watch the %s: %w", p, err)
+		}
+		go informer.RunWithContext(ctx)
+	}
+	delay := leastDelay
+	for ctx.Err() == nil {
+		again, err := k.step(ctx)
+		switch {
+		case ctx.Err() != nil:
+			continue
+		case err == nil:
+			delay, k.last = leastDelay, ""
+		default:
+			k.metrics.failed()
+			if k.last != err.Error() {
+				k.log.Error("the webhook configurations are not as they should be; trying again", "error", err)
+				k.last = err.Error()
+			}
+			again, delay = delay, min(2*delay, mostDelay)
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-ctx.Done():
+		case <-k.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// step brings the configurations one step nearer to what they should be, and says when to look again.
+func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
+	at := places(k.options.Name)
+	live, err := k.read(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	open, err := unlocked(live, k.now())
+	if err != nil {
+		k.log.Error("an annotation that should unlock the cluster is not understood; the webhooks stay", "error", err)
+	}
+	k.metrics.setUnlocked(open != nil)
+	if open != nil {
+		return min(look, open.Until.Sub(k.now())), k.clear(ctx, at, live, *open)
+	}
+	wanted, ok := k.inputs.Wanted()
+	if !ok {
+		return look, nil
+	}
+	o := k.options
+	if k.inputs.Bundle != nil {
+		if o.Bundle = k.inputs.Bundle(); bundle(o.Bundle) == nil {
+			return 0, errors.New("there is no authority yet for the API server to trust; nothing is registered")
+		}
+	}
+	configurations, held := k.plan(wanted, o, live)
+	objects, err := configurations.objects()
+	if err != nil {
+		return 0, err
+	}
+	k.weaken(at, objects, live)
+	for n, p := range at {
+		if err := k.keep(ctx, p, objects[n], live[n]); err != nil {
+			return 0, err
+		}
+	}
+	progress, err := k.prove(ctx, o, at, objects)
+	switch {
+	case err != nil:
+		return 0, err
+	case progress:
+		return 0, nil // what was registered with Ignore may now be Fail
+	case held:
+		return leastDelay, nil
+	}
+	return look, nil
+}
+
+func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
+	var live []*object
+	for _, p := range at {
+		o, err := p.get(ctx, k.client)
+		if err != nil {
+			return nil, err
+		}
+		live = append(live, o)
+	}
+	return live, nil
+}
+
+// plan is what to register now, and whether that is less than what is wanted, because not every replica serves it yet.
+func (k *Keeper) plan(wanted Wanted, o Options, live []*object) (c Configurations, held bool) {
+	full := Plan(wanted.Interests, o)
+	if k.inputs.Agreed == nil || k.inputs.Agreed(wanted.Revision) {
+		k.planned = append([]Interest{}, wanted.Interests...)
+		k.metrics.setHeld(false)
+		return full, false
+	}
+	if k.planned == nil { // the leader before has registered it
+		for n, p := range places(k.options.Name) {
+			if live[n] != nil && p.phase != "" {
+				k.planned = append(k.planned, registered(p.phase, live[n].Webhooks)...)
+			}
+		}
+	}
+	k.planned = append([]Interest{}, meet(wanted.Interests, k.planned)...)
+	c = Plan(k.planned, o)
+	held = !reflect.DeepEqual(c, full)
+	k.metrics.setHeld(held)
+	return c, held
+}
+
+// weaken makes Ignore of Fail where it has not been seen that a server answers at that address.
+func (k *Keeper) weaken(at []place, wanted, live []*object) {
+	for n, p := range at {
+		hook, old := wanted[n].webhook(enforceName(p.phase)), live[n].webhook(enforceName(p.phase))
+		if hook == nil || k.proven[p.phase].address == address(hook) ||
+			old != nil && *old.FailurePolicy == admissionregistrationv1.Fail && address(old) == address(hook) {
+			continue
+		}
+		hook.FailurePolicy = new(admissionregistrationv1.Ignore)
+	}
+}
+
+// address is whom the API server calls, whatever the path.
+func address(hook *admissionregistrationv1.MutatingWebhook) string {
+	if service := hook.ClientConfig.Service; service != nil {
+		return fmt.Sprintf("%s/%s:%d", service.Namespace, service.Name, *service.Port)
+	}
+	u, err := url.Parse(*hook.ClientConfig.URL) // the API server has checked it
+	if err != nil {
+		return *hook.ClientConfig.URL
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// keep writes a configuration unless it is what it should be. The first time it always does, so as to own all fields.
+func (k *Keeper) keep(ctx context.Context, p place, wanted, live *object) error {
+	before := k.written[p]
+	if before != nil && (live == nil || !same(live, before)) {
+		k.metrics.drifted(p.label)
+		k.log.Warn("somebody else changed or deleted a webhook configuration; it is mended", "configuration", p.String())
+	}
+	if before != nil && live != nil && same(live, wanted) {
+		k.written[p] = wanted
+		return nil
+	}
+	if err := p.apply(ctx, k.client, wanted, live); err != nil {
+		return err
+	}
+	k.written[p] = wanted
+	k.log.Info("a webhook configuration is registered", "configuration", p.String(), "webhooks", len(wanted.Webhooks))
+	return nil
+}
+
+// prove probes what has not been proven, and says whether anything was.
+func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*object) (progress bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	for n, p := range at {
+		if p.phase == "" {
+			continue
+		}
+		want := proof{address: address(objects[n].webhook(probeName(p.phase))), fingerprint: Fingerprint(o.Bundle)}
+		if k.proven[p.phase] == want {
+			continue
+		}
+		answer, err := Probe(ctx, k.client, o, p.phase)
+		k.metrics.probed(err == nil)
+		if err != nil {
+			return progress, err
+		}
+		k.log.Info("a webhook was seen to answer through the API server", "phase", string(p.phase), "replica", answer.Replica, "bundle", want.fingerprint)
+		k.proven[p.phase], progress = want, true
+	}
+	return progress, nil
+}
+
+// clear leaves no webhooks while the cluster is unlocked. Afterwards all begins anew, with Ignore.
+func (k *Keeper) clear(ctx context.Context, at []place, live []*object, open Unlocked) error {
+	for n, p := range at {
+		if live[n] == nil || len(live[n].Webhooks) == 0 {
+			continue
+		}
+		empty := &object{TypeMeta: metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: p.kind}}
+		empty.Name, empty.Labels, empty.Annotations = p.name, k.options.Labels, k.options.Annotations
+		if k.options.Owner != nil {
+			empty.OwnerReferences = []metav1.OwnerReference{*k.options.Owner}
+		}
+		if err := p.apply(ctx, k.client, empty, live[n]); err != nil {
+			return err
+		}
+	}
+	if len(k.written)+len(k.proven) > 0 {
+		k.log.Warn("the cluster is unlocked; nothing is asked", "until", open.Until, "by", open.By, "reason", open.Reason)
+		k.written, k.proven = map[place]*object{}, map[Phase]proof{}
+	}
+	return nil
+}
+
+// Published returns the authorities which every webhook registered in the cluster has callers trust, as PEM. It is nil if none is
+// registered, as when the cluster is unlocked: nobody calls then.
+func (k *Keeper) Published(ctx context.Context) ([]byte, error) {
+	live, err := k.read(ctx, places(k.options.Name))
+	if err != nil {
+		return nil, err
+	}
+	var bundles [][]byte
+	for _, o := range live {
+		if o == nil {
+			continue
+		}
+		for _, hook := range o.Webhooks {
+			bundles = append(bundles, hook.ClientConfig.CABundle)
+		}
+	}
+	return common(bundles), nil
+}
