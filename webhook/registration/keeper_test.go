@@ -2,6 +2,7 @@ package registration
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -16,6 +17,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
 )
@@ -204,6 +207,7 @@ func TestKeeper(t *testing.T) {
 		"injected":     testInjected,
 		"owner":        testOwner,
 		"fence":        testFence,
+		"rights":       testRights,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newWorld(t, p, name)) })
 	}
@@ -235,8 +239,17 @@ func testIgnoreFirst(t *testing.T, w *world) {
 	o := w.options
 	o.Bundle = w.server.ca
 	answer, err := Probe(t.Context(), w.dynamic, o, Validate)
-	if err != nil || answer != (Answer{Replica: "replica-1", Bundle: Fingerprint(w.server.ca)}) {
+	if err != nil || !strings.HasPrefix(answer.Replica, "replica-") || answer.Bundle != Fingerprint(w.server.ca) {
 		t.Errorf("the probe is answered with %+v, %v", answer, err)
+	}
+	if err := ProbeEach(t.Context(), w.dynamic, o, Mutate, []string{"replica-1", "replica-2"}); err != nil {
+		t.Error(err)
+	}
+	soon, stop := context.WithTimeout(t.Context(), time.Second)
+	defer stop()
+	absent := "the replicas replica-3 did not answer a probe with bundle " + Fingerprint(o.Bundle) + ": "
+	if err := ProbeEach(soon, w.dynamic, o, Validate, []string{"replica-1", "replica-3"}); err == nil || !strings.HasPrefix(err.Error(), absent) {
+		t.Errorf("a replica that is not there: %v", err)
 	}
 	o.Bundle = stranger(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -366,7 +379,11 @@ func testUnlock(t *testing.T, w *world) {
 			t.Fatalf("a minute too early there is %+v, %v", hook, err)
 		}
 	}
+	w.server.broken.Store(true)
 	w.set(func() { w.clockAdds = 61 * time.Minute })
+	w.until(t, "Ignore", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook != nil && !fails(hook) })
+	w.server.broken.Store(false)
+	w.keeper.Wake()
 	w.until(t, "Fail again", fails)
 	w.untilJudged(t)
 	if n := testutil.ToFloat64(w.metrics.unlocked); n != 0 {
@@ -504,6 +521,55 @@ func testOwner(t *testing.T, w *world) {
 			return live == nil, err
 		})
 	}
+}
+
+// These rights are enough, and are what the chart gives.
+func testRights(t *testing.T, w *world) {
+	name, namespace := w.options.Name, w.options.Namespace
+	user := rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}
+	kinds := []string{"validatingwebhookconfigurations", "mutatingwebhookconfigurations"}
+	meta, group := metav1.ObjectMeta{Name: name}, []string{admissionregistrationv1.GroupName}
+	rbac := w.client.RbacV1()
+	_, all := rbac.ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
+		{Verbs: []string{"create"}, APIGroups: group, Resources: kinds},
+		{
+			Verbs: []string{"get", "list", "watch", "update", "patch"}, APIGroups: group, Resources: kinds,
+			ResourceNames: []string{name, name + policiesSuffix},
+		},
+	}}, metav1.CreateOptions{})
+	_, own := rbac.Roles(namespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
+		{Verbs: []string{"create"}, APIGroups: []string{leases().Group}, Resources: []string{leases().Resource}},
+	}}, metav1.CreateOptions{})
+	_, bindCluster := rbac.ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
+		ObjectMeta: meta, Subjects: []rbacv1.Subject{user}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
+	}, metav1.CreateOptions{})
+	_, bindOwn := rbac.RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
+		ObjectMeta: meta, Subjects: []rbacv1.Subject{user}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: name},
+	}, metav1.CreateOptions{})
+	if err := errors.Join(all, own, bindCluster, bindOwn); err != nil {
+		t.Fatal(err)
+	}
+	config := rest.CopyConfig(w.config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: w.options.user()}
+	unprivileged := *w.plane
+	unprivileged.dynamic = dynamic.NewForConfigOrDie(config)
+	w.plane = &unprivileged
+	if err := w.place(Validate).client(w.dynamic).Delete(t.Context(), "any", metav1.DeleteOptions{}); !apierrors.IsForbidden(err) {
+		t.Fatalf("it may do more than it must: %v", err)
+	}
+	w.run(t)
+	w.until(t, "Fail", fails)
+	w.plane = clients(t, w.Cluster) // from here on somebody else acts
+	w.patch(t, w.place(Validate), types.JSONPatchType, `[{"op":"add","path":"/webhooks/0/matchConditions/-","value":{"name":"never","expression":"false"}}]`)
+	w.until(t, "another's condition goes", func(hook *admissionregistrationv1.MutatingWebhook) bool { return len(hook.MatchConditions) == 3 })
+	if _, err := w.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Patch(t.Context(), name, types.MergePatchType,
+		[]byte(`{"webhooks":[]}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the watch tells", func(ctx context.Context) (bool, error) {
+		live, err := w.place(Mutate).get(ctx, w.dynamic)
+		return err == nil && len(live.Webhooks) > 0, err
+	})
 }
 
 // Who has read what is no more so must not write.

@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net/http"
@@ -34,6 +35,8 @@ type server struct {
 	*httptest.Server
 	ca     []byte
 	broken atomic.Bool // answers 500 to everything
+	// probes are counted; each is answered by the next of two replicas.
+	probes atomic.Int32
 }
 
 func newServer(t *testing.T) *server {
@@ -72,7 +75,10 @@ func newServer(t *testing.T) *server {
 	mux.Handle(MutatePath, answer(review.DialectMutate, review.ReviewerFunc(func(context.Context, *review.Request) (review.Decision, error) {
 		return review.Decision{Verdict: review.Allow}, nil
 	})))
-	mux.Handle(ProbePath, answer(review.DialectValidate, Answering("replica-1", func() []byte { return s.ca })))
+	mux.HandleFunc(ProbePath, func(w http.ResponseWriter, r *http.Request) {
+		replica := fmt.Sprintf("replica-%d", s.probes.Add(1)%2+1)
+		answer(review.DialectValidate, Answering(replica, func() []byte { return s.ca }))(w, r)
+	})
 	s.Server = httptest.NewTLSServer(mux)
 	t.Cleanup(s.Close)
 	s.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
