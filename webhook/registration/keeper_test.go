@@ -93,6 +93,12 @@ func (w *world) run(t *testing.T) {
 	}
 	now := func() (out time.Time) { locked(func() { out = time.Now().Add(w.clockAdds) }); return }
 	w.keeper = NewKeeper(w.dynamic, w.options, inputs, w.metrics, slog.New(slog.NewTextHandler(logWriter{t}, nil)), now)
+	w.lead(t)
+}
+
+// lead has the Keeper run until stop.
+func (w *world) lead(t *testing.T) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- w.keeper.Run(ctx) }()
@@ -433,6 +439,19 @@ func testNextLeader(t *testing.T, w *world) {
 	w.server.broken.Store(false)
 	w.set(func() { w.disagree = false })
 	w.until(t, "all", asksAbout("configmaps", "pods"))
+
+	// It loses the lead; while another leads, less is registered, and that is no drift when it leads again.
+	w.stop()
+	w.disagree = true
+	w.patch(t, w.place(Validate), types.JSONPatchType, `[{"op":"replace","path":"/webhooks/0/rules/0/resources","value":["configmaps"]}]`)
+	w.lead(t)
+	w.settle(t)
+	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("configmaps")(hook) {
+		t.Errorf("who leads again registers what it did before: %+v, %v", hook, err)
+	}
+	if n := testutil.ToFloat64(w.metrics.drift.WithLabelValues("validating")); n != 0 {
+		t.Errorf("what another leader did is counted as drift %v times", n)
+	}
 }
 
 // While one authority takes over from another both are published, and what is enforced stays so.
