@@ -10,6 +10,7 @@ import (
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/dynamic"
@@ -81,7 +82,6 @@ func NewKeeper(client dynamic.Interface, o Options, in Inputs, metrics *Metrics,
 	}
 	return &Keeper{
 		client: client, options: o, inputs: in, metrics: metrics, log: log, now: now, wake: make(chan struct{}, 1),
-		written: map[place]*object{}, proven: map[Phase]proof{},
 	}
 }
 
@@ -93,8 +93,11 @@ func (k *Keeper) Wake() {
 	}
 }
 
-// Run keeps the configurations until ctx ends, then returns nil. They stay as they are. It must not be called twice at once.
+// Run keeps the configurations until ctx ends, then returns nil; they stay as they are. It is to be called each time this replica becomes
+// the leader, and not twice at once.
 func (k *Keeper) Run(ctx context.Context) error {
+	k.forget()
+	k.planned = nil
 	for _, p := range places(k.options.Name) {
 		informer := dynamicinformer.NewFilteredDynamicInformer(k.client, p.resource(), metav1.NamespaceAll, 0, cache.Indexers{},
 			func(o *metav1.ListOptions) {
@@ -117,6 +120,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 			continue
 		case err == nil:
 			delay, k.last = leastDelay, ""
+		case apierrors.IsConflict(err): // somebody was faster; the next look sees what he did
+			again = leastDelay
 		default:
 			k.metrics.failed()
 			if k.last != err.Error() {
@@ -135,6 +140,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// forget has everything written and proven anew.
+func (k *Keeper) forget() { k.written, k.proven = map[place]*object{}, map[Phase]proof{} }
 
 // step brings the configurations one step nearer to what they should be, and says when to look again.
 func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
@@ -158,7 +166,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
 	o := k.options
 	if k.inputs.Bundle != nil {
 		if o.Bundle = k.inputs.Bundle(); bundle(o.Bundle) == nil {
-			return 0, errors.New("there is no authority yet for the API server to trust; nothing is registered")
+			return 0, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
 		}
 	}
 	configurations, held := k.plan(wanted, o, live)
@@ -301,7 +309,7 @@ func (k *Keeper) clear(ctx context.Context, at []place, live []*object, open Unl
 	}
 	if len(k.written)+len(k.proven) > 0 {
 		k.log.Warn("the cluster is unlocked; nothing is asked", "until", open.Until, "by", open.By, "reason", open.Reason)
-		k.written, k.proven = map[place]*object{}, map[Phase]proof{}
+		k.forget()
 	}
 	return nil
 }
