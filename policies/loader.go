@@ -28,6 +28,8 @@ type Loader struct {
 	Engine  *Engine
 	Sources []Source
 	Options []Option
+	// Gate, if it is not nil, judges every policy that was compiled before it is put in force. What it returns is a Fault like any other.
+	Gate func(context.Context, *Policy) error
 	// Report is called after each attempt, one at a time.
 	Report func(Load)
 
@@ -75,7 +77,7 @@ func (l *Loader) load(ctx context.Context) error {
 	specs, twice := arrange(found.Specs)
 	faults := slices.Concat(found.Faults, twice)
 	specs = slices.DeleteFunc(specs, func(spec Spec) bool { return torn(spec.ID, faults, previous) })
-	compiled, failed := compileChanged(ctx, specs, previous)
+	compiled, failed := l.compileChanged(ctx, specs, previous)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the end is no fault of the policies
 	}
@@ -179,8 +181,8 @@ func unique(specs []Spec) (out []Spec, faults Faults) {
 	return out, faults
 }
 
-// compileChanged compiles what differs from the Set before and takes the rest from it.
-func compileChanged(ctx context.Context, specs []Spec, previous *Set) ([]*Policy, Faults) {
+// compileChanged compiles what differs from the Set before, has the Gate judge it, and takes the rest from the Set.
+func (l *Loader) compileChanged(ctx context.Context, specs []Spec, previous *Set) ([]*Policy, Faults) {
 	known := byID(previous)
 	var compiled []*Policy
 	var changed []Spec
@@ -193,9 +195,16 @@ func compileChanged(ctx context.Context, specs []Spec, previous *Set) ([]*Policy
 	}
 	fresh, faults := compileAll(ctx, changed)
 	for _, policy := range fresh {
-		if policy != nil {
-			compiled = append(compiled, policy)
+		if policy == nil {
+			continue
 		}
+		if l.Gate != nil {
+			if err := l.Gate(ctx, policy); err != nil {
+				faults = append(faults, Fault{File: policy.spec.File, Policy: policy.spec.ID, Err: err, listed: policy.spec.listed})
+				continue
+			}
+		}
+		compiled = append(compiled, policy)
 	}
 	return compiled, faults
 }

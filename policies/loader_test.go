@@ -339,3 +339,37 @@ func TestALoadNamesWhatChanged(t *testing.T) {
 		}
 	}
 }
+
+func TestAPolicyTheGateRefusesIsAFaultLikeAnyOther(t *testing.T) {
+	engine, source, reports := &Engine{}, make(feed), make(chan Load, 16)
+	asked := map[string]int{}
+	loader := &Loader{
+		Engine: engine, Sources: []Source{source}, Report: func(l Load) { reports <- l },
+		Gate: func(_ context.Context, p *Policy) error {
+			asked[p.Spec().ID+p.Spec().Digest]++
+			if strings.Contains(p.Spec().Modules[0].String(), "poison") {
+				return errors.New("it is poison")
+			}
+			return nil
+		},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go loader.Run(ctx)
+	source <- listed(specOf(t, "a", "package a\ndeny contains \"first\""), specOf(t, "b", "package b\ndeny contains \"poison\""))
+	load := <-reports
+	if len(load.Faults) != 1 || load.Faults[0].Policy != "b" || load.Faults[0].Err.Error() != "it is poison" || refusal(t, engine) != "a: first" {
+		t.Errorf("%v; %s", load.Faults, refusal(t, engine))
+	}
+	source <- listed(specOf(t, "a", "package a\ndeny contains \"poison\""))
+	if load = <-reports; len(load.Kept) != 1 || refusal(t, engine) != "a: first" {
+		t.Errorf("kept %v; %s", load.Kept, refusal(t, engine))
+	}
+	source <- listed(specOf(t, "a", "package a\ndeny contains \"first\""))
+	<-reports
+	for policy, n := range asked {
+		if n != 1 {
+			t.Errorf("the gate was asked about %s %d times", policy, n)
+		}
+	}
+}
