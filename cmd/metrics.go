@@ -21,6 +21,7 @@ type Metrics struct {
 	Registry *prometheus.Registry
 	Webhook  *webhook.Metrics
 	log      *slog.Logger
+	told     tally
 
 	duration *prometheus.HistogramVec
 	found    *prometheus.CounterVec
@@ -124,6 +125,7 @@ func (m *Metrics) findings(next review.Reviewer) review.Reviewer {
 		d, err := next.Review(ctx, req)
 		for _, f := range d.Findings {
 			m.found.WithLabelValues(f.Policy, string(f.Effect)).Inc()
+			m.told.add(f)
 		}
 		return d, err
 	})

@@ -6,15 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -29,13 +28,8 @@ type namespaces struct {
 	synced chan struct{}
 }
 
-// newNamespaces returns what watches the cluster of a kubeconfig. The cluster is not called before start.
-func newNamespaces(kubeconfig string, log *slog.Logger) (*namespaces, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
-	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig: %w", err)
-	}
-	config.UserAgent = "portcullis/" + strings.Fields(version())[0] // a product's version is one word
+// newNamespaces returns what watches a cluster. The cluster is not called before start.
+func newNamespaces(config *rest.Config, log *slog.Logger) (*namespaces, error) {
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	// To ask the cluster what a Namespace is would fail while it is away, and with it the server that it waits for.
 	mapper := meta.NewDefaultRESTMapper(nil)
@@ -44,7 +38,7 @@ func newNamespaces(kubeconfig string, log *slog.Logger) (*namespaces, error) {
 		Scheme: scheme.Scheme, Mapper: mapper, DefaultTransform: cache.TransformStripManagedFields(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig: %w", err)
+		return nil, fmt.Errorf("watching namespaces: %w", err)
 	}
 	return &namespaces{cache: c, log: log, synced: make(chan struct{})}, nil
 }

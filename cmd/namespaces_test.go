@@ -2,13 +2,12 @@ package cmd
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
+
+	"k8s.io/client-go/rest"
 )
 
 // An API server that is away when Portcullis starts, as after a reboot of both, is waited for.
@@ -29,13 +28,7 @@ func TestNamespacesOfAClusterThatIsAway(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	text := fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: {server: "http://%s"}}],
-  contexts: [{name: c, context: {cluster: c}}]}`, l.Addr())
-	if err := os.WriteFile(kubeconfig, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	n, err := newNamespaces(kubeconfig, slog.New(slog.DiscardHandler))
+	n, err := newNamespaces(&rest.Config{Host: "http://" + l.Addr().String()}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,16 +26,12 @@ func (p *policyFlags) register(flags *pflag.FlagSet) {
 }
 
 // source returns the Source that the flags name.
-func (p *policyFlags) source() (*source.Files, error) {
+func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 	if len(p.from) == 0 {
 		return nil, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
 	}
 	if slices.Contains(p.from, "") {
 		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
-	}
-	reader, err := NewReader()
-	if err != nil {
-		return nil, err
 	}
 	out := &source.Files{Reader: reader}
 	for _, from := range p.from {

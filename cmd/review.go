@@ -75,7 +75,11 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err := f.check(); err != nil {
 		return err
 	}
-	from, err := f.policies.source()
+	reader, err := NewReader()
+	if err != nil {
+		return err
+	}
+	from, err := f.policies.source(reader)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,8 @@ type serveFlags struct {
 	clientCA         string
 	clientNames      []string
 	http2            bool
-	kubeconfig       string
+	cluster          clusterFlags
+	tls              tlsFlags
 	maxBody          int64
 	memory           int64
 	drain            time.Duration
@@ -71,7 +72,8 @@ makes its own; the authority to trust is printed on standard output.`,
 	f.StringVar(&flags.clientCA, "client-ca", "", "`FILE` of the authority whose client certificates callers must show")
 	f.StringArrayVar(&flags.clientNames, "client-name", nil, "`NAME` in a caller's certificate, as common name or DNS name, or * for any; may be repeated")
 	f.BoolVar(&flags.http2, "http2", true, "offer HTTP/2 on loopback addresses")
-	f.StringVar(&flags.kubeconfig, "kubeconfig", "", "`FILE` of the cluster whose Namespaces policies may read")
+	flags.cluster.add(f)
+	flags.tls.add(f)
 	f.Int64Var(&flags.maxBody, "max-review-bytes", webhook.DefaultMaxAdmission, "the largest AdmissionReview accepted, in `BYTES`")
 	f.Int64Var(&flags.memory, "review-memory-bytes", defaultReviewMemory, "what reviews under way may take together, in `BYTES`; more are turned away for a second")
 	f.DurationVar(&flags.drain, "drain", webhook.DefaultDrain, "how long to serve on after SIGTERM, telling callers to go elsewhere")
@@ -115,7 +117,10 @@ func (f *serveFlags) check() error {
 	case f.clientCA == "" && len(f.clientNames) > 0:
 		return errors.New("--client-name goes with --client-ca FILE: the authority by which the certificates of callers are checked")
 	}
-	return nil
+	if err := f.cluster.check(); err != nil {
+		return err
+	}
+	return f.tls.check(&f.cluster, f.certDir)
 }
 
 func (f *serveFlags) logger(out io.Writer) (*slog.Logger, error) {
@@ -198,69 +203,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	engine := &policies.Engine{}
-	checks := []webhook.Check{{Name: "policies", Check: engine.Ready}}
-	var background []func(context.Context) error
-
-	loader, err := f.loader(engine, log, m)
-	if err != nil {
-		return err
-	}
-	background = append(background, loader.Run)
-	if f.kubeconfig != "" {
-		n, err := newNamespaces(f.kubeconfig, log)
-		if err != nil {
-			return err
-		}
-		loader.Options = append(loader.Options, policies.WithNamespaces(n.lookup))
-		background = append(background, n.start)
-		checks = append(checks, webhook.Check{Name: "namespaces", Check: n.ready})
-	}
-	clients, follow, err := f.clients(log)
-	if err != nil {
-		return err
-	}
-	if follow != nil {
-		background = append(background, follow)
-	}
-	// Before anything is written: who comes second to an address must leave the files of the first alone.
-	api, health, err := f.listeners(ctx)
-	if err != nil {
-		return err
-	}
-	defer api.Close()
-	defer health.Close()
-	recorder, closeLog, err := f.recorder(stdout)
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	if recorder != nil {
-		background = append(background, recorder.Start)
-	}
-	identity, err := f.certificates(log)
-	if err != nil {
-		return err
-	}
-	background = append(background, identity.source.Start)
-	if err := m.follow(identity.notAfter, recorder); err != nil {
-		return err
-	}
-	server, err := f.server(api, Wiring{
-		Answers: Answers(engine), Recorder: recorder, Metrics: m, Memory: f.memory, MaxBody: f.maxBody, Exempt: f.exemptNamespaces, Log: log,
-	}, identity, clients)
-	if err != nil {
-		return err
-	}
-	checks = append(checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: identity.ready})
-	background = append(background, webhook.NewProbes(webhook.ProbesOptions{
-		Listener: health, Checks: checks, Metrics: m.Registry, Log: log,
-	}).Run)
-	announcing, err := f.announce(stdout, identity.source, log)
-	if err != nil {
-		return err
-	}
-	background = append(background, announcing)
-	log.Info("serving", "listen", api.Addr().String(), "health", health.Addr().String(), "policies", f.policies.from, "version", version())
-	return outlive(ctx, server, background)
+	a := assembly{serveFlags: f, log: log, metrics: m, engine: &policies.Engine{}}
+	defer a.close()
+	return a.serve(ctx, stdout)
 }

@@ -15,23 +15,8 @@ import (
 
 	"github.com/portcullis-dev/portcullis/audit"
 	"github.com/portcullis-dev/portcullis/certs"
-	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/webhook"
 )
-
-// loader keeps the engine fed from what --policies names.
-func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *Metrics) (*policies.Loader, error) {
-	from, err := f.policies.source()
-	if err != nil {
-		return nil, err
-	}
-	return &policies.Loader{
-		Engine:  engine,
-		Sources: []policies.Source{from},
-		Options: []policies.Option{policies.WithObserver(m)},
-		Report:  reportLoad(log, m),
-	}, nil
-}
 
 // listeners opens both addresses.
 func (f *serveFlags) listeners(ctx context.Context) (api, health net.Listener, err error) {

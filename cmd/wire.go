@@ -17,15 +17,16 @@ type Wiring struct {
 	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
 	Recorder *audit.Recorder                    // nil when no decisions are kept
 	Metrics  *Metrics
-	Memory   int64    // what reviews under way may take together, in bytes; below 1 they run one at a time
-	MaxBody  int64    // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
-	Exempt   []string // namespaces in which admission is always allowed; may be nil
+	Memory   int64              // what reviews under way may take together, in bytes; below 1 they run one at a time
+	MaxBody  int64              // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
+	Exempt   []string           // namespaces in which admission is always allowed; may be nil
+	Beside   []webhook.Endpoint // served beside those of the stages, without the decorators; may be nil
 	Log      *slog.Logger
 }
 
 // Handler returns what answers at all endpoints.
 func (w Wiring) Handler() (*webhook.Handler, error) {
-	handler, err := webhook.NewHandler(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Metrics.Webhook, w.Log)
+	handler, err := webhook.NewHandler(append(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Beside...), w.Metrics.Webhook, w.Log)
 	if err == nil && w.Recorder != nil {
 		handler.Heard = w.Recorder.Hear
 	}

@@ -14,6 +14,7 @@ type Endpoint struct {
 	Deadline time.Duration   // for callers that do not send ?timeout=
 	Dialect  review.Dialect  // reads the review and spells the answer
 	Reviewer review.Reviewer // answers; an endpoint without one is not served
+	Close    bool            // the connection ends with the answer, so that the next question may reach another replica
 }
 
 // Limits of reviews, each from the largest that can legitimately arrive.

@@ -70,6 +70,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeStatus(w, http.StatusNotFound, "there is nothing at this path")
 		return
 	}
+	if endpoint.Close {
+		w.Header().Set("Connection", "close")
+	}
 	x := &exchange{endpoint: endpoint, start: time.Now()}
 	body, err := h.review(w, r, x)
 	if h.Heard != nil && x.req != nil {

@@ -85,6 +85,9 @@ func NewKeeper(client dynamic.Interface, o Options, in Inputs, metrics *Metrics,
 	}
 }
 
+// Own says with what the configurations vanish; nil is nothing. It must not be called while the Keeper runs.
+func (k *Keeper) Own(owner *metav1.OwnerReference) { k.options.Owner = owner }
+
 // Wake has the Keeper look at once. It is to be called when what one of the Inputs returns has changed; it never blocks.
 func (k *Keeper) Wake() {
 	select {

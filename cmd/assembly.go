@@ -1,0 +1,141 @@
+package cmd
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/webhook"
+)
+
+// assembly is a server being put together: what runs beside the listener, what it must have before it is ready, and what is closed in the end.
+type assembly struct {
+	*serveFlags
+	log     *slog.Logger
+	metrics *Metrics
+	engine  *policies.Engine
+	member  *member // nil without a cluster
+
+	parts   []func(context.Context) error
+	checks  []webhook.Check
+	closers []func()
+}
+
+func (a *assembly) close() {
+	for _, closer := range a.closers {
+		closer()
+	}
+}
+
+// serve puts the server together and runs it until ctx ends.
+func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
+	if err := a.judge(); err != nil {
+		return err
+	}
+	clients, follow, err := a.clients(a.log)
+	if err != nil {
+		return err
+	}
+	if follow != nil {
+		a.parts = append(a.parts, follow)
+	}
+	// Before anything is written: who comes second to an address must leave the files of the first alone.
+	api, health, err := a.listeners(ctx)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, func() { _ = api.Close() }, func() { _ = health.Close() })
+	recorder, closeLog, err := a.recorder(stdout)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, closeLog)
+	if recorder != nil {
+		a.parts = append(a.parts, recorder.Start)
+	}
+	who, err := a.identify()
+	if err != nil {
+		return err
+	}
+	if err := a.metrics.follow(who.notAfter, recorder); err != nil {
+		return err
+	}
+	wiring := Wiring{
+		Answers: Answers(a.engine), Recorder: recorder, Metrics: a.metrics, Memory: a.memory, MaxBody: a.maxBody,
+		Exempt: a.exemptNamespaces, Log: a.log,
+	}
+	if a.member != nil {
+		if err := a.member.keep(who); err != nil {
+			return err
+		}
+		wiring.Exempt, wiring.Beside = a.member.exempt, a.member.endpoints(a.engine)
+		a.parts = append(a.parts, a.member.parts()...)
+		a.checks = append(a.checks, a.member.checks()...)
+	}
+	server, err := a.server(api, wiring, who, clients)
+	if err != nil {
+		return err
+	}
+	a.checks = append(a.checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: who.ready})
+	a.parts = append(a.parts, webhook.NewProbes(webhook.ProbesOptions{
+		Listener: health, Checks: a.checks, Metrics: a.metrics.Registry, Log: a.log,
+	}).Run)
+	if a.tls.mode == tlsFiles {
+		announcing, err := a.announce(stdout, who.source, a.log)
+		if err != nil {
+			return err
+		}
+		a.parts = append(a.parts, announcing)
+	}
+	a.log.Info("serving", "listen", api.Addr().String(), "health", health.Addr().String(), "policies", a.policies.from, "version", version())
+	return outlive(ctx, server, a.parts)
+}
+
+// judge prepares the engine and what feeds it.
+func (a *assembly) judge() error {
+	reader, err := NewReader()
+	if err != nil {
+		return err
+	}
+	loader := &policies.Loader{
+		Engine: a.engine, Options: []policies.Option{policies.WithObserver(a.metrics)}, Report: reportLoad(a.log, a.metrics),
+	}
+	if len(a.policies.from) > 0 || !a.cluster.policies {
+		from, err := a.policies.source(reader)
+		if err != nil {
+			return err
+		}
+		loader.Sources = append(loader.Sources, from)
+	}
+	if a.cluster.given() {
+		if a.member, err = a.cluster.join(a.exemptNamespaces, reader, a.metrics, a.log); err != nil {
+			return err
+		}
+		if err := a.member.feed(loader); err != nil {
+			return err
+		}
+	}
+	a.parts = append(a.parts, loader.Run)
+	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.engine.Ready})
+	return nil
+}
+
+// identify finds the certificate of the server.
+func (a *assembly) identify() (identity, error) {
+	var who identity
+	var err error
+	if a.tls.mode == tlsFiles {
+		who, err = a.certificates(a.log)
+	} else {
+		names, ips, problem := a.hosts()
+		if problem != nil {
+			return who, problem
+		}
+		who, err = a.member.certificates(a.tls, names, ips)
+	}
+	if err == nil {
+		a.parts = append(a.parts, who.source.Start)
+	}
+	return who, err
+}

@@ -1,0 +1,313 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/portcullis-dev/portcullis/certs"
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/sentinel"
+	"github.com/portcullis-dev/portcullis/policies/source"
+	"github.com/portcullis-dev/portcullis/policies/status"
+	"github.com/portcullis-dev/portcullis/review"
+	"github.com/portcullis-dev/portcullis/webhook"
+	"github.com/portcullis-dev/portcullis/webhook/registration"
+	"github.com/portcullis-dev/portcullis/webhook/replicas"
+)
+
+// member is what a server has beside the rest when it works with a cluster. Every replica reads what it needs there, and says in its Lease
+// what it serves; one of them, the leader, writes. Which parts there are depends on the flags.
+type member struct {
+	flags   *clusterFlags
+	exempt  []string
+	log     *slog.Logger
+	metrics *Metrics
+	config  *rest.Config
+	client  kubernetes.Interface
+	dynamic dynamic.Interface
+
+	namespaces *namespaces
+	replicas   *replicas.Replicas // nil unless there is something to write
+	objects    *source.Objects    // nil without --cluster-policies
+	ledger     status.Ledger
+	status     *status.Writer
+	keeper     *registration.Keeper // nil without --register
+	rotation   *certs.Rotation      // nil unless the certificate is made here and kept in the cluster
+	identity   identity
+
+	mu     sync.Mutex
+	loaded policies.Load
+}
+
+// join returns what works with the cluster of the flags. The cluster is not called before the parts run.
+func (f *clusterFlags) join(exempt []string, reader *native.Reader, m *Metrics, log *slog.Logger) (*member, error) {
+	if err := f.complete(); err != nil {
+		return nil, err
+	}
+	c := &member{flags: f, exempt: f.spared(exempt), log: log, metrics: m}
+	var err error
+	if c.config, err = f.config(); err != nil {
+		return nil, err
+	}
+	if c.client, err = kubernetes.NewForConfig(c.config); err != nil {
+		return nil, fmt.Errorf("the cluster: %w", err)
+	}
+	if c.dynamic, err = dynamic.NewForConfig(c.config); err != nil {
+		return nil, fmt.Errorf("the cluster: %w", err)
+	}
+	if c.namespaces, err = newNamespaces(c.config, log); err != nil {
+		return nil, err
+	}
+	if f.policies {
+		c.objects = &source.Objects{Client: c.dynamic, Reader: reader, ConfigMaps: append([]string{f.namespace}, f.configMaps...), Log: log}
+	}
+	if f.policies || f.register {
+		if c.replicas, err = replicas.New(c.group(), c.wake); err != nil {
+			return nil, err
+		}
+	}
+	if f.policies {
+		c.status = status.NewWriter(c.dynamic, &c.ledger, c.serving, log)
+		c.status.Counts = m.counts
+	}
+	return c, nil
+}
+
+func (c *member) group() replicas.Options {
+	return replicas.Options{Client: c.client, Namespace: c.flags.namespace, Name: c.flags.name, Replica: c.flags.replica, Log: c.log}
+}
+
+// feed has the loader take the policies of the cluster, refuse those that the cluster could not live with, and tell what came of it.
+func (c *member) feed(loader *policies.Loader) error {
+	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup))
+	if c.objects != nil {
+		loader.Sources = append(loader.Sources, c.objects)
+	}
+	if c.flags.register {
+		judge, err := sentinel.New(sentinel.Options{Namespace: c.flags.namespace, Name: c.flags.name, Exempt: c.exempt})
+		if err != nil {
+			return err
+		}
+		loader.Gate = judge.Check
+	}
+	report := loader.Report
+	loader.Report = func(load policies.Load) {
+		report(load)
+		c.mu.Lock()
+		c.loaded = load
+		c.mu.Unlock()
+		if c.objects != nil {
+			c.ledger.Loaded(load, c.objects.Versions())
+		}
+		c.tell()
+	}
+	return nil
+}
+
+// tell says in the Lease what this server serves, and has the writers look.
+func (c *member) tell() {
+	if c.replicas == nil {
+		return
+	}
+	c.mu.Lock()
+	state := replicas.State{}
+	if c.loaded.Set != nil {
+		state.Revision = c.loaded.Set.Revision()
+	}
+	c.mu.Unlock()
+	if c.identity.source != nil {
+		state.Certificate = registration.Fingerprint(c.identity.source.CABundle())
+	}
+	c.replicas.Serve(state)
+	c.wake()
+}
+
+// wake has the writers look at once.
+func (c *member) wake() {
+	if c.keeper != nil {
+		c.keeper.Wake()
+	}
+	if c.status != nil {
+		c.status.Wake()
+	}
+}
+
+// serving is a status.Replicas.
+func (c *member) serving() ([]string, error) {
+	members, err := c.replicas.Members()
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, m := range members {
+		out = append(out, m.Revision)
+	}
+	return out, nil
+}
+
+// wanted is what the policies in force ask for.
+func (c *member) wanted() (registration.Wanted, bool) {
+	c.mu.Lock()
+	set := c.loaded.Set
+	c.mu.Unlock()
+	if set == nil || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
+		return registration.Wanted{}, false
+	}
+	var specs []policies.Spec
+	for _, policy := range set.Policies() {
+		specs = append(specs, policy.Spec())
+	}
+	wants := interests(specs)
+	if c.flags.failurePolicy != "" {
+		for i := range wants {
+			wants[i].Fail = false
+		}
+	}
+	return registration.Wanted{Interests: wants, Revision: set.Revision()}, true
+}
+
+// keep makes the keeper of the registration.
+func (c *member) keep(who identity) error {
+	c.identity = who
+	if !c.flags.register {
+		return nil
+	}
+	options, err := c.flags.registration(c.exempt)
+	if err != nil {
+		return err
+	}
+	metrics, err := registration.NewMetrics(c.metrics.Registry)
+	if err != nil {
+		return err
+	}
+	bundle := who.source.CABundle
+	if c.rotation != nil {
+		bundle = c.rotation.CABundle
+	}
+	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
+		Wanted: c.wanted, Agreed: c.replicas.Agree, Bundle: bundle,
+	}, metrics, c.log, time.Now)
+	return nil
+}
+
+// endpoints are those that the API server calls about Portcullis itself. They do not pass the list of decorators: what they are asked about
+// lies in an exempt namespace, or is no policy's business.
+func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
+	var out []webhook.Endpoint
+	if c.keeper != nil {
+		out = append(out, webhook.Endpoint{
+			Stage: review.Validate, Path: registration.ProbePath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 2 * time.Second,
+			Dialect:  review.DialectValidate,
+			Reviewer: registration.Answering(c.flags.replica, c.identity.source.CABundle), Close: true,
+		})
+	}
+	if c.objects != nil {
+		out = append(out, webhook.Endpoint{
+			Stage: review.Validate, Path: registration.PoliciesPath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 10 * time.Second,
+			Dialect:  review.DialectValidate,
+			Reviewer: &source.Gate{Objects: c.objects, Engine: engine},
+		})
+	}
+	return out
+}
+
+// checks are what a server must know of the cluster before it is ready.
+func (c *member) checks() []webhook.Check {
+	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}}
+	if c.objects != nil {
+		checks = append(checks, webhook.Check{Name: "cluster-policies", Check: c.objects.Ready})
+	}
+	return checks
+}
+
+// parts run as long as the server.
+func (c *member) parts() []func(context.Context) error {
+	parts := []func(context.Context) error{c.namespaces.start}
+	if c.replicas != nil {
+		parts = append(parts, c.replicas.Run, c.watchBundle, func(ctx context.Context) error { return replicas.Lead(ctx, c.group(), c.lead) })
+	}
+	return parts
+}
+
+// watchBundle tells the others, and the writers, when the authorities have changed that this server would have callers trust.
+func (c *member) watchBundle(ctx context.Context) error {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	before := ""
+	for {
+		now := registration.Fingerprint(c.identity.source.CABundle())
+		if c.rotation != nil {
+			now += registration.Fingerprint(c.rotation.CABundle())
+		}
+		if now != before {
+			before = now
+			c.tell()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// lead does what one replica does for all of them, until ctx ends.
+func (c *member) lead(ctx context.Context) {
+	c.log.Info("this replica leads", "replica", c.flags.replica)
+	defer c.log.Info("this replica does not lead any more", "replica", c.flags.replica)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	writer := func(what string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil {
+				c.log.Error("what the leader writes is not written any more", "what", what, "error", err)
+			}
+		})
+	}
+	wg.Go(func() { c.replicas.Sweep(ctx) })
+	if c.rotation != nil {
+		writer("certificates", c.rotation.Start)
+	}
+	if c.status != nil {
+		writer("the status of policies", c.status.Run)
+	}
+	if c.keeper != nil {
+		writer("webhook configurations", func(ctx context.Context) error {
+			c.keeper.Own(c.owner(ctx))
+			return c.keeper.Run(ctx)
+		})
+	}
+}
+
+// owner is the release's ClusterRole, with which the webhook configurations vanish. Without one they stay until somebody deletes them.
+func (c *member) owner(ctx context.Context) *metav1.OwnerReference {
+	role, err := c.client.RbacV1().ClusterRoles().Get(ctx, c.flags.name, metav1.GetOptions{})
+	if err != nil {
+		if ctx.Err() == nil && !apierrors.IsNotFound(err) {
+			c.log.Warn("the webhook configurations are not tied to the release, and stay when it goes", "error", err)
+		}
+		return nil
+	}
+	return &metav1.OwnerReference{
+		APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID,
+	}
+}
+
+// published is what the API server was told to trust, for the rotation; without --register somebody else tells it.
+func (c *member) published(ctx context.Context) ([]byte, error) {
+	if c.keeper == nil {
+		return c.rotation.CABundle(), nil
+	}
+	return c.keeper.Published(ctx)
+}

@@ -1,0 +1,188 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/portcullis-dev/portcullis/webhook/registration"
+)
+
+// clusterFlags are what serve was told about the cluster it works with.
+type clusterFlags struct {
+	kubeconfig string
+	inCluster  bool
+
+	namespace, name, replica string
+
+	policies   bool
+	configMaps []string
+
+	register      bool
+	webhookURL    string
+	failurePolicy string
+	mutateTime    time.Duration
+	validateTime  time.Duration
+	conditions    []string
+	annotations   []string
+}
+
+func (f *clusterFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` of the cluster to work with; policies may then read its Namespaces")
+	flags.BoolVar(&f.inCluster, "in-cluster", false, "work with the cluster this runs in, as the service account of its Pod, instead of --kubeconfig")
+	flags.StringVar(&f.namespace, "namespace", "", "`NAME` of the namespace of the release; by default $POD_NAMESPACE, or that of the service account")
+	flags.StringVar(&f.name, "name", "portcullis", "`NAME` of the release: its Service, Leases, Secrets and webhook configurations")
+	flags.StringVar(&f.replica, "replica", "", "`NAME` of this server among the replicas of the release; by default $POD_NAME, or the machine's name")
+	flags.BoolVar(&f.policies, "cluster-policies", false, "take policies from the cluster, too: Policy and PolicyException objects, and labelled ConfigMaps of the release's namespace")
+	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
+	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
+	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
+	flags.StringVar(&f.failurePolicy, "webhook-failure-policy", "", "Ignore lets everything pass while nobody answers; by default each policy's onError decides")
+	flags.DurationVar(&f.mutateTime, "mutate-timeout", 0, "how long the API server waits for an answer about changes, in whole seconds up to 30s (default 2s)")
+	flags.DurationVar(&f.validateTime, "validate-timeout", 0, "how long it waits for an answer about the result (default 3s)")
+	flags.StringArrayVar(&f.conditions, "webhook-match-condition", nil, "`NAME=CEL` that must hold for a request to be judged; may be repeated")
+	flags.StringArrayVar(&f.annotations, "webhook-annotation", nil, "`KEY=VALUE` to put on the webhook configurations; may be repeated")
+}
+
+// given reports whether there is a cluster to work with.
+func (f *clusterFlags) given() bool { return f.inCluster || f.kubeconfig != "" }
+
+// check returns what is wrong with the flags taken by themselves.
+func (f *clusterFlags) check() error {
+	for _, needs := range []struct {
+		flag string
+		set  bool
+	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--register", f.register}} {
+		if needs.set && !f.given() {
+			return fmt.Errorf("%s needs a cluster: add --in-cluster or --kubeconfig FILE", needs.flag)
+		}
+	}
+	switch {
+	case f.inCluster && f.kubeconfig != "":
+		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
+	case len(f.configMaps) > 0 && !f.policies:
+		return errors.New("--policy-configmaps goes with --cluster-policies")
+	case f.failurePolicy != "" && f.failurePolicy != string(admissionregistrationv1.Ignore):
+		return fmt.Errorf("--webhook-failure-policy %q can only be Ignore; to refuse what cannot be judged is each policy's own onError", f.failurePolicy)
+	case f.webhookURL != "" && !strings.HasPrefix(f.webhookURL, "https://"):
+		return fmt.Errorf("--webhook-url %q does not begin with https://, and the API server calls nothing else", f.webhookURL)
+	}
+	for _, wait := range []struct {
+		flag string
+		time time.Duration
+	}{{"--mutate-timeout", f.mutateTime}, {"--validate-timeout", f.validateTime}} {
+		if wait.time != 0 && (wait.time < time.Second || wait.time > 30*time.Second || wait.time%time.Second != 0) {
+			return fmt.Errorf("%s %s is not from 1s to 30s, in whole seconds", wait.flag, wait.time)
+		}
+	}
+	if _, err := f.matchConditions(); err != nil {
+		return err
+	}
+	_, err := f.webhookAnnotations()
+	return err
+}
+
+// complete fills in what the environment says.
+func (f *clusterFlags) complete() error {
+	if f.namespace == "" {
+		f.namespace = os.Getenv("POD_NAMESPACE")
+	}
+	if f.namespace == "" && f.inCluster {
+		text, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+		if err != nil {
+			return fmt.Errorf("the namespace of the release is not known; give --namespace: %w", err)
+		}
+		f.namespace = strings.TrimSpace(string(text))
+	}
+	if f.namespace == "" && (f.policies || f.register) {
+		return errors.New("the namespace of the release is not known; give --namespace")
+	}
+	if f.replica == "" {
+		f.replica = os.Getenv("POD_NAME")
+	}
+	if f.replica == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return fmt.Errorf("this server has no name among its replicas; give --replica: %w", err)
+		}
+		f.replica = strings.ToLower(host)
+	}
+	return nil
+}
+
+// config is how to reach the cluster.
+func (f *clusterFlags) config() (*rest.Config, error) {
+	var config *rest.Config
+	var err error
+	if f.inCluster {
+		if config, err = rest.InClusterConfig(); err != nil {
+			return nil, fmt.Errorf("--in-cluster: %w", err)
+		}
+	} else if config, err = clientcmd.BuildConfigFromFlags("", f.kubeconfig); err != nil {
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	config.UserAgent = "portcullis/" + strings.Fields(version())[0] // a product's version is one word
+	// Watches carry nearly all there is; the rest is bounded so that a fault of ours is not an attack on the API server.
+	config.QPS, config.Burst = 20, 40
+	return config, nil
+}
+
+// spared are the namespaces in which admission is never judged.
+func (f *clusterFlags) spared(given []string) []string {
+	out := slices.Clone(given)
+	if f.register {
+		out = append(out, f.namespace, "kube-system", "kube-node-lease", "kube-public")
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// registration says how the webhooks are registered.
+func (f *clusterFlags) registration(exempt []string) (registration.Options, error) {
+	conditions, err := f.matchConditions()
+	if err != nil {
+		return registration.Options{}, err
+	}
+	annotations, err := f.webhookAnnotations()
+	if err != nil {
+		return registration.Options{}, err
+	}
+	return registration.Options{
+		Name: f.name, Namespace: f.namespace, URL: strings.TrimRight(f.webhookURL, "/"),
+		ExemptNamespaces: exempt, Conditions: conditions, Annotations: annotations,
+		MutateSeconds: int32(f.mutateTime / time.Second), ValidateSeconds: int32(f.validateTime / time.Second),
+		Labels: map[string]string{"app.kubernetes.io/name": "portcullis", "app.kubernetes.io/instance": f.name},
+	}, nil
+}
+
+func (f *clusterFlags) matchConditions() ([]admissionregistrationv1.MatchCondition, error) {
+	var out []admissionregistrationv1.MatchCondition
+	for _, text := range f.conditions {
+		name, expression, ok := strings.Cut(text, "=")
+		if !ok || name == "" || expression == "" {
+			return nil, fmt.Errorf("--webhook-match-condition %q is not NAME=CEL", text)
+		}
+		out = append(out, admissionregistrationv1.MatchCondition{Name: name, Expression: expression})
+	}
+	return out, nil
+}
+
+func (f *clusterFlags) webhookAnnotations() (map[string]string, error) {
+	out := map[string]string{}
+	for _, text := range f.annotations {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok || key == "" {
+			return nil, fmt.Errorf("--webhook-annotation %q is not KEY=VALUE", text)
+		}
+		out[key] = value
+	}
+	return out, nil
+}

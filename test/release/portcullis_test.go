@@ -1,0 +1,117 @@
+package release_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/cluster/node"
+	"github.com/portcullis-dev/portcullis/test/release"
+)
+
+const noTeam = `
+apiVersion: portcullis.dev/v1alpha1
+kind: Policy
+metadata: {name: team}
+spec:
+  rego: |
+    # METADATA
+    # title: ConfigMaps name their team
+    # custom:
+    #   portcullis:
+    #     match: {resources: [configmaps]}
+    package team
+
+    deny contains "a ConfigMap needs the label team" if not input.request.object.metadata.labels.team
+`
+
+// TestPortcullisFromInstallToUninstall walks the whole life of a release: installed into an empty control plane, given a Policy that it
+// then enforces, restarted replica by replica, and uninstalled, after which nothing is refused any more.
+func TestPortcullisFromInstallToUninstall(t *testing.T) {
+	c := cluster.StartT(t, cluster.Options{ExtraArgs: []string{node.AggregatorRouting}})
+	config, err := c.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := filepath.Abs("../../bin/portcullis")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
+		Path: binary,
+		Arguments: func(i node.Instance) []string {
+			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081), "--drain=2s"}
+		},
+	}}})
+	client := kubernetes.NewForConfigOrDie(config)
+	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}
+	helm := func(args ...string) {
+		t.Helper()
+		if _, err := r.Helm(t.Context(), c.Kubeconfig, append(args, "--namespace="+r.Namespace)...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	helm("install", r.Name, r.Chart(), "--create-namespace", "--set=image.tag=test", "--wait", "--timeout=120s")
+
+	kubectl := func(stdin string, args ...string) string {
+		t.Helper()
+		out, problems, err := c.Kubectl(t.Context(), "", strings.NewReader(stdin), args...)
+		if err != nil {
+			t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, problems)
+		}
+		return out
+	}
+	kubectl(noTeam, "apply", "-f", "-")
+	kubectl("", "wait", "--for=condition=Ready", "policy/team", "--timeout=60s")
+	create := func(name string) error {
+		_, err := client.CoreV1().ConfigMaps("default").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}},
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	denied := func(err error) bool {
+		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "team: a ConfigMap needs the label team")
+	}
+	until(t, "the Policy denies", func() bool { return denied(create("first")) })
+
+	kubectl("", "rollout", "restart", "deployment/portcullis", "--namespace="+r.Namespace)
+	stop, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		defer close(failed)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := create("during"); !denied(err) {
+				failed <- err
+				return
+			}
+		}
+	}()
+	kubectl("", "rollout", "status", "deployment/portcullis", "--namespace="+r.Namespace, "--timeout=120s")
+	close(stop)
+	if err, bad := <-failed; bad {
+		t.Errorf("while every replica was restarted: %v", err)
+	}
+
+	helm("uninstall", r.Name, "--wait", "--timeout=60s")
+	until(t, "nothing is refused", func() bool { return create("after") == nil })
+}
+
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return ok(), nil })
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
