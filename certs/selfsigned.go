@@ -35,8 +35,8 @@ type SelfSignedOptions struct {
 }
 
 // SelfSigned is a Source that is its own certificate authority: an authority of one year and ECDSA P-256 leaves of seven days,
-// each replaced when two thirds of its life have passed. A new authority is in the bundle for an hour at least before it signs
-// what callers see, and the old one stays in the bundle at least until it expires.
+// each replaced when two thirds of its life have passed. A new authority is in the bundle for an hour before it signs what callers
+// see, and the old one stays in the bundle until it expires.
 type SelfSigned struct {
 	names  names
 	store  store
@@ -51,6 +51,10 @@ type SelfSigned struct {
 	early    float64
 	unsaved  bool
 }
+
+// dwellUnasked is how long a new authority stands in the bundle before it signs what callers are shown, where nobody says that they
+// know it. Informers lag by seconds and people who copy bundles by minutes.
+const dwellUnasked = time.Hour
 
 // served is what handshakes and readers of the bundle see, published whole.
 type served struct {
@@ -130,16 +134,17 @@ func (s *SelfSigned) Start(ctx context.Context) error {
 	}
 }
 
-// renew does what the schedule says until it says rest, publishes the result, and saves it. A result that cannot be saved serves
-// all the same: a full disk must not become an expired certificate.
+// renew does what rotation says until there is nothing to do, publishes the result, and saves it. A result that cannot be saved
+// serves all the same: a full disk must not become an expired certificate.
 func (s *SelfSigned) renew() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now().Round(0) // without the monotonic reading, which stops while the machine sleeps
 	m, early := s.material, s.early
 	for changed := false; ; changed = true {
-		todo := schedule{ca: certificateOf(m.signer), leaf: m.leaf, early: early}.next(now)
-		if todo == rest {
+		state := unasked(m, early, now)
+		todo := state.next(now)
+		if todo == Rest || todo == Dwell {
 			if changed || s.current.Load() == nil {
 				s.unsaved = s.unsaved || changed
 				s.publish(m, early)
@@ -151,7 +156,7 @@ func (s *SelfSigned) renew() error {
 			done = "a self-signed certificate was made"
 		}
 		var err error
-		if m, err = s.take(todo, m, now); err != nil {
+		if m, err = state.after(todo, now, s.names); err != nil {
 			return fmt.Errorf("%s: %w", todo, err)
 		}
 		early = s.jitter()
@@ -167,31 +172,15 @@ func (s *SelfSigned) renew() error {
 	return nil
 }
 
-// take returns m after one step.
-func (s *SelfSigned) take(todo step, m material, now time.Time) (material, error) {
-	if todo == issueLeaf {
-		leaf, key, err := m.signer.issue(now, s.names)
-		if err != nil {
-			return m, err
-		}
-		m.leaf, m.leafKey = leaf, key
-		return m, nil
+// unasked is the state of somebody who has no way to ask callers what they know: they are told of an authority when it is made, and
+// have heard of it an hour later.
+func unasked(m material, early float64, now time.Time) state {
+	m.shownUntil = time.Time{} // not saved, so that it must not matter: the previous authorities stay until they expire
+	s := state{material: m, bundled: true, dwell: dwellUnasked, early: early}
+	if m.newest != nil {
+		s.told, s.ago = true, now.Sub(made(m.newest.cert))
 	}
-	fresh, err := newAuthority(now)
-	if err != nil {
-		return m, err
-	}
-	var kept []*authority
-	for _, old := range append([]*authority{m.signer}, m.previous...) {
-		if old != nil && valid(old.cert, now) {
-			kept = append(kept, old)
-		}
-	}
-	m.signer, m.previous = fresh, kept
-	if m.leaf != nil && len(kept) == 0 {
-		m.leaf = nil // nobody trusts who signed it any longer
-	}
-	return m, nil
+	return s
 }
 
 func (s *SelfSigned) publish(m material, early float64) {
@@ -202,17 +191,10 @@ func (s *SelfSigned) publish(m material, early float64) {
 	})
 }
 
-func certificateOf(a *authority) *x509.Certificate {
-	if a == nil {
-		return nil
-	}
-	return a.cert
-}
-
 // until is when what a step made expires.
-func until(done step, m material) time.Time {
-	if done == mintCA {
-		return m.signer.cert.NotAfter
+func until(done Step, m material) time.Time {
+	if done == MintCA {
+		return m.newest.cert.NotAfter
 	}
 	return m.leaf.NotAfter
 }

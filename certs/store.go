@@ -1,8 +1,6 @@
 package certs
 
 import (
-	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,23 +9,6 @@ import (
 )
 
 const authorityKeyFile = "ca.key"
-
-// material is what a SelfSigned makes and keeps.
-type material struct {
-	signer   *authority        // nil when there is none
-	previous []*authority      // authorities signer took over from and that are still trusted; their keys may be nil
-	leaf     *x509.Certificate // nil when there is none
-	leafKey  crypto.Signer
-}
-
-// bundle is every authority callers should trust, the signing one first.
-func (m material) bundle() []*x509.Certificate {
-	out := []*x509.Certificate{m.signer.cert}
-	for _, old := range m.previous {
-		out = append(out, old.cert)
-	}
-	return out
-}
 
 // store keeps a material in a directory. The zero store keeps nothing.
 type store struct{ dir string }
@@ -73,7 +54,7 @@ func (s store) load() (material, error) {
 	if !cas[0].IsCA {
 		return m, s.broken(fmt.Errorf("%s is not the certificate of an authority", s.path(authorityFile)))
 	}
-	m.signer = &authority{cert: cas[0], key: key}
+	m.newest = &authority{cert: cas[0], key: key}
 	for _, ca := range cas[1:] {
 		m.previous = append(m.previous, &authority{cert: ca, key: owner(ca, keys)})
 	}
@@ -130,13 +111,7 @@ func (s store) save(m material) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory of the certificates: %w", err)
 	}
-	caKeys := []crypto.Signer{m.signer.key}
-	for _, old := range m.previous {
-		if old.key != nil {
-			caKeys = append(caKeys, old.key)
-		}
-	}
-	caKeyPEM, err := encodeKeys(caKeys...)
+	caKeyPEM, err := encodeKeys(m.keys()...)
 	if err != nil {
 		return err
 	}
