@@ -40,8 +40,12 @@ func allowed() []question {
 		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: own},
 		{verb: "get", resource: "secrets", namespace: own, name: "portcullis-tls"},
 		{verb: "patch", resource: "secrets", namespace: own, name: "portcullis-ca"},
+		{verb: "create", resource: "secrets", namespace: own}, // of any name: what is made has none yet when it is judged
+		{verb: "update", resource: "secrets", namespace: own, name: "portcullis-tls"},
+		{verb: "get", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "policies.portcullis.dev"},
 		{verb: "watch", resource: "configmaps", namespace: own},
 		{verb: "create", resource: "events", namespace: own},
+		{verb: "create", resource: "events", namespace: "default"}, // about what lies in no namespace
 	}
 }
 
@@ -51,7 +55,6 @@ func refused() []question {
 		{verb: "list", resource: "secrets"},
 		{verb: "list", resource: "secrets", namespace: own},
 		{verb: "get", resource: "secrets", namespace: own, name: "another"},
-		{verb: "create", resource: "secrets", namespace: own},
 		{verb: "get", resource: "secrets", namespace: foreign, name: "portcullis-tls"},
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: own, name: "portcullis"},
 		{verb: "list", resource: "configmaps"},
@@ -72,6 +75,8 @@ func refused() []question {
 		{verb: "approve", group: "certificates.k8s.io", resource: "signers", name: "kubernetes.io/kube-apiserver-client"},
 		{verb: "update", group: "certificates.k8s.io", resource: "certificatesigningrequests", subresource: "approval"},
 		{verb: "update", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
+		{verb: "update", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "policies.portcullis.dev"},
+		{verb: "delete", resource: "secrets", namespace: own, name: "another"},
 		{verb: "list", group: "networking.k8s.io", resource: "ingresses"}, // unless rbac.inventory names it
 		{verb: "create", group: "cert-manager.io", resource: "certificates", namespace: own},
 		{verb: "*", group: "*", resource: "*"},
