@@ -2,6 +2,8 @@ package release_test
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,35 +84,72 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 	}
 	until(t, "the Policy denies", func() bool { return denied(create("first")) })
 
-	kubectl("", "rollout", "restart", "deployment/portcullis", "--namespace="+r.Namespace)
-	stop, failed := make(chan struct{}), make(chan error, 1)
-	go func() {
-		defer close(failed)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
+	steady := func(while string, do func()) {
+		t.Helper()
+		stop, failed := make(chan struct{}), make(chan error, 1)
+		asked := 0
+		go func() {
+			defer close(failed)
+			for ; ; asked++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if err := create("during"); !denied(err) {
+					failed <- err
+					return
+				}
 			}
-			if err := create("during"); !denied(err) {
-				failed <- err
-				return
-			}
+		}()
+		do()
+		close(stop)
+		if err, bad := <-failed; bad {
+			t.Errorf("%s: %v", while, err)
 		}
-	}()
-	kubectl("", "rollout", "status", "deployment/portcullis", "--namespace="+r.Namespace, "--timeout=120s")
-	close(stop)
-	if err, bad := <-failed; bad {
-		t.Errorf("while every replica was restarted: %v", err)
+		t.Logf("%s: %d requests, each answered", while, asked)
 	}
+	steady("while every replica is restarted", func() {
+		kubectl("", "rollout", "restart", "deployment/portcullis", "--namespace="+r.Namespace)
+		kubectl("", "rollout", "status", "deployment/portcullis", "--namespace="+r.Namespace, "--timeout=120s")
+		until(t, "the old replicas have gone", func() bool {
+			pods, err := client.CoreV1().Pods(r.Namespace).List(t.Context(), metav1.ListOptions{})
+			return err == nil && len(pods.Items) == 3
+		})
+	})
+	steady("while the authority is replaced", func() {
+		before := issuer(t, client, r.Namespace)
+		if err := client.CoreV1().Secrets(r.Namespace).Delete(t.Context(), "portcullis-ca", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "another authority signs", func() bool { return issuer(t, client, r.Namespace) != before })
+	})
 
 	helm("uninstall", r.Name, "--wait", "--timeout=60s")
 	until(t, "nothing is refused", func() bool { return create("after") == nil })
 }
 
+// issuer is who signed what the replicas serve.
+func issuer(t *testing.T, client kubernetes.Interface, namespace string) string {
+	t.Helper()
+	secret, err := client.CoreV1().Secrets(namespace).Get(t.Context(), "portcullis-tls", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(secret.Data["tls.crt"])
+	if block == nil {
+		t.Fatalf("the Secret has no certificate: %s", secret.Data["tls.crt"])
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert.Issuer.CommonName
+}
+
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(context.Context) (bool, error) { return ok(), nil })
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 2*time.Minute, true, func(context.Context) (bool, error) { return ok(), nil })
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
