@@ -78,6 +78,14 @@ func NewRotation(opts RotationOptions) (*Rotation, error) {
 	return r, nil
 }
 
+// Own says with what the Secrets vanish, in place of RotationOptions' Owners; nil is nothing. It must not be called while the Rotation runs.
+func (r *Rotation) Own(owner *metav1.OwnerReference) {
+	r.opts.Owners = nil
+	if owner != nil {
+		r.opts.Owners = []metav1.OwnerReference{*owner}
+	}
+}
+
 // Phase is the step the rotation is at, and empty before it has looked: for a metric.
 func (r *Rotation) Phase() Step {
 	step, _ := r.phase.Load().(Step)

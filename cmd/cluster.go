@@ -85,7 +85,7 @@ func (f *clusterFlags) join(exempt []string, reader *native.Reader, m *Metrics, 
 }
 
 func (c *member) group() replicas.Options {
-	return replicas.Options{Client: c.client, Namespace: c.flags.namespace, Name: c.flags.name, Replica: c.flags.replica, Log: c.log}
+	return replicas.Options{Client: c.client, Namespace: c.flags.namespace, Name: c.flags.name, Replica: c.flags.replica, Owner: c.owner, Log: c.log}
 }
 
 // feed has the loader take the policies of the cluster, refuse those that the cluster could not live with, and tell what came of it.
@@ -264,8 +264,6 @@ func (c *member) watchBundle(ctx context.Context) error {
 
 // lead does what one replica does for all of them, until ctx ends.
 func (c *member) lead(ctx context.Context) {
-	c.log.Info("this replica leads", "replica", c.flags.replica)
-	defer c.log.Info("this replica does not lead any more", "replica", c.flags.replica)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	writer := func(what string, run func(context.Context) error) {
@@ -276,26 +274,26 @@ func (c *member) lead(ctx context.Context) {
 		})
 	}
 	wg.Go(func() { c.replicas.Sweep(ctx) })
+	owner := c.owner(ctx)
 	if c.rotation != nil {
+		c.rotation.Own(owner)
 		writer("certificates", c.rotation.Start)
 	}
 	if c.status != nil {
 		writer("the status of policies", c.status.Run)
 	}
 	if c.keeper != nil {
-		writer("webhook configurations", func(ctx context.Context) error {
-			c.keeper.Own(c.owner(ctx))
-			return c.keeper.Run(ctx)
-		})
+		c.keeper.Own(owner)
+		writer("webhook configurations", c.keeper.Run)
 	}
 }
 
-// owner is the release's ClusterRole, with which the webhook configurations vanish. Without one they stay until somebody deletes them.
+// owner is the release's ClusterRole, with which vanishes what the leader has made. Without one that stays until somebody deletes it.
 func (c *member) owner(ctx context.Context) *metav1.OwnerReference {
 	role, err := c.client.RbacV1().ClusterRoles().Get(ctx, c.flags.name, metav1.GetOptions{})
 	if err != nil {
 		if ctx.Err() == nil && !apierrors.IsNotFound(err) {
-			c.log.Warn("the webhook configurations are not tied to the release, and stay when it goes", "error", err)
+			c.log.Warn("what this server makes in the cluster is not tied to the release, and stays when that goes", "error", err)
 		}
 		return nil
 	}

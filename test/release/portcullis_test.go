@@ -127,6 +127,14 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 
 	helm("uninstall", r.Name, "--wait", "--timeout=60s")
 	until(t, "nothing is refused", func() bool { return create("after") == nil })
+	until(t, "what the server had made has gone", func() bool {
+		left := kubectl("", "get", "secrets,leases,pods,endpointslices", "--namespace="+r.Namespace, "-o", "name") +
+			kubectl("", "get", "validatingwebhookconfigurations,mutatingwebhookconfigurations", "-o", "name")
+		return left == ""
+	})
+	if kept := kubectl("", "get", "policies", "-o", "name"); kept != "policy.portcullis.dev/team\n" {
+		t.Errorf("the Policies are not kept: %q", kept)
+	}
 }
 
 // issuer is who signed what the replicas serve.

@@ -2,10 +2,12 @@ package replicas
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -87,8 +89,24 @@ func (o Options) lead(ctx, leading context.Context, run func(context.Context)) {
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 	o.Log.Info("this server leads: it writes into the cluster", "replica", o.Replica)
+	o.own(leading)
 	run(leading)
 	o.Log.Info("this server does not lead any more", "replica", o.Replica)
+}
+
+// own has the Lease of the leader vanish with its owner. Where that fails it stays, which does no harm.
+func (o Options) own(ctx context.Context) {
+	owners := o.owners(ctx)
+	if owners == nil {
+		return
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": owners}})
+	if err == nil {
+		_, err = o.Client.CoordinationV1().Leases(o.Namespace).Patch(ctx, o.leaderLease(), types.MergePatchType, patch, metav1.PatchOptions{})
+	}
+	if err != nil && ctx.Err() == nil {
+		o.Log.Warn("the Lease of the leader stays when the release goes", "error", err)
+	}
 }
 
 // giveBack lets the next leader begin at once. Where that fails the Lease runs out by itself.

@@ -1,12 +1,14 @@
 package replicas
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 )
@@ -36,12 +38,14 @@ const (
 	farewell = 3 * time.Second
 )
 
-// Options say which release a server belongs to, and which of its replicas it is. All but Log are required.
+// Options say which release a server belongs to, and which of its replicas it is. Owner and Log may be nil.
 type Options struct {
 	// Client needs get, list, watch, create, update and delete for Leases in Namespace.
 	Client kubernetes.Interface
 	// Namespace is where the release's Leases are, Name what it is called, Replica what this server is called: its Pod's name.
 	Namespace, Name, Replica string
+	// Owner returns with what the Leases vanish, of the cluster's or the same namespace; nil, or a function that returns nil, is nothing.
+	Owner func(context.Context) *metav1.OwnerReference
 	// Log hears who leads, and what keeps a Lease from being renewed; nil means nobody does.
 	Log *slog.Logger
 
@@ -76,5 +80,16 @@ func (o Options) complete() (Options, error) {
 }
 
 func (o Options) lease() string { return o.Name + "-replica-" + o.Replica }
+
+func (o Options) owners(ctx context.Context) []metav1.OwnerReference {
+	if o.Owner == nil {
+		return nil
+	}
+	owner := o.Owner(ctx)
+	if owner == nil {
+		return nil
+	}
+	return []metav1.OwnerReference{*owner}
+}
 
 func (o Options) leaderLease() string { return o.Name + "-leader" }

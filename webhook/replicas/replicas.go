@@ -204,6 +204,7 @@ func (r *Replicas) write(ctx context.Context) error {
 	put := func() error { _, err := r.leases.Update(ctx, wanted, metav1.UpdateOptions{}); return err }
 	if apierrors.IsNotFound(err) {
 		wanted, err = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: r.options.lease(), Namespace: r.options.Namespace}}, nil
+		wanted.OwnerReferences = r.options.owners(ctx)
 		put = func() error { _, err := r.leases.Create(ctx, wanted, metav1.CreateOptions{}); return err }
 	}
 	if err != nil {
