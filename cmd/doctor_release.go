@@ -75,7 +75,7 @@ func (d *doctor) policies(ctx context.Context) ([]check, error) {
 	for _, u := range list.Items {
 		var policy v1alpha1.Policy
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &policy); err != nil {
-			return out, fmt.Errorf("Policy %s: %w", u.GetName(), err)
+			return out, fmt.Errorf("read Policy %s: %w", u.GetName(), err)
 		}
 		if c, ok := judgePolicy(policy); ok {
 			out = append(out, c)

@@ -1,17 +1,19 @@
 package controlplane
 
 import (
+	"strings"
+
 	"sigs.k8s.io/yaml"
 )
 
 // Distributions returns what each way of making a cluster wants to be told for the API server to find the files: kube-apiserver's own
 // flags, and what kubeadm, kind and k3s take. hostDir is where the files are on the machine; the API server must find them at o.Dir.
 func Distributions(flags []Flag, hostDir, dir string) ([]File, error) {
-	plain := ""
+	var plain strings.Builder
 	var args []map[string]string
 	var k3s []string
 	for _, f := range flags {
-		plain += "--" + f.Name + "=" + f.Value + "\n"
+		plain.WriteString("--" + f.Name + "=" + f.Value + "\n")
 		value := f.Value
 		if f.Name == "enable-admission-plugins" {
 			value = "NodeRestriction," + value // what they give by default, and this replaces
@@ -32,7 +34,7 @@ func Distributions(flags []Flag, hostDir, dir string) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := []File{{"kube-apiserver.flags", []byte(plain)}}
+	files := []File{{"kube-apiserver.flags", []byte(plain.String())}}
 	for _, f := range []struct {
 		name  string
 		value any
