@@ -163,14 +163,19 @@ func (f *setupFlags) options(ctx context.Context) (o controlplane.Options, err e
 	plan := registration.Plan(wanted, registration.Options{
 		Name: "portcullis", Namespace: f.namespace, URL: strings.TrimRight(f.url, "/"), Bundle: o.CA, ExemptNamespaces: f.exempt,
 	})
-	o.Mutating, o.Validating = plan.Mutating, plan.Validating
 	// What is there to be probed, or to have policies judged before they are stored, needs a server in the cluster.
-	o.Mutating.Webhooks = slices.DeleteFunc(o.Mutating.Webhooks, func(h admissionregistrationv1.MutatingWebhook) bool {
+	plan.Mutating.Webhooks = slices.DeleteFunc(plan.Mutating.Webhooks, func(h admissionregistrationv1.MutatingWebhook) bool {
 		return registration.IsProbe(h.Name)
 	})
-	o.Validating.Webhooks = slices.DeleteFunc(o.Validating.Webhooks, func(h admissionregistrationv1.ValidatingWebhook) bool {
+	plan.Validating.Webhooks = slices.DeleteFunc(plan.Validating.Webhooks, func(h admissionregistrationv1.ValidatingWebhook) bool {
 		return registration.IsProbe(h.Name)
 	})
+	if len(plan.Mutating.Webhooks) > 0 {
+		o.Mutating = plan.Mutating
+	}
+	if len(plan.Validating.Webhooks) > 0 {
+		o.Validating = plan.Validating
+	}
 	return o, nil
 }
 
