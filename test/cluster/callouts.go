@@ -8,23 +8,23 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
 
 // The paths at which a webhook server answers the API server.
 const (
-	Authenticate = "/authenticate"
-	Guard        = "/authorize/guard"
-	Grant        = "/authorize/grant"
-	Mutate       = "/mutate"
-	Validate     = "/validate"
-	Image        = "/image"
-	Events       = "/events"
+	Authenticate = controlplane.Authenticate
+	Guard        = controlplane.Guard
+	Grant        = controlplane.Grant
+	Mutate       = controlplane.Mutate
+	Validate     = controlplane.Validate
+	Image        = controlplane.Image
+	Events       = "/events" // of audit; no callout of Portcullis
 )
 
 // Callouts describes a webhook server, and makes the API server call it. Write is for what the API server must know when it starts, Apply
@@ -72,25 +72,23 @@ func (c Callouts) Write(dir string) (Options, error) {
 	}
 	var o Options
 	w := writer{dir: dir}
-	if c.has(Authenticate) {
-		o.TokenWebhookConfig = w.kubeconfig(c, Authenticate)
-		o.TokenWebhookVersion = "v1"
-		o.TokenWebhookCacheTTL = time.Second // a test changes what a token means and looks at once
+	product := c.product(dir)
+	files, flags, err := controlplane.Files(product)
+	if err != nil {
+		return Options{}, fmt.Errorf("callouts: %w", err)
 	}
-	if c.has(Guard) || c.has(Grant) {
-		o.AuthorizationConfig = w.yaml("authorization.yaml", c.authorization(&w))
+	for _, file := range files {
+		w.file(file.Name, file.Text, nil)
 	}
-	if config := c.admission(&w); len(config.Plugins) > 0 {
-		o.AdmissionConfig = w.yaml("admission.yaml", config)
-	}
-	if c.has(Image) {
-		o.AdmissionPlugins = []string{"ImagePolicyWebhook"}
+	if err := o.Take(flags); err != nil {
+		return Options{}, fmt.Errorf("callouts: %w", err)
 	}
 	if c.has(Events) {
 		o.AuditPolicy = w.yaml("audit-policy.yaml", auditPolicy())
-		o.AuditWebhookConfig = w.kubeconfig(c, Events)
+		text, err := controlplane.Kubeconfig(product, Events)
+		o.AuditWebhookConfig = w.file("events.kubeconfig", text, err)
 		// By default events wait half a minute for company, and ten seconds after an error.
-		o.ExtraArgs = []string{"--audit-webhook-batch-max-wait=500ms", "--audit-webhook-initial-backoff=1s"}
+		o.ExtraArgs = append(o.ExtraArgs, "--audit-webhook-batch-max-wait=500ms", "--audit-webhook-initial-backoff=1s")
 	}
 	if w.err != nil {
 		return Options{}, fmt.Errorf("callouts: %w", w.err)
@@ -123,9 +121,20 @@ func (c Callouts) has(path string) bool { return c.Paths == nil || slices.Contai
 // address is where the server answers a path.
 func (c Callouts) address(path string) string { return strings.TrimRight(c.URL, "/") + path }
 
-// credentials are what the API server shows to the webhook server.
-func (c Callouts) credentials() *clientcmdapi.AuthInfo {
-	return &clientcmdapi.AuthInfo{ClientCertificateData: c.ClientCert, ClientKeyData: c.ClientKey}
+// product is what the product makes of the callouts. Nothing is kept: a test changes a policy and looks at once.
+func (c Callouts) product(dir string) controlplane.Options {
+	o := controlplane.Options{
+		URL: c.URL, CA: c.CA, ClientCert: c.ClientCert, ClientKey: c.ClientKey, Dir: dir,
+		GuardFails:        c.AuthorizerFailurePolicy == apiserverv1.FailurePolicyDeny,
+		StaticMutatingDir: c.StaticMutatingDir, StaticValidatingDir: c.StaticValidatingDir,
+		Callouts: []string{},
+	}
+	for _, callout := range controlplane.All() {
+		if c.has(callout) {
+			o.Callouts = append(o.Callouts, callout)
+		}
+	}
+	return o
 }
 
 // writer writes files into one directory. After an error it does nothing more, so that the error is asked for once, at the end.
@@ -139,19 +148,11 @@ func (w *writer) yaml(name string, value any) (path string) {
 	return w.file(name, data, err)
 }
 
-// kubeconfig writes one for calls to one path of the server. The API server posts to exactly the address it finds there.
-func (w *writer) kubeconfig(c Callouts, path string) string {
-	config := clientcmdapi.NewConfig()
-	config.Clusters["portcullis"] = &clientcmdapi.Cluster{Server: c.address(path), CertificateAuthorityData: c.CA}
-	config.AuthInfos["kube-apiserver"] = c.credentials()
-	config.Contexts["portcullis"] = &clientcmdapi.Context{Cluster: "portcullis", AuthInfo: "kube-apiserver"}
-	config.CurrentContext = "portcullis"
-	data, err := clientcmd.Write(*config)
-	return w.file(strings.ReplaceAll(strings.TrimPrefix(path, "/"), "/", "-")+".kubeconfig", data, err)
-}
-
 func (w *writer) file(name string, data []byte, err error) (path string) {
 	path = filepath.Join(w.dir, name)
+	if w.err == nil && err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	}
 	if w.err == nil && err == nil {
 		err = os.WriteFile(path, data, 0o600) // may hold a private key
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
 
 // Options says what kind of control plane to start. The zero value of everything but Dir is a plain one.
@@ -44,6 +46,29 @@ type Options struct {
 
 	// Progress receives one line for each step of the start; nil discards them.
 	Progress io.Writer
+}
+
+// Take sets what flags of kube-apiserver, as "portcullis setup" prints them, stand for.
+func (o *Options) Take(flags []controlplane.Flag) (err error) {
+	for _, flag := range flags {
+		switch flag.Name {
+		case "authorization-config":
+			o.AuthorizationConfig = flag.Value
+		case "authentication-token-webhook-config-file":
+			o.TokenWebhookConfig = flag.Value
+		case "authentication-token-webhook-version":
+			o.TokenWebhookVersion = flag.Value
+		case "authentication-token-webhook-cache-ttl":
+			o.TokenWebhookCacheTTL, err = time.ParseDuration(flag.Value)
+		case "admission-control-config-file":
+			o.AdmissionConfig = flag.Value
+		case "enable-admission-plugins":
+			o.AdmissionPlugins = strings.Split(flag.Value, ",")
+		default:
+			o.ExtraArgs = append(o.ExtraArgs, "--"+flag.Name+"="+flag.Value)
+		}
+	}
+	return err
 }
 
 // arguments translates the options into the command line of "controlplane up".

@@ -1,4 +1,4 @@
-package cluster
+package controlplane
 
 import (
 	"time"
@@ -18,34 +18,34 @@ const authorizerTimeout = 3 * time.Second
 
 // authorization puts the guard before RBAC, where it can stop what RBAC would allow, and the grant after RBAC, where it is asked only
 // about what nobody allowed.
-func (c Callouts) authorization(w *writer) apiserverv1.AuthorizationConfiguration {
+func (o Options) authorization() apiserverv1.AuthorizationConfiguration {
 	config := apiserverv1.AuthorizationConfiguration{
 		TypeMeta: metav1.TypeMeta{APIVersion: apiserverv1.SchemeGroupVersion.String(), Kind: "AuthorizationConfiguration"},
 	}
 	add := func(a apiserverv1.AuthorizerConfiguration) { config.Authorizers = append(config.Authorizers, a) }
 	add(apiserverv1.AuthorizerConfiguration{Type: "Node", Name: "node"})
-	if c.has(Guard) {
-		add(c.authorizer(w, GuardName, Guard))
+	if o.has(Guard) {
+		failurePolicy := apiserverv1.FailurePolicyNoOpinion
+		if o.GuardFails {
+			failurePolicy = apiserverv1.FailurePolicyDeny
+		}
+		add(o.authorizer(GuardName, Guard, failurePolicy))
 	}
 	add(apiserverv1.AuthorizerConfiguration{Type: "RBAC", Name: "rbac"})
-	if c.has(Grant) {
-		add(c.authorizer(w, GrantName, Grant))
+	if o.has(Grant) {
+		add(o.authorizer(GrantName, Grant, apiserverv1.FailurePolicyNoOpinion)) // nobody is after it
 	}
 	return config
 }
 
-func (c Callouts) authorizer(w *writer, name, path string) apiserverv1.AuthorizerConfiguration {
-	failurePolicy := c.AuthorizerFailurePolicy
-	if failurePolicy == "" {
-		failurePolicy = apiserverv1.FailurePolicyNoOpinion
-	}
-	kubeconfig, no := w.kubeconfig(c, path), false
+func (o Options) authorizer(name, callout, failurePolicy string) apiserverv1.AuthorizerConfiguration {
+	kubeconfig := o.at(kubeconfigName(callout))
+	// The times are required even where nothing is kept.
 	return apiserverv1.AuthorizerConfiguration{Type: string(apiserverv1.TypeWebhook), Name: name, Webhook: &apiserverv1.WebhookConfiguration{
-		// Nothing is kept: a test changes a policy and looks at once. The times are required all the same.
-		CacheAuthorizedRequests:   &no,
-		CacheUnauthorizedRequests: &no,
-		AuthorizedTTL:             metav1.Duration{Duration: time.Second},
-		UnauthorizedTTL:           metav1.Duration{Duration: time.Second},
+		CacheAuthorizedRequests:   new(o.Cache.Allowed > 0),
+		CacheUnauthorizedRequests: new(o.Cache.Refused > 0),
+		AuthorizedTTL:             metav1.Duration{Duration: max(o.Cache.Allowed, time.Second)},
+		UnauthorizedTTL:           metav1.Duration{Duration: max(o.Cache.Refused, time.Second)},
 
 		Timeout:                                  metav1.Duration{Duration: authorizerTimeout},
 		SubjectAccessReviewVersion:               "v1",

@@ -1,0 +1,47 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// clusterFlags are the flags of the commands that look at a release in a cluster, as kubectl's.
+type clusterFlags struct {
+	kubeconfig string
+	context    string
+	name       string
+}
+
+func (c *clusterFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "`FILE` of the cluster; without, $KUBECONFIG or ~/.kube/config")
+	flags.StringVar(&c.context, "context", "", "`NAME` of the context in that file; without, its current one")
+	flags.StringVar(&c.name, "name", "portcullis", "`NAME` of the release")
+}
+
+// config returns how to speak with the cluster.
+func (c *clusterFlags) config() (*rest.Config, error) {
+	if c.name == "" {
+		return nil, errors.New("--name is empty; name the release, as portcullis")
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	if c.kubeconfig != "" {
+		if _, err := os.Stat(c.kubeconfig); err != nil {
+			return nil, fmt.Errorf("--kubeconfig: %w", err)
+		}
+		rules.ExplicitPath = c.kubeconfig
+	}
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: c.context}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, errors.New("no cluster is named: add --kubeconfig FILE, or set $KUBECONFIG")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	config.WarningHandler = rest.NoWarnings{}
+	return config, nil
+}

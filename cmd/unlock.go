@@ -1,0 +1,133 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/portcullis-dev/portcullis/webhook/registration"
+)
+
+func newUnlock() *cobra.Command {
+	var flags clusterFlags
+	var period time.Duration
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "unlock --for 1h --reason TEXT",
+		Short: "Takes Portcullis out of the way of admission for a while",
+		Long: `Takes the admission webhooks of a release out of the API server's way until the time is over, for when nothing else helps. It needs
+nothing but the API server, and a user who may change webhook configurations; no Portcullis need run. Who unlocks, why and until when
+stands in the annotations of the configurations and in an event. A Portcullis that runs puts the webhooks back when the time is over.`,
+		Example: `  portcullis unlock --for 1h --reason "the registry is down, INC-1234"
+  portcullis lock`,
+		Args: noArguments("--reason"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if period <= 0 || reason == "" {
+				return errors.New("--for and --reason are needed: for how long, at most 24h, and why, which is kept in the cluster")
+			}
+			return flags.unlock(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), period, reason)
+		},
+	}
+	flags.register(cmd.Flags())
+	cmd.Flags().DurationVar(&period, "for", 0, "how `LONG`, as 30m or 2h, at most 24h")
+	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
+	return cmd
+}
+
+func newLock() *cobra.Command {
+	var flags clusterFlags
+	cmd := &cobra.Command{
+		Use:     "lock",
+		Short:   "Ends what unlock began, before its time",
+		Long:    "Ends what unlock began, before its time: the Portcullis that is running, or the next to run, registers its webhooks again.",
+		Example: "  portcullis lock",
+		Args:    noArguments("--name"),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return flags.lock(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags.register(cmd.Flags())
+	return cmd
+}
+
+func (c *clusterFlags) unlock(ctx context.Context, stdout, stderr io.Writer, period time.Duration, reason string) error {
+	e, err := c.emergency(ctx)
+	if err != nil {
+		return err
+	}
+	u, err := registration.Unlock(ctx, e.dynamic, c.name, period, reason, e.who, time.Now())
+	if err != nil {
+		return err
+	}
+	until := u.Until.Format(time.RFC3339)
+	e.tell(ctx, stderr, corev1.EventTypeWarning, "Unlocked", fmt.Sprintf("%s took the admission webhooks away until %s: %s", e.who, until, reason))
+	_, err = fmt.Fprintf(stdout, "unlocked until %s by %s: %s\nportcullis lock ends it earlier\n", until, e.who, reason)
+	return err
+}
+
+func (c *clusterFlags) lock(ctx context.Context, stdout, stderr io.Writer) error {
+	e, err := c.emergency(ctx)
+	if err != nil {
+		return err
+	}
+	if err := registration.Lock(ctx, e.dynamic, c.name); err != nil {
+		return err
+	}
+	e.tell(ctx, stderr, corev1.EventTypeNormal, "Locked", e.who+" ended what unlock began")
+	_, err = fmt.Fprintf(stdout, "locked by %s; the webhooks are back when a Portcullis has registered them\n", e.who)
+	return err
+}
+
+// emergency is what unlock and lock work with.
+type emergency struct {
+	dynamic dynamic.Interface
+	client  kubernetes.Interface
+	release string
+	who     string
+}
+
+func (c *clusterFlags) emergency(ctx context.Context) (emergency, error) {
+	config, err := c.config()
+	if err != nil {
+		return emergency{}, err
+	}
+	e := emergency{release: c.name}
+	if e.client, err = kubernetes.NewForConfig(config); err != nil {
+		return e, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	if e.dynamic, err = dynamic.NewForConfig(config); err != nil {
+		return e, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	review, err := e.client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil {
+		return e, fmt.Errorf("ask the API server who you are: %w", err)
+	}
+	e.who = review.Status.UserInfo.Username
+	return e, nil
+}
+
+// tell leaves an event, if it can: in an emergency that must stop nobody.
+func (e emergency) tell(ctx context.Context, stderr io.Writer, kind, reason, note string) {
+	now := metav1.Now()
+	_, err := e.client.CoreV1().Events(metav1.NamespaceDefault).Create(ctx, &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: e.release + "."},
+		InvolvedObject: corev1.ObjectReference{
+			APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingWebhookConfiguration", Name: e.release,
+		},
+		Type: kind, Reason: reason, Message: note, FirstTimestamp: now, LastTimestamp: now, Count: 1,
+		Source: corev1.EventSource{Component: "portcullis-unlock"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		fmt.Fprintf(stderr, "no event tells of it: %v\n", err)
+	}
+}

@@ -1,0 +1,100 @@
+package controlplane
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+)
+
+// The callouts, which are also the paths at which the server answers them.
+const (
+	Authenticate = "/authenticate"
+	Guard        = "/authorize/guard"
+	Grant        = "/authorize/grant"
+	Mutate       = "/mutate"
+	Validate     = "/validate"
+	Image        = "/image"
+)
+
+// All lists the callouts.
+func All() []string { return []string{Authenticate, Guard, Grant, Mutate, Validate, Image} }
+
+// Options say whom the API server calls, and for what.
+type Options struct {
+	// URL is the server's base address, such as https://127.0.0.1:8443.
+	URL string
+	// CA is the PEM of the authorities whom the API server trusts for it; empty, those of its machine.
+	CA []byte
+	// ClientCert and ClientKey are the PEM with which the API server proves that it is the API server. Both or neither.
+	ClientCert, ClientKey []byte
+	// Callouts are some of All; nil means all.
+	Callouts []string
+	// Dir is where the API server finds the files, as it sees its file system.
+	Dir string
+	// GuardFails has the guard refuse what it cannot be asked about; otherwise the next authorizer decides. See docs/serving.md before.
+	GuardFails bool
+	// Cache is how long answers are kept.
+	Cache Cache
+	// Mutating and Validating are webhook configurations for the API server to read from files, whatever they are called; nil leaves the
+	// admission webhooks to configurations in the cluster.
+	Mutating   *admissionregistrationv1.MutatingWebhookConfiguration
+	Validating *admissionregistrationv1.ValidatingWebhookConfiguration
+	// StaticMutatingDir and StaticValidatingDir are directories with more such files, where Mutating or Validating is nil.
+	StaticMutatingDir, StaticValidatingDir string
+}
+
+// Cache is how long the API server keeps answers. Zero of one of them keeps none of that kind, as far as the API server can: of images it
+// keeps them for a second.
+type Cache struct {
+	Token, Allowed, Refused time.Duration
+}
+
+// DefaultCache is what the API server does by itself. Policies that change take effect when what is kept has run out.
+func DefaultCache() Cache {
+	return Cache{Token: 2 * time.Minute, Allowed: 5 * time.Minute, Refused: 30 * time.Second}
+}
+
+func (o Options) check() error {
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return fmt.Errorf("the address of the webhook server: %w", err)
+	}
+	if u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return fmt.Errorf("the address of the webhook server is %q, but it must be like https://127.0.0.1:8443", o.URL)
+	}
+	if len(o.CA) > 0 && !x509.NewCertPool().AppendCertsFromPEM(o.CA) {
+		return errors.New("the authority to trust holds no certificate in PEM")
+	}
+	if (len(o.ClientCert) == 0) != (len(o.ClientKey) == 0) {
+		return errors.New("a client certificate and its key must be given together")
+	}
+	if len(o.ClientCert) > 0 {
+		if _, err := tls.X509KeyPair(o.ClientCert, o.ClientKey); err != nil {
+			return fmt.Errorf("the client certificate and its key: %w", err)
+		}
+	}
+	for _, callout := range o.Callouts {
+		if !slices.Contains(All(), callout) {
+			return fmt.Errorf("%q is none of the callouts %s", callout, strings.Join(All(), ", "))
+		}
+	}
+	return nil
+}
+
+func (o Options) has(callout string) bool {
+	return o.Callouts == nil || slices.Contains(o.Callouts, callout)
+}
+
+// address is where the server answers a callout.
+func (o Options) address(callout string) string { return strings.TrimRight(o.URL, "/") + callout }
+
+// at is where the API server finds a file.
+func (o Options) at(name string) string { return path.Join(o.Dir, name) }
