@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -19,6 +20,8 @@ type Set struct {
 	index      index
 	vocabulary vocabulary
 	namespaces Namespaces
+	inventory  *inventory.Store
+	needs      map[inventory.Kind]*inventory.Need
 	observe    Observer
 	crew       crew
 	revision   string
@@ -41,6 +44,7 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		}
 		fmt.Fprintf(sum, "%s %s\n", policy.spec.ID, policy.spec.Digest)
 	}
+	set.needs = allNeeds(compiled)
 	set.revision = hex.EncodeToString(sum.Sum(nil))[:12]
 	for _, opt := range opts {
 		opt(set)
@@ -58,7 +62,8 @@ func (s *Set) Policies() []*Policy { return s.policies }
 // It returns when all have answered, or shortly after ctx's deadline: what has not answered by then is a fault and is treated as its
 // policy's onError says. It returns an error, which is never a refusal, when the request cannot be read.
 func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
-	concerned, answers := s.match(req)
+	objects := s.snapshot(ctx)
+	concerned, answers := s.match(req, objects)
 	if len(concerned) == 0 {
 		return fold(req, s.revision, answers), nil
 	}
@@ -66,11 +71,12 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	if err != nil {
 		return review.Decision{}, err
 	}
+	inputs.inventory = objects
 	return fold(req, s.revision, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
-func (s *Set) match(req *review.Request) (concerned []asked, unknown []answer) {
+func (s *Set) match(req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
 		if !ok {
@@ -85,6 +91,9 @@ func (s *Set) match(req *review.Request) (concerned []asked, unknown []answer) {
 		covered, err := a.spec.Match.covers(req, namespace)
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !isNamespace(req.Target) {
 			_, err = namespace()
+		}
+		if err == nil && covered && a.needs != nil {
+			err = a.met(objects)
 		}
 		switch {
 		case err != nil:
@@ -101,6 +110,8 @@ type inputs struct {
 	members [][2]*ast.Term
 	bare    *ast.Term // without parameters
 	shared  topdown.VirtualCache
+	// inventory is what all policies see of the cluster; nil if none of them looks.
+	inventory *inventory.Snapshot
 }
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.

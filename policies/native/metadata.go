@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -21,6 +24,8 @@ type metadata struct {
 	Enforcement string          `json:"enforcement"`
 	OnError     string          `json:"onError"`
 	Data        []string        `json:"data"`
+	// MaxStaleness is the greatest age at which what is known of Data is of use, as time.ParseDuration reads it.
+	MaxStaleness string `json:"maxStaleness"`
 
 	title, description string
 }
@@ -54,14 +59,58 @@ func readMetadata(modules []module) (found metadata, ok bool, err error) {
 }
 
 func (m metadata) check() error {
-	if len(m.Data) > 0 {
-		return errors.New("data: objects of the cluster are not available to policies in this version; only input.namespace is")
+	if _, _, err := m.data(); err != nil {
+		return err
 	}
 	switch m.Severity {
 	case "", "low", "medium", "high", "critical":
 		return nil
 	}
 	return fmt.Errorf("severity %q is none of low, medium, high and critical", m.Severity)
+}
+
+const (
+	// defaultStaleness is several times the minute within which an API server tells every watcher how far it has come.
+	defaultStaleness = 5 * time.Minute
+	// minStaleness leaves time to renew a watch before what it told is too old; maxStaleness is as good as none.
+	minStaleness = 10 * time.Second
+	maxStaleness = 24 * time.Hour
+	// maxKinds bounds what one policy can have the server watch.
+	maxKinds = 16
+)
+
+// data reads which kinds of objects are read, and how old what is known of them may be.
+func (m metadata) data() (kinds []inventory.Kind, stale time.Duration, err error) {
+	if len(m.Data) > maxKinds {
+		return nil, 0, fmt.Errorf("data: %d kinds are more than %d; split the policy", len(m.Data), maxKinds)
+	}
+	for _, text := range m.Data {
+		kind, err := inventory.ParseKind(text)
+		if err != nil {
+			return nil, 0, fmt.Errorf("data: %w", err)
+		}
+		if groups := groupsOf(text); !strings.Contains(text, ".") && !slices.Contains(groups, "") {
+			if len(groups) == 0 {
+				return nil, 0, fmt.Errorf("data: %q is not a kind of the core group; write it with its group, such as %q", text, text+".example.com")
+			}
+			return nil, 0, fmt.Errorf("data: %q is not a kind of the core group; write %q", text, text+"."+groups[0])
+		}
+		if slices.Contains(kinds, kind) {
+			return nil, 0, fmt.Errorf("data: %q is listed twice", text)
+		}
+		kinds = append(kinds, kind)
+	}
+	switch {
+	case m.MaxStaleness == "":
+		return kinds, defaultStaleness, nil
+	case len(kinds) == 0:
+		return nil, 0, errors.New("maxStaleness is about data, and there is none")
+	}
+	stale, err = time.ParseDuration(m.MaxStaleness)
+	if err != nil || stale < minStaleness || stale > maxStaleness {
+		return nil, 0, fmt.Errorf(`maxStaleness %q is not a time between 10s and 24h, such as "90s" or "5m"`, m.MaxStaleness)
+	}
+	return kinds, stale, nil
 }
 
 // strict decodes JSON and refuses members that the type does not have.

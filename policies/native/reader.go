@@ -201,8 +201,11 @@ func (b *bundle) build(modules []module, meta metadata, over v1alpha1.PolicySpec
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
 		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
 	}
-	matched := narrow(meta.Match, over.Match)
 	var err error
+	if spec.Data, spec.MaxStaleness, err = meta.data(); err != nil {
+		return spec, err
+	}
+	matched := narrow(meta.Match, over.Match)
 	if spec.Rules, err = rules(modules, matched.Stage); err != nil {
 		return spec, err
 	}
