@@ -25,6 +25,8 @@ type Loader struct {
 	Engine  *Engine
 	Sources []Source
 	Options []Option
+	// Prepare, if set, is called with a Set before that comes into force, and waited for: to fetch what its policies need.
+	Prepare func(context.Context, *Set)
 	// Report is called after each attempt, one at a time.
 	Report func(Load)
 
@@ -91,7 +93,11 @@ func (l *Loader) load(ctx context.Context) error {
 		faults = Faults{{Err: errNoPolicies}}
 	}
 	if len(compiled) > 0 {
-		l.Engine.Use(NewSet(compiled, l.Options...))
+		next := NewSet(compiled, l.Options...)
+		if l.Prepare != nil {
+			l.Prepare(ctx, next)
+		}
+		l.Engine.Use(next)
 	}
 	if l.Report != nil {
 		l.Report(Load{Set: l.Engine.Set(), Faults: faults, Kept: kept})

@@ -34,6 +34,7 @@ type tree struct {
 	objects    int
 	fixed      bool
 	heard      *atomic.Int64
+	trouble    error // why it cannot be listed or watched any more
 }
 
 func (t *tree) age(now time.Time) time.Duration {
@@ -90,14 +91,18 @@ type Status struct {
 	Objects int           // how many there are
 	Age     time.Duration // since it was last known to be true to the cluster; 0 if it is not listed, or from files
 	Kept    string        // which fields are kept, "metadata.labels, spec.rules[].host"
-	Why     string        // why it is not listed
+	Why     string        // why it cannot be listed or watched now
 }
 
 // Status lists all kinds that were ever listed or lost, and not forgotten, in the order of their names.
 func (s *Snapshot) Status(now time.Time) []Status {
 	var out []Status
 	for kind, t := range s.kinds {
-		out = append(out, Status{Kind: kind, Listed: true, Objects: t.objects, Age: t.age(now), Kept: t.fields.String()})
+		one := Status{Kind: kind, Listed: true, Objects: t.objects, Age: t.age(now), Kept: t.fields.String()}
+		if t.trouble != nil {
+			one.Why = t.trouble.Error()
+		}
+		out = append(out, one)
 	}
 	for kind, why := range s.lost {
 		out = append(out, Status{Kind: kind, Why: why.Error()})
@@ -105,6 +110,9 @@ func (s *Snapshot) Status(now time.Time) []Status {
 	slices.SortFunc(out, func(a, b Status) int { return cmp.Compare(a.Kind, b.Kind) })
 	return out
 }
+
+// Lost returns why a kind of which nothing is known cannot be listed; nil if it is known, or is still being listed.
+func (s *Snapshot) Lost(kind Kind) error { return s.lost[kind] }
 
 // Kinds lists the kinds of which something is known.
 func (s *Snapshot) Kinds() []Kind { return slices.Sorted(maps.Keys(s.kinds)) }

@@ -29,6 +29,7 @@ type held struct {
 	fields     *Fields
 	fixed      bool
 	heard      *atomic.Int64 // when the kind was last known to be true to the cluster, in nanoseconds since 1970
+	trouble    error
 
 	objects int
 	names   table // of a kind without namespaces
@@ -94,7 +95,8 @@ func (s *Store) Update(kind Kind, at time.Time, changes ...Change) {
 		touched[change.Namespace] = true
 	}
 	h.heard.Store(at.UnixNano())
-	if len(touched) > 0 {
+	if len(touched) > 0 || h.trouble != nil {
+		h.trouble = nil
 		h.rebuild(touched)
 		s.publish(kind, h.tree(), nil)
 	}
@@ -102,6 +104,19 @@ func (s *Store) Update(kind Kind, at time.Time, changes ...Change) {
 
 // Heard notes that at that time the kind was true to the cluster.
 func (s *Store) Heard(kind Kind, at time.Time) { s.Update(kind, at) }
+
+// Fail notes why a kind cannot be listed or watched for now. What is known of it stays, and ages.
+func (s *Store) Fail(kind Kind, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.kinds[kind]
+	if h == nil {
+		s.publish(kind, nil, why)
+		return
+	}
+	h.trouble = why
+	s.publish(kind, h.tree(), nil)
+}
 
 // Lose drops what is known of a kind, because of why: policies that read it have no answer.
 func (s *Store) Lose(kind Kind, why error) {
@@ -181,7 +196,7 @@ func (h *held) rebuild(touched map[string]bool) {
 }
 
 func (h *held) tree() *tree {
-	t := &tree{namespaced: h.namespaced, fields: h.fields, objects: h.objects, fixed: h.fixed, heard: h.heard}
+	t := &tree{namespaced: h.namespaced, fields: h.fields, objects: h.objects, fixed: h.fixed, heard: h.heard, trouble: h.trouble}
 	if t.root = h.names.object(); h.namespaced {
 		t.root = h.outside.object()
 	}
