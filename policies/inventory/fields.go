@@ -104,6 +104,9 @@ func (f *Fields) child(name string) *Fields {
 
 // below is what is kept of a member of a document of which the whole may be kept, or nil.
 func (f *Fields) below(name string) *Fields {
+	if f.whole && len(f.members) == 0 {
+		return f
+	}
 	member := f.child(name)
 	if f.whole && (member == nil || !member.whole) {
 		whole := &Fields{whole: true}

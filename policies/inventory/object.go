@@ -103,7 +103,7 @@ func (b *Builder) object(object map[string]any, f *Fields, at place) (ast.Value,
 func (b *Builder) array(array []any, f *Fields) (ast.Value, error) {
 	kept := f.any
 	if f.whole {
-		kept = &Fields{whole: true}
+		kept = f
 	}
 	if kept == nil {
 		return ast.NewArray(), nil

@@ -16,16 +16,16 @@ import (
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 )
 
-// cluster is what following a kind asks of a cluster.
-type cluster interface {
+// apiServer is what following a kind asks of a cluster.
+type apiServer interface {
 	// find tells where the API server serves a kind. It returns errNoSuchKind or errNoList when it does not.
-	find(ctx context.Context, kind inventory.Kind) (resource, error)
+	find(ctx context.Context, kind inventory.Kind) (servedAt, error)
 	// of lists and watches a resource, of its objects only the metadata if that is all that is asked for.
-	of(at resource, onlyMetadata bool) listWatcher
+	of(at servedAt, onlyMetadata bool) listWatcher
 }
 
-// resource is where a kind is served.
-type resource struct {
+// servedAt is where a kind is served.
+type servedAt struct {
 	schema.GroupVersionResource
 	namespaced bool
 }
@@ -46,15 +46,15 @@ type clients struct {
 	metadata metadata.Interface
 }
 
-func (c *clients) find(ctx context.Context, kind inventory.Kind) (resource, error) {
+func (c *clients) find(ctx context.Context, kind inventory.Kind) (servedAt, error) {
 	wanted := kind.GroupResource()
 	groups, err := c.kinds.ServerGroupsWithContext(ctx)
 	if err != nil {
-		return resource{}, fmt.Errorf("the cluster's groups: %w", err)
+		return servedAt{}, fmt.Errorf("the cluster's groups: %w", err)
 	}
 	at := slices.IndexFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == wanted.Group })
 	if at < 0 {
-		return resource{}, errNoSuchKind
+		return servedAt{}, errNoSuchKind
 	}
 	group := groups.Groups[at]
 	// The preferred version first. A kind may be served in another one alone.
@@ -65,7 +65,7 @@ func (c *clients) find(ctx context.Context, kind inventory.Kind) (resource, erro
 			continue // it went between the two questions
 		}
 		if err != nil {
-			return resource{}, fmt.Errorf("the kinds of %s: %w", version.GroupVersion, err)
+			return servedAt{}, fmt.Errorf("the kinds of %s: %w", version.GroupVersion, err)
 		}
 		at := slices.IndexFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == wanted.Resource })
 		if at < 0 {
@@ -73,14 +73,14 @@ func (c *clients) find(ctx context.Context, kind inventory.Kind) (resource, erro
 		}
 		found := served.APIResources[at]
 		if !slices.Contains(found.Verbs, "list") || !slices.Contains(found.Verbs, "watch") {
-			return resource{}, errNoList
+			return servedAt{}, errNoList
 		}
-		return resource{GroupVersionResource: wanted.WithVersion(version.Version), namespaced: found.Namespaced}, nil
+		return servedAt{GroupVersionResource: wanted.WithVersion(version.Version), namespaced: found.Namespaced}, nil
 	}
-	return resource{}, errNoSuchKind
+	return servedAt{}, errNoSuchKind
 }
 
-func (c *clients) of(at resource, onlyMetadata bool) listWatcher {
+func (c *clients) of(at servedAt, onlyMetadata bool) listWatcher {
 	if onlyMetadata {
 		return metadataOf{c.metadata.Resource(at.GroupVersionResource), c.metadata}
 	}

@@ -36,12 +36,12 @@ const (
 
 // follower keeps one kind in the store, with the fields of one need.
 type follower struct {
-	kind    inventory.Kind
-	need    *inventory.Need
-	cluster cluster
-	store   *inventory.Store
-	log     *slog.Logger
-	before  *follower // whose place it takes once it has listed
+	kind   inventory.Kind
+	need   *inventory.Need
+	server apiServer
+	store  *inventory.Store
+	log    *slog.Logger
+	before *follower // whose place it takes once it has listed
 
 	queue queue
 
@@ -51,9 +51,9 @@ type follower struct {
 	said    string // what was last logged
 }
 
-func newFollower(kind inventory.Kind, need *inventory.Need, c cluster, store *inventory.Store, log *slog.Logger) *follower {
+func newFollower(kind inventory.Kind, need *inventory.Need, server apiServer, store *inventory.Store, log *slog.Logger) *follower {
 	return &follower{
-		kind: kind, need: need, cluster: c, store: store, log: log.With("kind", string(kind)),
+		kind: kind, need: need, server: server, store: store, log: log.With("kind", string(kind)),
 		queue: queue{wake: make(chan struct{}, 1)}, cancel: func() {},
 	}
 }
@@ -122,19 +122,23 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // follow finds, lists and watches the kind until something is wrong; when a watch has merely ended, it begins again.
 func (f *follower) follow(ctx context.Context) error {
-	at, err := f.cluster.find(ctx, f.kind)
+	at, err := f.server.find(ctx, f.kind)
 	if err != nil {
 		return err
 	}
 	fields := f.need.Fields.Of(at.namespaced)
-	from := f.cluster.of(at, fields.OnlyMetadata())
+	from := f.server.of(at, fields.OnlyMetadata())
 	sink := &sink{follower: f, namespaced: at.namespaced, fields: fields, builder: inventory.NewBuilder(fields)}
+	var client any = plain{}
+	if f.need.MaxStaleness >= streamable {
+		client = from.client()
+	}
 	logger := logr.FromContextOrDiscard(ctx)
 	reflector := cache.NewReflectorWithOptions(
 		cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 			ListWithContextFunc:  from.list,
 			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) { return f.watch(ctx, from, o) },
-		}, from.client()),
+		}, client),
 		nil, sink, cache.ReflectorOptions{Name: "inventory of " + string(f.kind), TypeDescription: string(f.kind), Logger: &logger})
 	for ctx.Err() == nil {
 		begun := time.Now()
@@ -148,21 +152,29 @@ func (f *follower) follow(ctx context.Context) error {
 	return nil
 }
 
+// streamable is the least bound on age at which the list may come by way of the first watch: that must then last long enough for a large
+// list.
+const streamable = 2 * time.Minute
+
+// plain stands for a client that lists before it watches.
+type plain struct{}
+
+// IsWatchListSemanticsUnSupported is asked by the reflector.
+func (plain) IsWatchListSemanticsUnSupported() bool { return true }
+
 // watch asks for a watch that ends twice within the time after which what is known is too old. Renewing it shows that the API server
 // still answers; most, but not all, also tell every minute how far they have come.
 func (f *follower) watch(ctx context.Context, from listWatcher, options metav1.ListOptions) (watch.Interface, error) {
-	renewed := options.SendInitialEvents == nil
-	if half := f.need.MaxStaleness / 2; renewed {
-		seconds := int64(max(1, (half*3/4 + rand.N(half/4)).Seconds())) //nolint:gosec // chance, not secrecy
-		if options.TimeoutSeconds == nil || *options.TimeoutSeconds > seconds {
-			options.TimeoutSeconds = &seconds
-		}
+	half := f.need.MaxStaleness / 2
+	seconds := int64(max(1, (half*3/4 + rand.N(half/4)).Seconds())) //nolint:gosec // chance, not secrecy
+	if options.TimeoutSeconds == nil || *options.TimeoutSeconds > seconds {
+		options.TimeoutSeconds = &seconds
 	}
 	began, err := from.watch(ctx, options)
 	switch {
 	case err != nil:
 		f.fail(ctx, err)
-	case renewed:
+	case options.SendInitialEvents == nil: // it goes on where the last one ended
 		f.queue.add(time.Now())
 	}
 	return began, err

@@ -23,9 +23,9 @@ import (
 // their objects what is read. A kind that the cluster does not know, or does not let it list, is looked for again and again; until it is
 // found, policies that read it have no answer. Its methods may be called from any goroutine.
 type Inventory struct {
-	store   *inventory.Store
-	cluster cluster
-	log     *slog.Logger
+	store  *inventory.Store
+	server apiServer
+	log    *slog.Logger
 
 	mu      sync.Mutex
 	needs   map[inventory.Kind]*inventory.Need // what is to be watched
@@ -49,8 +49,8 @@ func NewInventory(config *rest.Config, store *inventory.Store, log *slog.Logger)
 	return newInventory(&clients{kinds: kinds, objects: objects, metadata: names}, store, log), nil
 }
 
-func newInventory(c cluster, store *inventory.Store, log *slog.Logger) *Inventory {
-	return &Inventory{store: store, cluster: c, log: log, changed: make(chan struct{}, 1)}
+func newInventory(server apiServer, store *inventory.Store, log *slog.Logger) *Inventory {
+	return &Inventory{store: store, server: server, log: log, changed: make(chan struct{}, 1)}
 }
 
 // prepareTime bounds how long new policies wait for what they read. A kind of 50,000 objects is listed in a few seconds.
@@ -169,7 +169,7 @@ func (i *Inventory) Run(ctx context.Context) error {
 			if before != nil && same(before.need, need) {
 				continue
 			}
-			f := newFollower(kind, need, i.cluster, i.store, i.log)
+			f := newFollower(kind, need, i.server, i.store, i.log)
 			f.before = before // which goes on until the new one has listed
 			following[kind] = f
 			wg.Go(func() { f.run(ctx) })

@@ -20,8 +20,8 @@ import (
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 )
 
-// fakeCluster serves Pods, one list and one watch at a time.
-type fakeCluster struct {
+// fakeServer serves Pods, one list and one watch at a time.
+type fakeServer struct {
 	mu       sync.Mutex
 	missing  error // what find says
 	refused  error // what list and watch say
@@ -31,26 +31,26 @@ type fakeCluster struct {
 	metadata []bool
 }
 
-func (c *fakeCluster) set(change func()) {
+func (c *fakeServer) set(change func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change()
 }
 
-func (c *fakeCluster) find(_ context.Context, kind inventory.Kind) (resource, error) {
+func (c *fakeServer) find(_ context.Context, kind inventory.Kind) (servedAt, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return resource{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: string(kind)}, namespaced: true}, c.missing
+	return servedAt{GroupVersionResource: schema.GroupVersionResource{Version: "v1", Resource: string(kind)}, namespaced: true}, c.missing
 }
 
-func (c *fakeCluster) of(_ resource, onlyMetadata bool) listWatcher {
+func (c *fakeServer) of(_ servedAt, onlyMetadata bool) listWatcher {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.metadata = append(c.metadata, onlyMetadata)
 	return c
 }
 
-func (c *fakeCluster) list(context.Context, metav1.ListOptions) (runtime.Object, error) {
+func (c *fakeServer) list(context.Context, metav1.ListOptions) (runtime.Object, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refused != nil {
@@ -61,7 +61,7 @@ func (c *fakeCluster) list(context.Context, metav1.ListOptions) (runtime.Object,
 	}, nil
 }
 
-func (c *fakeCluster) watch(_ context.Context, options metav1.ListOptions) (watch.Interface, error) {
+func (c *fakeServer) watch(_ context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refused != nil {
@@ -73,11 +73,7 @@ func (c *fakeCluster) watch(_ context.Context, options metav1.ListOptions) (watc
 	return w, nil
 }
 
-func (c *fakeCluster) client() any { return noWatchList{} }
-
-type noWatchList struct{}
-
-func (noWatchList) IsWatchListSemanticsUnSupported() bool { return true }
+func (c *fakeServer) client() any { return plain{} }
 
 func podNamed(name, node string) unstructured.Unstructured {
 	return unstructured.Unstructured{Object: map[string]any{
@@ -95,11 +91,11 @@ func needing(stale time.Duration, members ...string) map[inventory.Kind]*invento
 	return map[inventory.Kind]*inventory.Need{"pods": {Fields: f, MaxStaleness: stale}}
 }
 
-// following runs an Inventory for the time of the test.
-func following(t *testing.T, c cluster) (*Inventory, *inventory.Store) {
+// followed runs an Inventory for the time of the test.
+func followed(t *testing.T, server apiServer) (*Inventory, *inventory.Store) {
 	t.Helper()
 	store := &inventory.Store{}
-	i := newInventory(c, store, slog.New(slog.DiscardHandler))
+	i := newInventory(server, store, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- i.Run(ctx) }()
@@ -128,7 +124,7 @@ func eventually(t *testing.T, want string, seen func() string) {
 	}
 }
 
-func pods(t *testing.T, store *inventory.Store) func() string {
+func podsIn(t *testing.T, store *inventory.Store) func() string {
 	return func() string {
 		value, err := store.Snapshot().Read(t.Context(), nil, []string{"kubernetes", "pods"})
 		if err != nil {
@@ -142,8 +138,8 @@ func pods(t *testing.T, store *inventory.Store) func() string {
 }
 
 func TestInventoryFollowsTheCluster(t *testing.T) {
-	c := &fakeCluster{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
-	i, store := following(t, c)
+	c := &fakeServer{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
+	i, store := followed(t, c)
 	if err := i.Ready(); err != nil {
 		t.Error(err)
 	}
@@ -151,7 +147,7 @@ func TestInventoryFollowsTheCluster(t *testing.T) {
 	if err := i.Ready(); err != nil {
 		t.Error(err)
 	}
-	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n1"}}}}`, pods(t, store))
+	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n1"}}}}`, podsIn(t, store))
 	var w *watch.FakeWatcher
 	eventually(t, "1", func() string {
 		c.mu.Lock()
@@ -165,9 +161,9 @@ func TestInventoryFollowsTheCluster(t *testing.T) {
 	w.Add(&b)
 	moved := podNamed("a", "n3")
 	w.Modify(&moved)
-	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n3"}},"b":{"spec":{"nodeName":"n2"}}}}`, pods(t, store))
+	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n3"}},"b":{"spec":{"nodeName":"n2"}}}}`, podsIn(t, store))
 	w.Delete(&moved)
-	eventually(t, `{"shop":{"b":{"spec":{"nodeName":"n2"}}}}`, pods(t, store))
+	eventually(t, `{"shop":{"b":{"spec":{"nodeName":"n2"}}}}`, podsIn(t, store))
 	// A bookmark is all that is heard of a kind in which nothing happens.
 	store.Heard("pods", time.Now().Add(-time.Hour))
 	bookmark := podNamed("", "")
@@ -179,13 +175,13 @@ func TestInventoryFollowsTheCluster(t *testing.T) {
 		t.Errorf("a watch of what may be a minute old is asked for %d seconds", seconds)
 	}
 	i.Follow(nil)
-	eventually(t, "unknown", pods(t, store))
+	eventually(t, "unknown", podsIn(t, store))
 }
 
 // When more is read, what was known serves on until the wider list is there.
 func TestInventoryWidens(t *testing.T) {
-	c := &fakeCluster{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
-	i, store := following(t, c)
+	c := &fakeServer{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
+	i, store := followed(t, c)
 	i.Prepare(t.Context(), needing(time.Minute, "nodeName"))
 	c.set(func() { c.refused = apierrors.NewServiceUnavailable("later") })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -198,31 +194,31 @@ func TestInventoryWidens(t *testing.T) {
 		status := store.Snapshot().Status(time.Now())
 		return fmt.Sprint(len(status) == 1 && status[0].Listed && status[0].Why == "the cluster cannot be asked for it now")
 	})
-	if got := pods(t, store)(); got != `{"shop":{"a":{"spec":{"nodeName":"n1"}}}}` {
+	if got := podsIn(t, store)(); got != `{"shop":{"a":{"spec":{"nodeName":"n1"}}}}` {
 		t.Errorf("meanwhile there is %s", got)
 	}
 	c.set(func() { c.refused = nil })
-	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n1","other":"large"}}}}`, pods(t, store))
+	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n1","other":"large"}}}}`, podsIn(t, store))
 	<-prepared
 	cancel()
 	i.Follow(needing(time.Minute, "other"))
-	eventually(t, `{"shop":{"a":{"spec":{"other":"large"}}}}`, pods(t, store))
+	eventually(t, `{"shop":{"a":{"spec":{"other":"large"}}}}`, podsIn(t, store))
 }
 
 func TestWhatCannotBeHad(t *testing.T) {
-	for want, fault := range map[string]func(*fakeCluster){
-		"the cluster has no such kind":                   func(c *fakeCluster) { c.missing = errNoSuchKind },
-		"it is a kind that cannot be listed and watched": func(c *fakeCluster) { c.missing = errNoList },
-		"the cluster cannot be asked for it now":         func(c *fakeCluster) { c.missing = errors.New("connection refused") },
-		"this server may not list and watch it; its service account needs a role with these two verbs": func(c *fakeCluster) {
+	for want, fault := range map[string]func(*fakeServer){
+		"the cluster has no such kind":                   func(c *fakeServer) { c.missing = errNoSuchKind },
+		"it is a kind that cannot be listed and watched": func(c *fakeServer) { c.missing = errNoList },
+		"the cluster cannot be asked for it now":         func(c *fakeServer) { c.missing = errors.New("connection refused") },
+		"this server may not list and watch it; its service account needs a role with these two verbs": func(c *fakeServer) {
 			c.refused = apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("RBAC"))
 		},
 	} {
-		c := &fakeCluster{}
+		c := &fakeServer{}
 		fault(c)
-		i, store := following(t, c)
+		i, store := followed(t, c)
 		i.Prepare(t.Context(), needing(time.Minute, "nodeName")) // and does not wait for it
-		eventually(t, want, pods(t, store))
+		eventually(t, want, podsIn(t, store))
 		if err := i.Ready(); err != nil {
 			t.Error(err)
 		}
@@ -231,19 +227,19 @@ func TestWhatCannotBeHad(t *testing.T) {
 
 // A list that fails later leaves what is known, which ages; a kind that vanishes takes it along.
 func TestAKindThatVanishes(t *testing.T) {
-	c := &fakeCluster{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
-	i, store := following(t, c)
+	c := &fakeServer{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
+	i, store := followed(t, c)
 	i.Prepare(t.Context(), needing(time.Minute, "nodeName"))
 	eventually(t, "1", func() string { c.mu.Lock(); defer c.mu.Unlock(); return fmt.Sprint(len(c.watches)) })
 	c.set(func() {
 		c.refused, c.missing = apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, ""), errNoSuchKind
 		c.watches[0].Stop()
 	})
-	eventually(t, "the cluster has no such kind", pods(t, store))
+	eventually(t, "the cluster has no such kind", podsIn(t, store))
 }
 
 func TestReadyNamesWhatIsMissing(t *testing.T) {
-	i := newInventory(&fakeCluster{}, &inventory.Store{}, slog.New(slog.DiscardHandler))
+	i := newInventory(&fakeServer{}, &inventory.Store{}, slog.New(slog.DiscardHandler))
 	i.Follow(needing(time.Minute, "nodeName"))
 	if err := i.Ready(); err == nil || err.Error() != "the cluster's pods have not been listed yet" {
 		t.Error(err)
@@ -252,8 +248,8 @@ func TestReadyNamesWhatIsMissing(t *testing.T) {
 
 // Of a kind of which only metadata are read, only metadata are fetched.
 func TestOnlyMetadataAreFetched(t *testing.T) {
-	c := &fakeCluster{}
-	i, _ := following(t, c)
+	c := &fakeServer{}
+	i, _ := followed(t, c)
 	f := &inventory.Fields{}
 	f.Add([]inventory.Step{{Any: true}, {Any: true}, {Name: "metadata"}, {Name: "labels"}}, true)
 	i.Prepare(t.Context(), map[inventory.Kind]*inventory.Need{"pods": {Fields: f, MaxStaleness: time.Minute}})
