@@ -199,9 +199,12 @@ func TestReferencesToDataAreDeclared(t *testing.T) {
 	}
 }
 
-func TestWhatPoliciesRead(t *testing.T) {
+// readingPolicy is a policy with the fields of Pods that it reads.
+type readingPolicy struct{ rego, want string }
+
+func readingPolicies() []readingPolicy {
 	rule := func(body string) string { return "package a\ndeny contains \"no\" if {\n\t" + body + "\n}\n" }
-	for _, c := range []struct{ rego, want string }{
+	return []readingPolicy{
 		{rule(`data.kubernetes.pods[_][_].spec.nodeName == input.x`), "spec.nodeName"},
 		{rule(`p := data.kubernetes.pods[_][_]; p.spec.nodeName == p.metadata.name`), "metadata.name, spec.nodeName"},
 		{rule(`some ns; some name, p in data.kubernetes.pods[ns]; p.spec.nodeName == name`), "spec.nodeName"},
@@ -244,7 +247,11 @@ func TestWhatPoliciesRead(t *testing.T) {
 		{"package a\ndeny contains x if some x in images\nimages contains c.image if c := data.kubernetes.pods[_][_].spec.containers[_]", "spec.containers[].image"},
 		{"package a\ndeny contains msg if msg := data.kubernetes.pods[_][_].metadata.name", "metadata.name"},
 		{"package a\ndeny contains \"x\" if y\ny if input.x else := data.kubernetes.pods.shop.web.spec.x", "spec.x"},
-	} {
+	}
+}
+
+func TestWhatPoliciesRead(t *testing.T) {
+	for _, c := range readingPolicies() {
 		policy, err := CompilePolicy(t.Context(), specOf(t, "a", c.rego, reading("pods")))
 		if err != nil {
 			t.Errorf("%s: %v", c.rego, err)
@@ -253,6 +260,64 @@ func TestWhatPoliciesRead(t *testing.T) {
 		if got := policy.needs["pods"].Fields.Of(true).String(); got != c.want {
 			t.Errorf("%s: read is %s, want %s", c.rego, got, c.want)
 		}
+	}
+}
+
+// Whatever a policy reads, it says of pruned objects what it says of whole ones.
+func TestPruningChangesNoAnswer(t *testing.T) {
+	var objects []map[string]any
+	for i, text := range []string{
+		`{"metadata": {"name": "x"}, "spec": {"x": 1, "y": true, "nodeName": "x", "hostNetwork": true, "containers": [{"image": "x"}, {"image": "y"}]}}`,
+		`{"metadata": {"labels": {"app": "x"}, "annotations": {"y": "x"}}, "spec": {"x": "x", "nodeName": "y", "containers": []}}`,
+		`{"metadata": {"labels": {}}, "spec": {"x": false, "hostNetwork": false, "containers": [{}, "x", {"image": "z"}]}}`,
+		`{"spec": {"x": {"y": 1}, "containers": "x"}}`,
+		`{"spec": null}`,
+	} {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(text), &object); err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, map[string]any{"metadata": map[string]any{"namespace": "shop", "name": fmt.Sprint("p", i)}, "of": object})
+	}
+	objects[0]["metadata"].(map[string]any)["name"] = "web"
+	req := podCreate(t, `{"spec": {"x": 1}}`)
+	req.Body = review.Raw(`{"x": "x", "y": ["x", 1], "set": {"x": true}, "name": "web", ` + string(req.Body[1:]))
+	whole := &inventory.Fields{}
+	whole.Add(nil, true)
+	differ := 0
+	for _, c := range readingPolicies() {
+		set, store := withInventory(t, specOf(t, "a", c.rego, reading("pods")))
+		var last string
+		for only := range 1 << len(objects) { // every selection of the objects
+			var answers []string
+			for _, fields := range []*inventory.Fields{whole, set.Needs()["pods"].Fields.Of(true)} {
+				list := inventory.List{Namespaced: true, Fields: fields, Fixed: true}
+				builder := inventory.NewBuilder(fields)
+				for i, object := range objects {
+					if only>>i&1 == 0 {
+						continue
+					}
+					value, err := builder.Build(object["of"].(map[string]any))
+					if err != nil {
+						t.Fatal(err)
+					}
+					name := object["metadata"].(map[string]any)["name"].(string)
+					list.Objects = append(list.Objects, inventory.Object{Namespace: "shop", Name: name, Value: value})
+				}
+				store.Replace("pods", list)
+				answers = append(answers, said(t, set, req))
+			}
+			if answers[0] != answers[1] {
+				t.Errorf("%s: of whole objects it says %s, of pruned ones %s", c.rego, answers[0], answers[1])
+			}
+			if only > 0 && answers[0] != last {
+				differ++
+			}
+			last = answers[0]
+		}
+	}
+	if differ < 100 {
+		t.Errorf("the objects make a difference only %d times", differ)
 	}
 }
 

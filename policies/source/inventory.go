@@ -57,7 +57,7 @@ func newInventory(server apiServer, store *inventory.Store, log *slog.Logger) *I
 const prepareTime = 10 * time.Second
 
 // Prepare begins to watch what is needed beside what already is, and waits until it is there, for at most ten seconds; it does not
-// wait for what cannot be had. Call it before policies with these needs come into force: without what they read they have no answer.
+// wait for a kind that the cluster does not have or does not let it list. Call it before policies with these needs come into force: without what they read they have no answer.
 func (i *Inventory) Prepare(ctx context.Context, needs map[inventory.Kind]*inventory.Need) {
 	i.mu.Lock()
 	all := maps.Clone(i.needs)
@@ -87,7 +87,8 @@ func (i *Inventory) Prepare(ctx context.Context, needs map[inventory.Kind]*inven
 func (i *Inventory) pending(needs map[inventory.Kind]*inventory.Need) bool {
 	snapshot, now := i.store.Snapshot(), time.Now()
 	for kind, need := range needs {
-		if snapshot.Check(kind, need, now) != nil && snapshot.Lost(kind) == nil {
+		lost := snapshot.Lost(kind)
+		if snapshot.Check(kind, need, now) != nil && (lost == nil || errors.Is(lost, errNotNow)) {
 			return true
 		}
 	}

@@ -183,6 +183,7 @@ func TestInventoryWidens(t *testing.T) {
 	c := &fakeServer{pods: []unstructured.Unstructured{podNamed("a", "n1")}}
 	i, store := followed(t, c)
 	i.Prepare(t.Context(), needing(time.Minute, "nodeName"))
+	eventually(t, "1", func() string { c.mu.Lock(); defer c.mu.Unlock(); return fmt.Sprint(len(c.watches)) })
 	c.set(func() { c.refused = apierrors.NewServiceUnavailable("later") })
 	ctx, cancel := context.WithCancel(t.Context())
 	prepared := make(chan struct{})
@@ -199,6 +200,7 @@ func TestInventoryWidens(t *testing.T) {
 	}
 	c.set(func() { c.refused = nil })
 	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n1","other":"large"}}}}`, podsIn(t, store))
+	eventually(t, "true", func() string { return fmt.Sprint(c.watches[0].IsStopped()) }) // or it would write narrow objects between the wide ones
 	<-prepared
 	cancel()
 	i.Follow(needing(time.Minute, "other"))
@@ -217,8 +219,18 @@ func TestWhatCannotBeHad(t *testing.T) {
 		c := &fakeServer{}
 		fault(c)
 		i, store := followed(t, c)
-		i.Prepare(t.Context(), needing(time.Minute, "nodeName")) // and does not wait for it
+		ctx, cancel := context.WithCancel(t.Context())
+		prepared := make(chan struct{})
+		go func() {
+			i.Prepare(ctx, needing(time.Minute, "nodeName"))
+			close(prepared)
+		}()
 		eventually(t, want, podsIn(t, store))
+		if want == errNotNow.Error() { // it may be there in a moment, and is waited for
+			cancel()
+		}
+		<-prepared
+		cancel()
 		if err := i.Ready(); err != nil {
 			t.Error(err)
 		}
