@@ -171,7 +171,10 @@ func TestInventoryFollowsTheCluster(t *testing.T) {
 	eventually(t, "<nil>", func() string {
 		return fmt.Sprint(store.Snapshot().Check("pods", needing(time.Minute, "nodeName")["pods"], time.Now()))
 	})
-	if seconds := c.timeouts[0]; seconds < 22 || seconds > 30 {
+	c.mu.Lock()
+	seconds := c.timeouts[0]
+	c.mu.Unlock()
+	if seconds < 22 || seconds > 30 {
 		t.Errorf("a watch of what may be a minute old is asked for %d seconds", seconds)
 	}
 	i.Follow(nil)
@@ -200,7 +203,7 @@ func TestInventoryWidens(t *testing.T) {
 	}
 	c.set(func() { c.refused = nil })
 	eventually(t, `{"shop":{"a":{"spec":{"nodeName":"n1","other":"large"}}}}`, podsIn(t, store))
-	eventually(t, "true", func() string { return fmt.Sprint(c.watches[0].IsStopped()) }) // or it would write narrow objects between the wide ones
+	eventually(t, "true", func() string { c.mu.Lock(); defer c.mu.Unlock(); return fmt.Sprint(c.watches[0].IsStopped()) }) // or it would write narrow objects between the wide ones
 	<-prepared
 	cancel()
 	i.Follow(needing(time.Minute, "other"))
