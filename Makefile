@@ -20,7 +20,7 @@ help: ## list the targets
 build: bin/portcullis ## build bin/portcullis
 
 bin/portcullis: $(SOURCES)
-	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o $@ .
+	@CGO_ENABLED=0 test/progress.sh "building Portcullis" $(GO) build -trimpath -ldflags "-s -w" -o $@ .
 
 # The first build compiles a Kubernetes API server and takes minutes. Without -trimpath and with cgo as it is, the tests of the module
 # share what it compiled.
@@ -29,25 +29,23 @@ bin/controlplane: $(PLANE_SOURCES)
 		$(GO) -C test/controlplane build -ldflags "$(CONTROLPLANE_LDFLAGS)" -o ../../$@ .
 
 bin/demo: $(SOURCES)
-	@$(GO) build -o $@ ./test/demo
+	@test/progress.sh "building the demonstration" $(GO) build -o $@ ./test/demo
 
 bin/bench: $(SOURCES)
-	@$(GO) build -o $@ ./test/bench
+	@test/progress.sh "building the benchmarks" $(GO) build -o $@ ./test/bench
 
 bin/golangci-lint: tools.mod
 	@test/progress.sh "building golangci-lint" $(GO) build -modfile=tools.mod -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 bin/gotestsum: tools.mod
-	@$(GO) build -modfile=tools.mod -o $@ gotest.tools/gotestsum
+	@test/progress.sh "building gotestsum" $(GO) build -modfile=tools.mod -o $@ gotest.tools/gotestsum
 
 .PHONY: demo
-demo: ## guard a real API server and walk through it; ONCE=1 ends after the walk
-	@test/progress.sh "building Portcullis" $(MAKE) bin/portcullis bin/demo
-	@$(MAKE) -s bin/controlplane
+demo: bin/portcullis bin/demo bin/controlplane ## guard a real API server and walk through it; ONCE=1 ends after the walk
 	@bin/demo $(if $(ONCE),--once)
 
 .PHONY: test
-test: bin/portcullis bin/controlplane bin/demo bin/gotestsum bin/golangci-lint ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
+test: ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
 	@test/all.sh
 
 .PHONY: lint

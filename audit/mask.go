@@ -8,7 +8,11 @@ import (
 	"github.com/portcullis-dev/portcullis/review/rawjson"
 )
 
-const erasedText = `"(erased)"`
+// erased stands for what was taken out.
+const (
+	erased     = "(erased)"
+	erasedText = `"` + erased + `"`
+)
 
 // lastApplied is the annotation in which kubectl keeps a copy of all it sent, spelt as a JSON pointer does.
 const lastApplied = "kubectl.kubernetes.io~1last-applied-configuration"
@@ -23,7 +27,18 @@ func secret(req *review.Request) bool {
 type masked struct {
 	input  json.RawMessage
 	erased []string // where something was taken out, as JSON pointers into the record
-	token  string   // the token it was about
+	req    *review.Request
+	secret bool // it was about something whose content is a credential
+}
+
+// said returns what a policy said of the review, for the place in the record to which pointer leads. Whatever it said of a Secret is taken
+// out: it may quote a part, in any encoding, and a part may be too short to be recognized.
+func (m *masked) said(pointer, text string) string {
+	if !m.secret || text == "" {
+		return m.req.HideToken(text)
+	}
+	m.erased = append(m.erased, pointer)
+	return erased
 }
 
 func mask(req *review.Request) masked {
@@ -38,18 +53,14 @@ func mask(req *review.Request) masked {
 			}
 		}
 	default:
-		return masked{input: json.RawMessage(req.Body)}
+		return masked{input: json.RawMessage(req.Body), req: req}
 	}
 	m := masker{Decoder: rawjson.NewDecoder(req.Body), erase: erase, pointer: strings.NewReplacer("~", "~0", "/", "~1")}
 	if err := m.value("", 0); err != nil {
 		// Cannot be: the review was read before. Should it be, nothing is better than a secret.
 		m.out, m.erased = []byte(erasedText), []string{"/input"}
 	}
-	out := masked{input: m.out, erased: m.erased}
-	if req.Stage == review.Authenticate {
-		out.token = m.last
-	}
-	return out
+	return masked{input: m.out, erased: m.erased, req: req, secret: secret(req)}
 }
 
 // masker copies a document, leaving out the values at some paths. None lies deeper than deepest.
@@ -59,7 +70,6 @@ type masker struct {
 	pointer *strings.Replacer // spells a member's name as a JSON pointer does
 	out     []byte
 	erased  []string
-	last    string // the last text left out
 }
 
 const deepest = 5
@@ -69,12 +79,7 @@ func (m *masker) value(path string, depth int) error {
 	case m.erase[path]:
 		m.out = append(m.out, erasedText...)
 		m.erased = append(m.erased, "/input"+path)
-		if m.Kind() != rawjson.String {
-			return m.Skip()
-		}
-		var err error
-		m.last, err = m.String()
-		return err
+		return m.Skip()
 	case depth == deepest || m.Kind() != rawjson.Object:
 		raw, err := m.Raw()
 		m.out = append(m.out, raw...)
@@ -95,29 +100,4 @@ func (m *masker) value(path string, depth int) error {
 	}
 	m.out = append(m.out, '}')
 	return err
-}
-
-// piece is the length from which a stretch of a token is taken for part of it. Shorter ones are words.
-const piece = 8
-
-// hide returns text without any stretch of the token in it: policies may say what they like, and what they say of a token is kept too.
-// A part is hidden as well as the whole, since messages are cut.
-func hide(text, token string) string {
-	if token == "" || text == "" {
-		return text
-	}
-	size := min(piece, len(token))
-	var out strings.Builder
-	for i := 0; i < len(text); {
-		if i+size > len(text) || !strings.Contains(token, text[i:i+size]) {
-			out.WriteByte(text[i])
-			i++
-			continue
-		}
-		out.WriteString("(token)")
-		for i++; i+size <= len(text) && strings.Contains(token, text[i:i+size]); i++ {
-		}
-		i += size - 1
-	}
-	return out.String()
 }

@@ -7,7 +7,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,8 @@ type Recorder struct {
 	out     io.Writer
 	now     func() time.Time
 	queue   chan entry
+	mu      sync.RWMutex // held to read while something is put into the queue
+	ended   bool         // nothing put into the queue would be written any more
 	queued  atomic.Int64 // bytes of reviews in the queue
 	dropped atomic.Uint64
 	failed  atomic.Uint64
@@ -44,36 +48,37 @@ func NewRecorder(out io.Writer, now func() time.Time) *Recorder {
 	return &Recorder{out: out, now: now, queue: make(chan entry, maxQueued)}
 }
 
-// Dropped counts the answers of which no record was written: for want of room, or because writing failed.
+// Dropped counts the answers of which no record was written: for want of room, because writing failed, or because they came after the end.
 func (r *Recorder) Dropped() uint64 { return r.dropped.Load() + r.failed.Load() }
 
-// Around returns a Reviewer that asks next and records its answers.
-func (r *Recorder) Around(next review.Reviewer) review.Reviewer {
-	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
-		start := r.now()
-		d, err := next.Review(ctx, req)
-		r.hear(entry{req: req, decision: d, err: err, at: start, took: r.now().Sub(start)})
-		return d, err
-	})
-}
-
-func (r *Recorder) hear(e entry) {
-	size := int64(len(e.req.Body))
-	if r.queued.Add(size) > maxQueuedBytes {
-		r.queued.Add(-size)
-		r.dropped.Add(1)
+// Hear has an answer to req recorded: a decision or, if err is not nil, that there was none. start is when the question came. Who calls it
+// is who gives the answer, since a Reviewer does not know whether its own came in time. It never blocks.
+func (r *Recorder) Hear(req *review.Request, d review.Decision, err error, start time.Time) {
+	e := entry{req: req, decision: d, err: err, at: start, took: r.now().Sub(start)}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if !r.ended && r.enqueue(e) {
 		return
 	}
-	select {
-	case r.queue <- e:
-	default:
-		r.queued.Add(-size)
-		r.dropped.Add(1)
-	}
+	r.dropped.Add(1)
 }
 
-// Start writes records until ctx ends, then those still waiting. A write that fails loses its records, which are counted; the next is
-// tried all the same.
+// enqueue reports whether there was room.
+func (r *Recorder) enqueue(e entry) bool {
+	size := int64(len(e.req.Body))
+	if r.queued.Add(size) <= maxQueuedBytes {
+		select {
+		case r.queue <- e:
+			return true
+		default:
+		}
+	}
+	r.queued.Add(-size)
+	return false
+}
+
+// Start writes records until ctx ends, then those still waiting; what is heard after that is dropped. A write that fails loses its records,
+// which are counted; the next is tried all the same. It is called once.
 func (r *Recorder) Start(ctx context.Context) error {
 	b := batch{out: r.out, lost: &r.failed}
 	for {
@@ -84,6 +89,9 @@ func (r *Recorder) Start(ctx context.Context) error {
 				b.flush()
 			}
 		case <-ctx.Done():
+			r.mu.Lock()
+			r.ended = true
+			r.mu.Unlock()
 			for {
 				select {
 				case e := <-r.queue:
@@ -189,26 +197,32 @@ func recordOf(e entry) record {
 		Revision:   e.decision.Revision,
 		Path:       string(e.req.Stage),
 		Input:      m.input,
-		Erased:     m.erased,
 		Metrics:    metrics{Nanoseconds: e.took.Nanoseconds()},
 	}
 	if out.DecisionID == "" {
 		out.DecisionID = rand.Text()
 	}
 	if e.err != nil {
-		out.Error = review.Sentence(hide(e.err.Error(), m.token), review.MaxMessage)
-		return out
+		out.Error = review.Sentence(e.req.HideToken(e.err.Error()), review.MaxMessage)
+	} else {
+		out.Result = resultOf(e.decision, &m)
 	}
-	out.Result = &result{Verdict: e.decision.Verdict.String()}
-	if !secret(e.req) {
-		out.Result.Patch = e.decision.Patch
+	out.Erased = m.erased
+	return out
+}
+
+func resultOf(d review.Decision, m *masked) *result {
+	out := &result{Verdict: d.Verdict.String()}
+	if !m.secret {
+		out.Patch = d.Patch
 	}
-	if e.decision.Identity != nil {
-		out.Result.User = hide(e.decision.Identity.Username, m.token)
+	if d.Identity != nil {
+		out.User = m.req.HideToken(d.Identity.Username)
 	}
-	for _, f := range e.decision.Findings {
-		out.Result.Findings = append(out.Result.Findings, finding{
-			Policy: f.Policy, Effect: string(f.Effect), Message: hide(f.Message, m.token), Field: hide(f.Field, m.token), Fault: f.Fault,
+	for i, f := range d.Findings {
+		at := fmt.Sprintf("/result/findings/%d/", i)
+		out.Findings = append(out.Findings, finding{
+			Policy: f.Policy, Effect: string(f.Effect), Message: m.said(at+"message", f.Message), Field: m.said(at+"field", f.Field), Fault: f.Fault,
 		})
 	}
 	return out

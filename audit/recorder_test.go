@@ -29,19 +29,14 @@ func question(t testing.TB, uid, resource, body string) *review.Request {
 	return req
 }
 
-func answering(d review.Decision, err error) review.Reviewer {
-	return review.ReviewerFunc(func(context.Context, *review.Request) (review.Decision, error) { return d, err })
-}
-
 // recorded has answers recorded, in order, and returns what was written once the recorder has ended.
 func recorded(t *testing.T, out io.Writer, reqs []*review.Request, d review.Decision, err error) *Recorder {
 	t.Helper()
 	clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("somewhere", 3600))
-	r := NewRecorder(out, func() time.Time { clock = clock.Add(time.Millisecond); return clock })
+	now := func() time.Time { clock = clock.Add(time.Millisecond); return clock }
+	r := NewRecorder(out, now)
 	for _, req := range reqs {
-		if got, gotErr := r.Around(answering(d, err)).Review(t.Context(), req); got.Verdict != d.Verdict || !errors.Is(gotErr, err) {
-			t.Fatalf("the answer became %v %v", got, gotErr)
-		}
+		r.Hear(req, d, err, now())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -153,7 +148,7 @@ func TestRecordsAreWrittenInOrderWhileItRuns(t *testing.T) {
 		running.Go(func() { _ = r.Start(ctx) })
 		reqs, ids := many(t, 200, `"object":{}`)
 		for _, req := range reqs {
-			_, _ = r.Around(answering(review.Decision{}, nil)).Review(ctx, req)
+			r.Hear(req, review.Decision{}, nil, time.Now())
 		}
 		synctest.Wait() // everything waits for something, so the recorder has nothing left to write
 		if got := idsOf(out.String()); fmt.Sprint(got) != fmt.Sprint(ids) {
@@ -270,27 +265,43 @@ func TestARequestNeverWaitsForTheRecorder(t *testing.T) {
 		{"large ones", large[0], 10, 10 - maxQueuedBytes/(16<<20) + 1}, // a review is a little larger than its object
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := NewRecorder(io.Discard, time.Now)
-			for range c.sent {
-				_, _ = r.Around(answering(review.Decision{}, nil)).Review(t.Context(), c.req)
-			}
-			if r.Dropped() != c.want {
-				t.Errorf("%d were dropped, want %d", r.Dropped(), c.want)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			if err := r.Start(ctx); err != nil {
-				t.Fatal(err)
-			}
-			_, _ = r.Around(answering(review.Decision{}, nil)).Review(t.Context(), c.req)
-			if r.Dropped() != c.want {
-				t.Error("there is room again, but another one was dropped")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				r := NewRecorder(io.Discard, time.Now)
+				for range c.sent {
+					r.Hear(c.req, review.Decision{}, nil, time.Now())
+				}
+				if r.Dropped() != c.want {
+					t.Errorf("%d were dropped, want %d", r.Dropped(), c.want)
+				}
+				go func() { _ = r.Start(t.Context()) }()
+				synctest.Wait() // everything is written
+				r.Hear(c.req, review.Decision{}, nil, time.Now())
+				if r.Dropped() != c.want {
+					t.Error("there is room again, but another one was dropped")
+				}
+			})
 		})
 	}
 }
 
+// Nobody writes any more what is heard after the end, and that is not a secret.
+func TestWhatComesAfterTheEndIsDropped(t *testing.T) {
+	var out bytes.Buffer
+	reqs, _ := many(t, 2, `"object":{}`)
+	r := recorded(t, &out, reqs[:1], review.Decision{}, nil)
+	r.Hear(reqs[1], review.Decision{}, nil, time.Now())
+	if got := idsOf(out.String()); fmt.Sprint(got) != "[u-0]" || r.Dropped() != 1 {
+		t.Errorf("the records are %v, and %d were dropped", got, r.Dropped())
+	}
+}
+
 func TestManyMayBeRecordedAtOnce(t *testing.T) {
+	t.Run("until the end", func(t *testing.T) { recordAtOnce(t, false) })
+	t.Run("and past it", func(t *testing.T) { recordAtOnce(t, true) })
+}
+
+// recordAtOnce has eight callers recorded while the recorder runs, or ends meanwhile; what is not written is counted.
+func recordAtOnce(t *testing.T, end bool) {
 	var out bytes.Buffer
 	r := NewRecorder(&out, time.Now)
 	ctx, stop := context.WithCancel(t.Context())
@@ -302,9 +313,12 @@ func TestManyMayBeRecordedAtOnce(t *testing.T) {
 			for j := range each {
 				req := question(t, "u", "pods", `"object":{}`)
 				req.ID = types.UID(fmt.Sprintf("%d-%d", i, j))
-				_, _ = r.Around(answering(review.Decision{}, nil)).Review(ctx, req)
+				r.Hear(req, review.Decision{}, nil, time.Now())
 			}
 		})
+	}
+	if end {
+		stop()
 	}
 	callers.Wait()
 	stop()

@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -12,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 const dnsName = "portcullis.portcullis.svc"
@@ -116,15 +117,7 @@ func putAll(t *testing.T, dir string, c contents) {
 	}
 }
 
-// eventually waits generously for what another goroutine does.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("it never happened that %s", what)
-		}
-	}
-}
+var eventually = props.Eventually
 
 // dialAt does one handshake with what s shows, trusting what it said to trust just before.
 func dialAt(s Source, c *clock, l net.Listener) error {
@@ -162,22 +155,7 @@ func listen(t *testing.T, s Source) net.Listener {
 	return l
 }
 
-type logged struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
-}
+type logged struct{ props.Buffer }
 
 func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 

@@ -15,22 +15,24 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook"
 )
 
-// metrics are all that /metrics shows. The labels policy and revision come from policies, which operators write, and never from
-// requests.
-type metrics struct {
-	registry *prometheus.Registry
-	webhook  *webhook.Metrics
+// Metrics are all that /metrics shows. The labels policy and revision come from policies, which operators write, and never from
+// requests. Like Wiring they are exported for the contract tests. They are safe for concurrent use.
+type Metrics struct {
+	Registry *prometheus.Registry
+	Webhook  *webhook.Metrics
 	log      *slog.Logger
 
 	duration *prometheus.HistogramVec
 	found    *prometheus.CounterVec
 	loads    *prometheus.CounterVec
+	faults   prometheus.Gauge
 	revision *prometheus.GaugeVec
 }
 
-func newMetrics(log *slog.Logger) (*metrics, error) {
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
+// NewMetrics returns Metrics with a Registry of their own. The log is told of policies that panic or do not stop.
+func NewMetrics(log *slog.Logger) (*Metrics, error) {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
 		log:      log,
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "portcullis_policy_duration_seconds",
@@ -45,19 +47,23 @@ func newMetrics(log *slog.Logger) (*metrics, error) {
 			Name: "portcullis_policy_load_total",
 			Help: "Attempts to put policies in force: good, or faulty where a policy had to be left at its last good version.",
 		}, []string{"result"}),
+		faults: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "portcullis_policy_faults",
+			Help: "What is wrong with the policies now; those concerned are in force in their last good version, or not at all.",
+		}),
 		revision: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "portcullis_policy_revision_info",
 			Help: "1 for the set of policies in force.",
 		}, []string{"revision"}),
 	}
 	var err error
-	if m.webhook, err = webhook.NewMetrics(m.registry); err != nil {
+	if m.Webhook, err = webhook.NewMetrics(m.Registry); err != nil {
 		return nil, err
 	}
 	for _, c := range []prometheus.Collector{
-		m.duration, m.found, m.loads, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.duration, m.found, m.loads, m.faults, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
-		if err := m.registry.Register(c); err != nil {
+		if err := m.Registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
@@ -65,44 +71,46 @@ func newMetrics(log *slog.Logger) (*metrics, error) {
 }
 
 // follow shows the certificate's end and the recorder's losses.
-func (m *metrics) follow(notAfter func() time.Time, recorder *audit.Recorder) error {
+func (m *Metrics) follow(notAfter func() time.Time, recorder *audit.Recorder) error {
 	end := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name:        "portcullis_certificate_not_after_timestamp_seconds",
 		Help:        "When the certificate ends.",
 		ConstLabels: prometheus.Labels{"usage": "serving"},
 	}, func() float64 { return float64(notAfter().Unix()) })
 	if recorder == nil {
-		return m.registry.Register(end)
+		return m.Registry.Register(end)
 	}
 	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "portcullis_decision_records_dropped_total",
 		Help: "Decisions of which no record was written.",
 	}, func() float64 { return float64(recorder.Dropped()) })
-	return errors.Join(m.registry.Register(end), m.registry.Register(dropped))
+	return errors.Join(m.Registry.Register(end), m.Registry.Register(dropped))
 }
 
-// Asked and Overrun make metrics a policies.Observer.
-func (m *metrics) Asked(policy string, took time.Duration, err error) {
+// Asked makes Metrics a policies.Observer.
+func (m *Metrics) Asked(policy string, took time.Duration, err error) {
 	m.duration.WithLabelValues(policy).Observe(took.Seconds())
-	if panicked, ok := errors.AsType[*policies.PanicError](err); ok {
+	if panicked, ok := errors.AsType[*review.PanicError](err); ok {
 		m.log.Error("the evaluation of a policy panicked", "policy", policy, "stack", string(panicked.Stack))
 	}
 }
 
-func (m *metrics) Overrun(policy string, by int) {
-	m.webhook.Overrun(by)
+// Overrun makes Metrics a policies.Observer.
+func (m *Metrics) Overrun(policy string, by int) {
+	m.Webhook.Overrun(by)
 	if by > 0 {
 		m.log.Warn("a policy used up its time and its evaluation has not stopped yet", "policy", policy)
 	}
 }
 
-// loaded counts an attempt to load policies.
-func (m *metrics) loaded(load policies.Load) {
+// loaded counts an attempt to load policies and shows what it came to.
+func (m *Metrics) loaded(load policies.Load) {
 	result := "good"
 	if len(load.Faults) > 0 {
 		result = "faulty"
 	}
 	m.loads.WithLabelValues(result).Inc()
+	m.faults.Set(float64(len(load.Faults)))
 	m.revision.Reset()
 	if load.Set == nil {
 		return
@@ -111,7 +119,7 @@ func (m *metrics) loaded(load policies.Load) {
 }
 
 // findings is a decorator that counts what policies find.
-func (m *metrics) findings(next review.Reviewer) review.Reviewer {
+func (m *Metrics) findings(next review.Reviewer) review.Reviewer {
 	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
 		d, err := next.Review(ctx, req)
 		for _, f := range d.Findings {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/kubernetes/scheme"
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/clientcmd"
@@ -36,7 +37,12 @@ func newNamespaces(kubeconfig string, log *slog.Logger) (*namespaces, error) {
 	}
 	config.UserAgent = "portcullis/" + strings.Fields(version())[0] // a product's version is one word
 	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
-	c, err := cache.New(config, cache.Options{Scheme: scheme.Scheme, DefaultTransform: cache.TransformStripManagedFields()})
+	// To ask the cluster what a Namespace is would fail while it is away, and with it the server that it waits for.
+	mapper := meta.NewDefaultRESTMapper(nil)
+	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)
+	c, err := cache.New(config, cache.Options{
+		Scheme: scheme.Scheme, Mapper: mapper, DefaultTransform: cache.TransformStripManagedFields(),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("--kubeconfig: %w", err)
 	}

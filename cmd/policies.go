@@ -33,7 +33,7 @@ func (p *policyFlags) source() (*source.Files, error) {
 	if slices.Contains(p.from, "") {
 		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
 	}
-	reader, err := newReader()
+	reader, err := NewReader()
 	if err != nil {
 		return nil, err
 	}
@@ -48,8 +48,8 @@ func (p *policyFlags) source() (*source.Files, error) {
 	return out, nil
 }
 
-// newReader returns a Reader that knows the embedded library.
-func newReader() (*native.Reader, error) {
+// NewReader returns a Reader that knows the embedded library. It is exported for the contract tests.
+func NewReader() (*native.Reader, error) {
 	var files []native.File
 	embedded := library.FS()
 	err := fs.WalkDir(embedded, ".", func(name string, entry fs.DirEntry, err error) error {

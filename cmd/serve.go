@@ -194,7 +194,7 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := newMetrics(log)
+	m, err := NewMetrics(log)
 	if err != nil {
 		return err
 	}
@@ -246,14 +246,15 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := m.follow(identity.notAfter, recorder); err != nil {
 		return err
 	}
-	w := wiring{engine: engine, recorder: recorder, metrics: m, memory: f.memory, exempt: f.exemptNamespaces}
-	server, err := f.server(api, w, identity, clients, log)
+	server, err := f.server(api, Wiring{
+		Answers: Answers(engine), Recorder: recorder, Metrics: m, Memory: f.memory, MaxBody: f.maxBody, Exempt: f.exemptNamespaces, Log: log,
+	}, identity, clients)
 	if err != nil {
 		return err
 	}
 	checks = append(checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: identity.ready})
 	background = append(background, webhook.NewProbes(webhook.ProbesOptions{
-		Listener: health, Checks: checks, Metrics: m.registry, Log: log,
+		Listener: health, Checks: checks, Metrics: m.Registry, Log: log,
 	}).Run)
 	announcing, err := f.announce(stdout, identity.source, log)
 	if err != nil {

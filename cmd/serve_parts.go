@@ -20,7 +20,7 @@ import (
 )
 
 // loader keeps the engine fed from what --policies names.
-func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *metrics) (*policies.Loader, error) {
+func (f *serveFlags) loader(engine *policies.Engine, log *slog.Logger, m *Metrics) (*policies.Loader, error) {
 	from, err := f.policies.source()
 	if err != nil {
 		return nil, err
@@ -149,8 +149,8 @@ func (f *serveFlags) clients(log *slog.Logger) (webhook.Clients, func(context.Co
 }
 
 // server is the listener with all endpoints.
-func (f *serveFlags) server(listener net.Listener, w wiring, who identity, clients webhook.Clients, log *slog.Logger) (*webhook.Server, error) {
-	handler, err := webhook.NewHandler(webhook.Endpoints(w.reviewers(), f.maxBody), w.metrics.webhook, log)
+func (f *serveFlags) server(listener net.Listener, w Wiring, who identity, clients webhook.Clients) (*webhook.Server, error) {
+	handler, err := w.Handler()
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (f *serveFlags) server(listener net.Listener, w wiring, who identity, clien
 		Clients:        clients,
 		DisableHTTP2:   !f.http2,
 		Drain:          drain,
-		Metrics:        w.metrics.webhook,
-		Log:            log,
+		Metrics:        w.Metrics.Webhook,
+		Log:            w.Log,
 	})
 }

@@ -13,51 +13,21 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // buffer may be written by a server while a test reads it.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
+type buffer = props.Buffer
 
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-// eventually waits for what takes milliseconds on an idle machine.
-func eventually(t *testing.T, what string, try func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if try() {
-			return
-		}
-	}
-	t.Fatalf("it never came to be: %s", what)
-}
+var (
+	address    = props.FreeAddressT
+	eventually = props.Eventually
+)
 
 // A server with a directory of policies and nothing else: it prints whom to trust, judges by the policies as they are, keeps a record,
 // and ends with exit code 0 when it is told to.
@@ -95,7 +65,7 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 		body, _ := io.ReadAll(response.Body)
 		return response.StatusCode, string(body)
 	}
-	eventually(t, "ready", func() bool { status, _ := get("/readyz"); return status == http.StatusOK })
+	eventually(t, "the server is ready", func() bool { status, _ := get("/readyz"); return status == http.StatusOK })
 
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM([]byte(stdout.String())) {
@@ -121,7 +91,7 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	save("two")
-	eventually(t, "the saved policy in force", func() bool { return ask().Result.Message == "names: two" })
+	eventually(t, "the saved policy is in force", func() bool { return ask().Result.Message == "names: two" })
 	if _, text := get("/metrics"); !strings.Contains(text, `portcullis_policy_findings_total{effect="deny",policy="names"}`) ||
 		!strings.Contains(text, `portcullis_certificate_not_after_timestamp_seconds{usage="serving"}`) {
 		t.Errorf("metrics are missing:\n%s", text)

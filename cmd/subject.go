@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -32,9 +34,9 @@ type head struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Metadata   struct {
-		Namespace string `json:"namespace"`
-		Name      string `json:"name"`
-		Labels    map[string]string
+		Namespace string            `json:"namespace"`
+		Name      string            `json:"name"`
+		Labels    map[string]string `json:"labels"`
 	} `json:"metadata"`
 	Items []json.RawMessage `json:"items"`
 }
@@ -152,7 +154,15 @@ func readFile(name string, stdin io.Reader) (out []subject, count int, err error
 }
 
 func subjectsOf(s subject) ([]subject, error) {
-	if err := json.Unmarshal(s.text, &s.head); err != nil || s.head.APIVersion == "" || s.head.Kind == "" {
+	err := json.Unmarshal(s.text, &s.head)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		name := wrong.Field
+		if name == "metadata.labels" && wrong.Type.Kind() == reflect.String {
+			name = "an entry of " + name
+		}
+		return nil, fmt.Errorf("%s: %s", s.at(), native.Mistyped(name, wrong))
+	}
+	if err != nil || s.head.APIVersion == "" || s.head.Kind == "" {
 		return nil, fmt.Errorf("%s: the document is not a Kubernetes object: it needs apiVersion and kind", s.at())
 	}
 	if !strings.HasSuffix(s.head.Kind, "List") || s.head.Items == nil {

@@ -11,39 +11,49 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook"
 )
 
-// wiring is what the Reviewers of all endpoints share.
-type wiring struct {
-	engine   *policies.Engine
-	recorder *audit.Recorder // nil when no decisions are kept
-	metrics  *metrics
-	memory   int64
-	exempt   []string
+// Wiring is the way of one request between the listener and who answers. Serve makes one of its flags. It is exported for the contract
+// tests alone, so that what they hold the server to is this very list of decorators. The fields without a remark must be set.
+type Wiring struct {
+	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
+	Recorder *audit.Recorder                    // nil when no decisions are kept
+	Metrics  *Metrics
+	Memory   int64    // what reviews under way may take together, in bytes; below 1 they run one at a time
+	MaxBody  int64    // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
+	Exempt   []string // namespaces in which admission is always allowed; may be nil
+	Log      *slog.Logger
 }
 
-// reviewers puts the decorators around who answers at each stage, outermost first. This list is the way of one request.
-func (w wiring) reviewers() func(review.Stage) review.Reviewer {
-	limit := webhook.Limit(w.memory, w.metrics.webhook)
+// Handler returns what answers at all endpoints.
+func (w Wiring) Handler() (*webhook.Handler, error) {
+	handler, err := webhook.NewHandler(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Metrics.Webhook, w.Log)
+	if err == nil && w.Recorder != nil {
+		handler.Heard = w.Recorder.Hear
+	}
+	return handler, err
+}
+
+// reviewers puts the decorators around who answers at each stage, outermost first. This list is the way of one request; around all of it the
+// handler puts one more, webhook.Recover.
+func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
+	limit := webhook.Limit(w.Memory, w.Metrics.Webhook)
 	return func(stage review.Stage) review.Reviewer {
-		answers := review.Reviewer(w.engine)
-		if stage == review.Mutate {
-			answers = mutating(w.engine)
-		}
-		return webhook.Decorate(answers,
-			webhook.Instrument(w.metrics.webhook, stage),
-			w.record,
-			webhook.Recover(), // inside the record, so that a panic is on it
+		return webhook.Decorate(w.Answers(stage),
+			webhook.Instrument(w.Metrics.Webhook, stage),
 			limit,
-			webhook.Exempt(w.exempt...),
-			w.metrics.findings,
+			webhook.Exempt(w.Exempt...),
+			w.Metrics.findings,
 		)
 	}
 }
 
-func (w wiring) record(next review.Reviewer) review.Reviewer {
-	if w.recorder == nil {
-		return next
+// Answers returns who answers at each stage: the engine, and where there is something to change, the chain of mutators that asks it.
+func Answers(engine *policies.Engine) func(review.Stage) review.Reviewer {
+	return func(stage review.Stage) review.Reviewer {
+		if stage == review.Mutate {
+			return mutating(engine)
+		}
+		return engine
 	}
-	return w.recorder.Around(next)
 }
 
 // mutating asks the chain of mutators, all of whose links and runs see the Set in force when the request came.
@@ -55,26 +65,4 @@ func mutating(engine *policies.Engine) review.Reviewer {
 		}
 		return mutators.Chain{mutators.Ask(set)}.Review(ctx, req)
 	})
-}
-
-// reportLoad tells the log and the metrics what came of loading policies. A fault that was told is not told again while it lasts.
-func reportLoad(log *slog.Logger, m *metrics) func(policies.Load) {
-	told := map[string]bool{}
-	return func(load policies.Load) {
-		m.loaded(load)
-		now := map[string]bool{}
-		for _, fault := range load.Faults {
-			now[fault.Err.Error()] = true
-			if told[fault.Err.Error()] {
-				continue
-			}
-			log.Error("a policy is faulty; its last good version, if any, stays in force", "file", fault.File, "policy", fault.Policy, "error", fault.Err)
-		}
-		told = now
-		if load.Set == nil {
-			return
-		}
-		log.Info("policies are in force", "policies", len(load.Set.Policies()), "revision", load.Set.Revision(),
-			"faults", len(load.Faults), "kept", load.Kept)
-	}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // Ask returns the Mutator that asks r about the object as it is now and makes the edits r decides on. A Deny of r is a RefusalError,
-// and so are edits that contradict each other.
+// and so are edits that contradict each other. An edit that cannot be made is a fault of its policy, none of whose edits is made then; its
+// OnFault says whether that refuses.
 func Ask(r review.Reviewer) Mutator { return asking{r} }
 
 // asker is a Mutator that has more to tell a Chain than an error: findings that refuse nothing, the revision that answered,
@@ -46,13 +47,14 @@ func (a asking) ask(ctx context.Context, req *review.Request, obj *unstructured.
 	case len(d.Patch) > 0:
 		return d, errors.New("it answered with a patch where edits are asked for")
 	}
-	conflicts, err := apply(ctx, obj.Object, d.Edits)
+	findings, err := apply(ctx, obj.Object, d.Edits)
 	if err != nil {
 		return d, err
 	}
-	if len(conflicts) > 0 {
+	d.Findings = append(slices.Clip(d.Findings), findings...)
+	if refuse(findings) {
 		d.Verdict = review.Deny
-		return d, &RefusalError{review.Decision{Findings: append(slices.Clip(d.Findings), conflicts...), Revision: d.Revision}}
+		return d, &RefusalError{d}
 	}
 	return d, nil
 }

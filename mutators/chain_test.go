@@ -58,9 +58,9 @@ func TestChain(t *testing.T) {
 		{"nobody filled in the answer", Chain{Ask(policies(review.Decision{}))}, `deny "" ""`},
 		{"an error names the link", Chain{label, failing}, `error: mutator "failing": out of paper`},
 		{
-			"an error names the policy",
+			"an edit that cannot be made is a fault of its policy",
 			Chain{Ask(policies(review.Decision{Verdict: review.Allow, Edits: edits(t, `{"policy":"q","set":["kind"],"value":"Pod"}`)}))},
-			`error: mutator "policies": policy "q": the edit to set kind: no policy may change kind`,
+			`deny q: the edit to set kind cannot be made: no policy may change kind "" q: the edit to set kind cannot be made: no policy may change kind`,
 		},
 		{"patches are not edits", Chain{Ask(policies(review.Decision{Verdict: review.Allow, Patch: []byte(`[]`)}))}, `error: mutator "policies": it answered with a patch where edits are asked for`},
 		{

@@ -20,6 +20,7 @@
 // no element answers, leads nowhere and the edit does nothing. If several elements answer, the edit is made in each. Positions
 // are those before any edit, whatever other edits remove, and an edit of an element that another edit removes goes with it.
 //
-// A path that runs through a value of the wrong type, or to what no policy may change, is an error naming the policy. Edits that
-// contradict each other refuse the request with a finding that names the policies and the paths.
+// A path that runs through a value of the wrong type, or to what no policy may change, is a fault of the policy: none of its edits is
+// made, and a finding that names policy, edit and reason does what the policy's onError says. Edits that contradict each other refuse the
+// request with a finding that names the policies and the paths.
 package mutators

@@ -10,15 +10,16 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// apply makes all the edits in obj. It returns findings instead if they contradict each other, and an error if one of them
-// cannot be made; obj is of no use then.
+// apply makes the edits in obj, all those of a policy or none. It returns a finding for each policy with an edit that cannot be made, and for
+// each contradiction; if one of the findings refuses, no edit is made. obj is of no use after an error.
 func apply(ctx context.Context, obj map[string]any, edits []review.Edit) ([]review.Finding, error) {
-	wishes, err := plan(ctx, obj, edits)
+	wishes, faults, err := plan(ctx, obj, edits)
 	if err != nil {
 		return nil, err
 	}
-	wishes, findings, err := reconcile(ctx, obj, wishes)
-	if err != nil || len(findings) > 0 {
+	wishes, contradictions, err := reconcile(ctx, obj, wishes)
+	findings := append(faults, contradictions...)
+	if err != nil || refuse(findings) {
 		return findings, err
 	}
 	// Every place was found before anything moved, so what moves elements comes last, and the last element first.
@@ -41,31 +42,35 @@ func apply(ctx context.Context, obj map[string]any, edits []review.Edit) ([]revi
 			}
 		}
 	}
-	return nil, nil
+	return findings, nil
 }
 
-// plan finds the places of all edits in obj. The result is sorted: a place before the places in it, and at one place a set, a
-// remove, defaults, appends, by policy.
-func plan(ctx context.Context, obj map[string]any, edits []review.Edit) ([]wish, error) {
-	var out []wish
+// plan finds the places of all edits in obj, and faults of policies with an edit that cannot be made, whose other edits it leaves out: half of
+// what a policy wants is not what it wants. The wishes are sorted: a place before the places in it, and at one place a set, a remove,
+// defaults, appends, by policy; the faults by policy.
+func plan(ctx context.Context, obj map[string]any, edits []review.Edit) (out []wish, faults []review.Finding, err error) {
+	faulty := map[string]bool{}
 	for _, e := range edits {
 		// A Where is looked for in the whole list, and the object's size is the user's choice.
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		w := wish{edit: e, op: e.Op}
 		wishes, err := w.resolve(obj)
-		if err != nil {
-			return nil, w.failed(err)
+		if err != nil && !faulty[e.Policy] {
+			faulty[e.Policy] = true
+			faults = append(faults, w.fault(err))
 		}
 		out = append(out, wishes...)
 	}
+	out = slices.DeleteFunc(out, func(w wish) bool { return faulty[w.edit.Policy] })
+	slices.SortStableFunc(faults, func(a, b review.Finding) int { return cmp.Compare(a.Policy, b.Policy) })
 	rank := []review.EditOp{review.EditSet, review.EditRemove, review.EditDefault, review.EditAppend, banish}
 	slices.SortStableFunc(out, func(a, b wish) int {
 		return cmp.Or(order(a.at, b.at), cmp.Compare(slices.Index(rank, a.op), slices.Index(rank, b.op)),
 			cmp.Compare(a.edit.Policy, b.edit.Policy))
 	})
-	return out, nil
+	return out, faults, nil
 }
 
 // valid returns an error for an edit that cannot be made whatever the object.

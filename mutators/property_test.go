@@ -75,7 +75,7 @@ func anyEdit(policy string) *rapid.Generator[review.Edit] {
 	})
 }
 
-// outcome is all that may be told of an application: the object, or the findings, or that there was an error.
+// outcome is all that may be told of an application: the object, or the findings.
 func outcome(t *rapid.T, tree map[string]any, edits []review.Edit) (string, map[string]any) {
 	copied, err := clone(tree)
 	if err != nil {
@@ -83,10 +83,10 @@ func outcome(t *rapid.T, tree map[string]any, edits []review.Edit) (string, map[
 	}
 	obj := copied.(map[string]any)
 	findings, err := apply(t.Context(), obj, edits)
-	switch {
-	case err != nil:
-		return "error", nil
-	case len(findings) > 0:
+	if err != nil { // what cannot be made is found out before anything is
+		t.Fatal(err)
+	}
+	if len(findings) > 0 {
 		return fmt.Sprint(findings), nil
 	}
 	return fmt.Sprint(obj), obj

@@ -82,6 +82,8 @@ func edit(t testing.TB, text string) review.Edit {
 		switch name {
 		case "policy":
 			out.Policy = value(t, string(v)).(string)
+		case "onFault":
+			out.OnFault = review.Effect(value(t, string(v)).(string))
 		case "key":
 			out.Key = value(t, string(v)).(string)
 		case "value":

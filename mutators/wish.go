@@ -20,6 +20,7 @@ type wish struct {
 // are not put back by another edit.
 const banish review.EditOp = "banish"
 
+// failed is the error of a wish that cannot come true although it was possible by itself and contradicts no other.
 func (w wish) failed(err error) error {
 	return fmt.Errorf("policy %q: the edit to %s: %w", w.edit.Policy, w.phrase(), err)
 }
@@ -38,7 +39,11 @@ func (w wish) resolve(obj map[string]any) ([]wish, error) {
 		return nil, err
 	}
 	var err error
-	if w.value, err = clone(w.edit.Value); err != nil {
+	depth := len(w.edit.Path)
+	if w.op == review.EditAppend {
+		depth++
+	}
+	if w.value, err = cloned(w.edit.Value, depth); err != nil {
 		return nil, err
 	}
 	places, err := find(obj, w.edit.Path)

@@ -9,6 +9,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // answer is what one rule of one policy said: its value, or why there is none.
@@ -26,7 +28,7 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 	got.asked = rule
 	defer func() {
 		if r := recover(); r != nil {
-			got.err = &PanicError{Value: r, Stack: debug.Stack()}
+			got.err = fmt.Errorf("its evaluation %w", &review.PanicError{Value: r, Stack: debug.Stack()})
 		}
 	}()
 	store := rule.store
@@ -75,12 +77,3 @@ func (a asked) eval(
 	}
 	return value, err
 }
-
-// PanicError is the fault of a rule whose evaluation panicked. Its text says no more than that, because it goes to users; the
-// stack is for the log.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (p *PanicError) Error() string { return "its evaluation panicked" }

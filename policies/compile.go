@@ -74,7 +74,7 @@ func compilePolicy(spec Spec) (policy *Policy, err error) {
 	// OPA's compiler has panicked on modules before; one bad policy must not take the server with it.
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: policy %s makes the compiler fail: %w", spec.File, spec.ID, &PanicError{Value: r, Stack: debug.Stack()})
+			err = fmt.Errorf("%s: the compiler %w over policy %s", spec.File, &review.PanicError{Value: r, Stack: debug.Stack()}, spec.ID)
 		}
 	}()
 	modules := make(map[string]*ast.Module, len(spec.Modules))

@@ -1,7 +1,6 @@
 package policies
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -102,22 +101,23 @@ func elements(value ast.Value, each func(*ast.Term) error) error {
 }
 
 // edits reads the value of a mutate rule.
-func edits(policy string, value ast.Value) ([]review.Edit, error) {
+func edits(policy string, onFault review.Effect, value ast.Value) ([]review.Edit, error) {
 	var out []review.Edit
 	err := elements(value, func(term *ast.Term) error {
 		object, ok := term.Value.(ast.Object)
 		if !ok {
 			return fmt.Errorf("it returns %s where an edit should be an object", ast.ValueName(term.Value))
 		}
-		edit, err := readEdit(policy, object)
+		edit, err := readEdit(object)
+		edit.Policy, edit.OnFault = policy, onFault
 		out = append(out, edit)
 		return err
 	})
 	return out, err
 }
 
-func readEdit(policy string, object ast.Object) (review.Edit, error) {
-	edit := review.Edit{Policy: policy}
+func readEdit(object ast.Object) (review.Edit, error) {
+	var edit review.Edit
 	valued := false
 	err := object.Iter(func(key, value *ast.Term) (err error) {
 		name, _ := key.Value.(ast.String)
@@ -190,40 +190,4 @@ func readPath(value ast.Value) ([]review.Segment, error) {
 		return nil
 	})
 	return path, err
-}
-
-// identity reads the value of a user rule. Names the API server gives a meaning, those beginning with "system:", are refused: a
-// policy that took one from a token's claims would let its issuer be anybody. A user without a name is no user.
-func identity(value ast.Value) (*review.User, error) {
-	decoded, err := ast.JSON(value)
-	if err != nil {
-		return nil, fmt.Errorf("it returns a user that is not JSON: %w", err)
-	}
-	text, err := json.Marshal(decoded)
-	if err != nil {
-		return nil, fmt.Errorf("it returns a user that is not JSON: %w", err)
-	}
-	var user struct {
-		Username string              `json:"username"`
-		UID      string              `json:"uid"`
-		Groups   []string            `json:"groups"`
-		Extra    map[string][]string `json:"extra"`
-	}
-	if err := json.Unmarshal(text, &user); err != nil {
-		return nil, errors.New("it returns a user that is not {username, uid, groups, extra} with text, text, a list of texts and lists of texts by key")
-	}
-	if user.Username == "" {
-		return nil, errors.New("it returns a user without a username")
-	}
-	for _, name := range append([]string{user.Username}, user.Groups...) {
-		if strings.HasPrefix(name, "system:") {
-			return nil, errors.New(`it returns a user or group whose name begins with "system:", which Kubernetes keeps for itself`)
-		}
-	}
-	for key := range user.Extra {
-		if key != strings.ToLower(key) {
-			return nil, errors.New("it returns a user with an extra key that is not in lower case")
-		}
-	}
-	return &review.User{Username: user.Username, UID: user.UID, Groups: user.Groups, Extra: user.Extra}, nil
 }

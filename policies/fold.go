@@ -23,7 +23,7 @@ func fold(req *review.Request, revision string, answers []answer) review.Decisio
 	for _, a := range answers {
 		granted, err := add(&d, a)
 		if err != nil {
-			d.Findings = append(d.Findings, fault(a, err)...)
+			d.Findings = append(d.Findings, fault(a, err))
 		}
 		allowed = allowed || granted
 	}
@@ -42,19 +42,24 @@ func fold(req *review.Request, revision string, answers []answer) review.Decisio
 			d.Verdict = review.Allow
 		}
 	case review.Authenticate:
-		switch {
-		case refused:
-			d.Identity = nil
-		case d.Identity != nil:
-			d.Verdict = review.Allow
-		default:
-			d.Verdict = review.NoOpinion
-		}
+		identify(req, &d, refused)
 	}
 	if refused {
 		d.Edits = nil
 	}
 	return d
+}
+
+// identify settles whether the token is somebody's for who asks: one that is meant for others only is left to other authenticators.
+func identify(req *review.Request, d *review.Decision, refused bool) {
+	common, meant := req.Compatible(d.Audiences)
+	if !refused && d.Identity != nil && meant {
+		d.Verdict, d.Audiences = review.Allow, common
+		return
+	}
+	if d.Identity, d.Audiences = nil, nil; !refused {
+		d.Verdict = review.NoOpinion
+	}
 }
 
 // add puts one answer into the decision. An error is the policy's fault.
@@ -71,7 +76,7 @@ func add(d *review.Decision, a answer) (granted bool, err error) {
 	case "allow":
 		return addGrant(d, a)
 	case "mutate":
-		asked, err := edits(policy, a.value)
+		asked, err := edits(policy, a.onFault(), a.value)
 		if err == nil && a.inForce() {
 			d.Edits = append(d.Edits, asked...)
 		}
@@ -106,21 +111,21 @@ func addGrant(d *review.Decision, a answer) (granted bool, err error) {
 }
 
 // errTwoUsers is not for a policy's onError to forgive: it says nothing about either policy, but that the token is nobody's for certain.
-var errTwoUsers = errors.New("it takes the token for another user than an earlier policy does")
+var errTwoUsers = errors.New("it takes the token for another user, or good for other audiences, than an earlier policy does")
 
 // addUser takes the identity a policy found. Two policies that find two identities in one token leave it nobody's.
 func addUser(d *review.Decision, a answer) error {
 	if a.value == nil {
 		return nil
 	}
-	user, err := identity(a.value)
-	if err != nil || !a.inForce() {
+	found, err := readIdentity(a.value)
+	if err != nil || found == nil || !a.inForce() {
 		return err
 	}
-	if d.Identity != nil && !reflect.DeepEqual(*d.Identity, *user) {
+	if d.Identity != nil && !reflect.DeepEqual(identity{*d.Identity, d.Audiences}, *found) {
 		return errTwoUsers
 	}
-	d.Identity = user
+	d.Identity, d.Audiences = &found.user, found.audiences
 	return nil
 }
 
@@ -137,21 +142,24 @@ func effect(a answer) review.Effect {
 }
 
 // fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
-func fault(a answer, err error) []review.Finding {
-	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err)}
-	switch {
-	case errors.Is(err, errTwoUsers):
-		f.Effect = review.EffectDeny
-	case a.query.stage == review.Grant:
-		f.Effect = review.EffectAudit
-	case a.spec.OnError == OnErrorWarn:
-		f.Effect = review.EffectWarn
-	case a.spec.OnError == OnErrorAllow:
-		f.Effect = review.EffectAudit
-	default:
+func fault(a answer, err error) review.Finding {
+	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault()}
+	if errors.Is(err, errTwoUsers) {
 		f.Effect = review.EffectDeny
 	}
-	return []review.Finding{f}
+	return f
+}
+
+// onFault is what a fault of the policy does to the request.
+func (a answer) onFault() review.Effect {
+	switch {
+	case a.query.stage == review.Grant, a.spec.OnError == OnErrorAllow:
+		return review.EffectAudit
+	case a.spec.OnError == OnErrorWarn:
+		return review.EffectWarn
+	default:
+		return review.EffectDeny
+	}
 }
 
 // explain puts a fault into a sentence that holds nothing of the input, which Rego's own errors quote, nor of the server's folders.

@@ -16,6 +16,8 @@ type Load struct {
 	Set    *Set   // what is in force now; nil as long as there never were any policies
 	Faults Faults // what was wrong; where a policy had an earlier good version, that one stays in force
 	Kept   []string
+	// Added, Changed and Removed name the policies in which Set differs from what was in force before, in policy order.
+	Added, Changed, Removed []string
 }
 
 // Loader keeps an Engine's Set true to its Sources. It compiles off the request path and puts a new Set in force in one step.
@@ -100,7 +102,9 @@ func (l *Loader) load(ctx context.Context) error {
 		l.Engine.Use(next)
 	}
 	if l.Report != nil {
-		l.Report(Load{Set: l.Engine.Set(), Faults: faults, Kept: kept})
+		load := Load{Set: l.Engine.Set(), Faults: faults, Kept: kept}
+		load.compare(previous)
+		l.Report(load)
 	}
 	return nil
 }
@@ -150,12 +154,7 @@ func unique(specs []Spec) (out []Spec, faults Faults) {
 
 // compileChanged compiles what differs from the Set before and takes the rest from it.
 func compileChanged(ctx context.Context, specs []Spec, previous *Set) ([]*Policy, Faults) {
-	known := map[string]*Policy{}
-	if previous != nil {
-		for _, policy := range previous.policies {
-			known[policy.spec.ID] = policy
-		}
-	}
+	known := byID(previous)
 	var compiled []*Policy
 	var changed []Spec
 	for _, spec := range specs {

@@ -226,3 +226,32 @@ func TestALoaderPreparesASetBeforeItIsInForce(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestALoadNamesWhatChanged(t *testing.T) {
+	engine, source := &Engine{}, make(feed)
+	reports, _ := running(t, engine, source)
+	policy := func(id, message string) Spec { return specOf(t, id, "package "+id+"\ndeny contains \""+message+"\"") }
+	for _, step := range []struct {
+		bundle                        Bundle
+		added, changed, removed, kept string
+	}{
+		{Bundle{Specs: []Spec{policy("b", "1"), policy("a", "1")}}, "a b", "", "", ""},
+		{Bundle{Specs: []Spec{policy("b", "1"), policy("a", "1")}}, "", "", "", ""},
+		{Bundle{Specs: []Spec{policy("c", "1"), policy("b", "2"), policy("a", "1")}}, "c", "b", "", ""},
+		{Bundle{Specs: []Spec{policy("b", "2"), policy("d", "1")}, Faults: Faults{{File: "c.rego", Err: errors.New("c.rego:1: not Rego")}}}, "d", "", "a", "c"},
+		{Bundle{}, "", "", "", ""}, // what was in force stays in force
+	} {
+		source <- step.bundle
+		load := <-reports
+		for what, names := range map[string][2]string{
+			"added":   {strings.Join(load.Added, " "), step.added},
+			"changed": {strings.Join(load.Changed, " "), step.changed},
+			"removed": {strings.Join(load.Removed, " "), step.removed},
+			"kept":    {strings.Join(load.Kept, " "), step.kept},
+		} {
+			if names[0] != names[1] {
+				t.Errorf("%s: %q, want %q", what, names[0], names[1])
+			}
+		}
+	}
+}

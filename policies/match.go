@@ -80,13 +80,17 @@ func (m Match) covers(req *review.Request, namespace func() (Namespace, error)) 
 		!slices.ContainsFunc(req.User.Groups, func(group string) bool { return anyGlob(m.Groups, group) }) {
 		return false, nil
 	}
-	name := namespaceOf(req)
+	name := req.Target.Inside()
 	// To a guard, a question about all namespaces is one about each: who lists the Secrets of all lists those of the sealed one.
 	everywhere := name == "" && req.Stage == review.Guard && req.Target.Resource != ""
 	if len(m.Namespaces) > 0 && !everywhere && (name == "" || !anyGlob(m.Namespaces, name)) {
 		return false, nil
 	}
 	if name != "" && anyGlob(m.ExcludeNamespaces, name) {
+		return false, nil
+	}
+	// A grant is the other way round: who may list the Pods of all namespaces may list those of the ones it leaves out.
+	if name == "" && req.Stage == review.Grant && (len(m.ExcludeNamespaces) > 0 || m.NamespaceLabels != nil) {
 		return false, nil
 	}
 	if m.Labels != nil {
@@ -98,7 +102,7 @@ func (m Match) covers(req *review.Request, namespace func() (Namespace, error)) 
 	if m.NamespaceLabels == nil || name == "" {
 		return true, nil
 	}
-	if isNamespace(req.Target) {
+	if req.Target.IsNamespace() {
 		return eitherLabels(m.NamespaceLabels, req)
 	}
 	ns, err := namespace()
@@ -149,14 +153,4 @@ func labelsOf(object []byte) (labels.Set, error) {
 		}))
 	}))
 	return set, err
-}
-
-func isNamespace(t review.Target) bool { return t.Group == "" && t.Resource == "namespaces" }
-
-// namespaceOf is the namespace a request is about: for a Namespace, the object itself. It is empty for what has none.
-func namespaceOf(req *review.Request) string {
-	if isNamespace(req.Target) && req.Target.Namespace == "" {
-		return req.Target.Name
-	}
-	return req.Target.Namespace
 }

@@ -89,7 +89,7 @@ func (s *Set) match(req *review.Request, objects *inventory.Snapshot) (concerned
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
-		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !isNamespace(req.Target) {
+		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
 		if err == nil && covered && a.needs != nil {
@@ -136,7 +136,7 @@ func (s *Set) inputs(req *review.Request) (inputs, error) {
 		}
 		in.members = append(in.members, [2]*ast.Term{key, value})
 	})
-	if name := req.Target.Namespace; name != "" && !isNamespace(req.Target) {
+	if name := req.Target.Namespace; name != "" && !req.Target.IsNamespace() {
 		if ns, known := s.namespaces(name); known && ns.Object != nil {
 			in.members = append(in.members, [2]*ast.Term{ast.InternedTerm("namespace"), ast.NewTerm(ns.Object)})
 		}

@@ -276,6 +276,8 @@ func TestIdentities(t *testing.T) {
 		{"one", []Spec{user("a", `{"username": "jane", "groups": ["dev"]}`)}, review.Allow, "jane"},
 		{"two alike", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "jane"}`)}, review.Allow, "jane"},
 		{"two apart", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "john"}`)}, review.Deny, ""},
+		{"two with other audiences", []Spec{user("a", `{"username": "jane"}`), user("b", `{"username": "jane", "audiences": ["x"]}`)}, review.Deny, ""},
+		{"two with the same audiences", []Spec{user("a", `{"username": "jane", "audiences": ["x", "y"]}`), user("b", `{"username": "jane", "audiences": ["y", "x"]}`)}, review.Allow, "jane"},
 		{"two apart, forgivingly", []Spec{user("a", `{"username": "jane"}`), forgiving(user("b", `{"username": "john"}`))}, review.Deny, ""},
 		{"nobody's", []Spec{specOf(t, "a", "package a\nuser := {} if false", at(review.Authenticate, "user"))}, review.NoOpinion, ""},
 		{"no name", []Spec{user("a", `{"groups": ["dev"]}`)}, review.Deny, ""},
@@ -299,6 +301,60 @@ func TestIdentities(t *testing.T) {
 				t.Errorf("%+v %v", d, err)
 			}
 		})
+	}
+}
+
+// What a policy says a token is good for is held to what the review asks; saying nothing leaves it to the API server, and a token that is good
+// for others only is left to other authenticators.
+func TestAudiences(t *testing.T) {
+	for _, c := range []struct {
+		user, asked string
+		want        string // the user's name and audiences, or the verdict
+	}{
+		{`{"username": "jane"}`, `[]`, "jane []"},
+		{`{"username": "jane"}`, `["api"]`, "jane []"},
+		{`{"username": "jane", "audiences": ["api", "vault"]}`, `[]`, "jane []"},
+		{`{"username": "jane", "audiences": ["api", "vault"]}`, `["vault", "other", "api"]`, "jane [vault api]"},
+		{`{"username": "jane", "audiences": {"vault"}}`, `["vault"]`, "jane [vault]"},
+		{`{"username": "jane", "audiences": ["vault"]}`, `["api"]`, "no-opinion"},
+		{`{"username": "jane", "audiences": []}`, `["api"]`, "no-opinion"},
+		{`{"username": "jane", "audiences": []}`, `[]`, "no-opinion"},
+	} {
+		req, _, err := review.DialectAuthenticate([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"t","audiences":` + c.asked + `}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := compiled(t, specOf(t, "a", "package a\nuser := "+c.user, at(review.Authenticate, "user")))
+		d, err := set.Review(t.Context(), req)
+		got := d.Verdict.String()
+		if d.Identity != nil {
+			got = fmt.Sprint(d.Identity.Username, " ", d.Audiences)
+		}
+		if err != nil || got != c.want || (d.Verdict == review.Allow) != (d.Identity != nil) || d.Identity == nil && d.Audiences != nil {
+			t.Errorf("%s for %s: %+v %v, want %s", c.user, c.asked, d, err, c.want)
+		}
+	}
+}
+
+func TestUsersThatAreFaults(t *testing.T) {
+	for user, want := range map[string]string{
+		`"jane"`:                                   "it returns string where a user should be an object",
+		`{"username": "jane", "audience": []}`:     `it returns a user with an unknown member "audience"`,
+		`{"username": "jane", "Audiences": []}`:    `it returns a user with an unknown member "Audiences"`,
+		`{"username": 7}`:                          "it returns a user that is not {username, uid, groups, extra} with text, text, a list of texts and lists of texts by key",
+		`{"username": "jane", "audiences": "api"}`: "it returns a user whose audiences are not a list of texts that are not empty",
+		`{"username": "jane", "audiences": null}`:  "it returns a user whose audiences are not a list of texts that are not empty",
+		`{"username": "jane", "audiences": [7]}`:   "it returns a user whose audiences are not a list of texts that are not empty",
+		`{"username": "jane", "audiences": [""]}`:  "it returns a user whose audiences are not a list of texts that are not empty",
+	} {
+		req, _, err := review.DialectAuthenticate([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"t"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := compiled(t, specOf(t, "a", "package a\nuser := "+user, at(review.Authenticate, "user"))).Review(t.Context(), req)
+		if err != nil || d.Verdict != review.Deny || !d.Faulty() || d.Refusal() != "a: the policy could not be evaluated: "+want {
+			t.Errorf("%s: %+v %v", user, d, err)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package review
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -119,11 +118,9 @@ func admissionAnswer(version string, req *Request, d Decision) any {
 // refusalStatus tells a refusal from a fault in the code: clients and GitOps controllers take 403 as final and retry on 500,
 // which is right when a policy could not be asked.
 func refusalStatus(d Decision) *metav1.Status {
-	status := &metav1.Status{
-		Status: metav1.StatusFailure, Code: http.StatusForbidden, Reason: metav1.StatusReasonForbidden, Message: d.Refusal(),
-	}
+	status := &metav1.Status{Status: metav1.StatusFailure, Code: 403, Reason: metav1.StatusReasonForbidden, Message: d.Refusal()}
 	if d.Faulty() {
-		status.Code, status.Reason = http.StatusInternalServerError, metav1.StatusReasonInternalError
+		status.Code, status.Reason = 500, metav1.StatusReasonInternalError
 	}
 	if status.Message == "" {
 		status.Message = "refused without a reason; this is a fault of Portcullis, please report it"

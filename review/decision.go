@@ -61,6 +61,9 @@ type Edit struct {
 	Path   []Segment
 	Value  any    // decoded JSON with json.Number for numbers; nil for EditRemove
 	Key    string // for EditAppend: the field by which an equal element is found and replaced; may be empty
+	// OnFault is the Effect of the Fault that stands for the policy if the edit cannot be made. It is EffectDeny unless it is EffectWarn
+	// or EffectAudit.
+	OnFault Effect
 }
 
 // EditOp names what an Edit does.
@@ -86,12 +89,13 @@ type Segment struct {
 // Decision is the answer to one Request. It is a value: whoever receives it may change it, except that the slices' elements
 // are shared and must be left alone.
 type Decision struct {
-	Verdict  Verdict
-	Findings []Finding // all of them, in policy order
-	Identity *User     // whose token it is, at Authenticate with Allow
-	Edits    []Edit    // what mutating policies ask for, in policy order; a mutators.Chain turns them into Patch
-	Patch    []byte    // RFC 6902; nil when nothing changed
-	Revision string    // which set of policies answered
+	Verdict   Verdict
+	Findings  []Finding // all of them, in policy order
+	Identity  *User     // whose token it is, at Authenticate with Allow
+	Audiences []string  // those the review asks about for which Identity's token is good; none if no policy looked at them
+	Edits     []Edit    // what mutating policies ask for, in policy order; a mutators.Chain turns them into Patch
+	Patch     []byte    // RFC 6902; nil when nothing changed
+	Revision  string    // which set of policies answered
 }
 
 // Faulty reports whether the decision rests on a policy that could not be asked: whether every finding that refuses is a Fault.

@@ -64,6 +64,18 @@ func (t Target) String() string {
 	return strings.TrimSpace(out + " " + name)
 }
 
+// IsNamespace reports whether the target is one or all of the Namespace objects, or a subresource of one.
+func (t Target) IsNamespace() bool { return t.Group == "" && t.Resource == "namespaces" }
+
+// Inside is the name of the namespace the target is in; a Namespace object is in itself. It is empty for what is in none, and for a
+// question about all namespaces.
+func (t Target) Inside() string {
+	if t.IsNamespace() {
+		return t.Name
+	}
+	return t.Namespace
+}
+
 // Raw is JSON that may hold credentials or the contents of Secrets. Every way of printing it, as text, as a log attribute or
 // as JSON, says only how long it is; who needs the bytes converts it on purpose.
 type Raw []byte
@@ -92,6 +104,7 @@ type Request struct {
 	Verb              string // one spelling at every stage: "create", "get", "connect"; empty for tokens and images
 	Target            Target
 	Object, OldObject Raw
+	Audiences         []string // for one of which a token must be good; none where the API server asks for itself and checks none
 	DryRun            bool
 	Body              Raw
 
@@ -121,7 +134,7 @@ func (r *Request) WithObject(obj []byte) *Request {
 }
 
 // Reviewer answers questions. It is to Portcullis what http.Handler is to net/http: the policy engine is one, the chain of
-// mutators is one, and so is every limit, recorder and test double put around them.
+// mutators is one, and so is every limit, exemption and test double put around them.
 //
 // An error means "no answer", never "no". Implementations are safe for concurrent use, do not keep or change req, and return
 // soon after ctx ends.

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # all.sh: every check there is, one after the other, and at the end a line that counts tests. It goes on after a failure, so that one
-# run shows all that is wrong. Built by make before it: bin/portcullis, bin/controlplane, bin/demo, bin/gotestsum,
-# bin/golangci-lint.
+# run shows all that is wrong; what cannot be built is a failure like any other.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -31,22 +30,34 @@ tests() {
 	"$root/bin/gotestsum" --format pkgname --hide-summary=skipped --jsonfile "$results/$name.json" -- "$@"
 }
 
+# controlplane NAME ARGUMENTS...: tests of the control plane's module.
+controlplane() {
+	(cd test/controlplane && CONTROLPLANE_BIN="$root/bin/controlplane" GOFLAGS=-buildvcs=false tests "$@")
+}
+
 formatted() {
-	local files
-	files=$(gofmt -l $(git ls-files -co --exclude-standard -- '*.go'))
-	[ -z "$files" ] || { printf 'not formatted:\n%s\n' "$files"; return 1; }
+	local file files=() unformatted
+	while IFS= read -r -d '' file; do
+		[ ! -f "$file" ] || files+=("$file") # git still lists what was removed and not committed
+	done < <(git ls-files -z -co --exclude-standard -- '*.go')
+	[ "${#files[@]}" -gt 0 ] || { printf 'no Go files were found; is this a git checkout?\n'; return 1; }
+	unformatted=$(gofmt -l "${files[@]}") || return 1
+	[ -z "$unformatted" ] || { printf 'not formatted:\n%s\n' "$unformatted"; return 1; }
 }
 
 generated_modules() {
 	go mod tidy -diff && go -C test/controlplane mod tidy -diff
 }
 
+for binary in portcullis controlplane demo gotestsum golangci-lint; do
+	check "build bin/$binary" make "bin/$binary"
+done
 check "formatting" formatted
 check "go vet" go vet ./...
 check "modules are tidy" generated_modules
 check "unit, contract and end to end, with the race detector" tests main -race -timeout 20m ./...
-check "control plane" env CONTROLPLANE_BIN="$root/bin/controlplane" GOFLAGS=-buildvcs=false bash -c \
-	'cd test/controlplane && "$0" --format pkgname --jsonfile "$1/controlplane.json" -- -timeout 15m ./...' "$root/bin/gotestsum" "$results"
+check "control plane: its processes, with the race detector" controlplane plane -race -timeout 10m ./plane
+check "control plane: the webhook contract" controlplane controlplane -timeout 15m . ./contract
 check "Rego: format, strict check, tests" make rego
 check "the demonstration" bin/demo --once
 check "linters" make lint

@@ -3,7 +3,9 @@ package webhook
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -31,6 +33,7 @@ func TestStuckReviewer(t *testing.T) {
 				<-release // deaf to its context
 				return review.Decision{Verdict: review.Allow}, nil
 			}))
+			heard := hearing(h.Handler)
 			start := time.Now()
 			w := post(h, e.Path+"?timeout=2s", sample(e.Path))
 			refused(t, w.Code, w.Header(), w.Body.Bytes(), 503, lateMessage)
@@ -48,6 +51,48 @@ func TestStuckReviewer(t *testing.T) {
 			if n := testutil.ToFloat64(h.metrics.overruns); n != 0 {
 				t.Errorf("%g overruns are counted after it returned", n)
 			}
+			if got := *heard; len(got) != 1 || got[0] != fmt.Sprint("deny ", lateMessage, " ", start) {
+				t.Errorf("%s: heard %q", e.Path, got)
+			}
+		})
+	}
+}
+
+// hearing lists what the handler tells of its answers.
+func hearing(h *Handler) *[]string {
+	var heard []string
+	h.Heard = func(_ *review.Request, d review.Decision, err error, start time.Time) {
+		heard = append(heard, fmt.Sprint(d.Verdict, " ", err, " ", start))
+	}
+	return &heard
+}
+
+// TestHeard is told once of what is answered, and not of what could not be read.
+func TestHeard(t *testing.T) {
+	for name, c := range map[string]struct {
+		reviewer review.Reviewer
+		body     string
+		want     []string
+	}{
+		"a decision":    {allowing(), admission, []string{"allow <nil>"}},
+		"a panic":       {panicking{}, admission, []string{"deny the review panicked"}},
+		"not a review":  {allowing(), "{}", nil},
+		"not available": {answering(review.Decision{}, review.Unavailable("busy")), admission, []string{"deny no answer is available now: busy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := handler(t, c.reviewer)
+				heard := hearing(h.Handler)
+				start := time.Now()
+				post(h, "/validate", c.body)
+				var want []string
+				for _, w := range c.want {
+					want = append(want, fmt.Sprint(w, " ", start))
+				}
+				if !slices.Equal(*heard, want) {
+					t.Errorf("heard %q, want %q", *heard, want)
+				}
+			})
 		})
 	}
 }
@@ -142,7 +187,8 @@ func TestPanicsInTheDialect(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range rows[:3] {
-		if w := post(h, e.Path, sample(e.Path)); w.Code != 500 || !strings.Contains(w.Body.String(), "internal error: see the server's log") {
+		w := post(h, e.Path, sample(e.Path))
+		if w.Code != 500 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "internal error: see the server's log") {
 			t.Errorf("%s: %d %s", e.Path, w.Code, w.Body)
 		}
 	}

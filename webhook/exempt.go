@@ -18,18 +18,10 @@ func Exempt(namespaces ...string) Decorator {
 	}
 	return func(next review.Reviewer) review.Reviewer {
 		return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
-			if (req.Stage == review.Mutate || req.Stage == review.Validate) && exempt[namespaceOf(req.Target)] {
+			if (req.Stage == review.Mutate || req.Stage == review.Validate) && exempt[req.Target.Inside()] {
 				return review.Decision{Verdict: review.Allow}, nil
 			}
 			return next.Review(ctx, req)
 		})
 	}
-}
-
-// namespaceOf is where the target is; a Namespace is in itself.
-func namespaceOf(target review.Target) string {
-	if target.Group == "" && target.Resource == "namespaces" {
-		return target.Name
-	}
-	return target.Namespace
 }

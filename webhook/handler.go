@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/review"
@@ -16,6 +15,11 @@ import (
 
 // Handler serves a table of Endpoints.
 type Handler struct {
+	// Heard, if not nil, hears how each review that could be read is answered, just before it is: with a decision, or with an error and no
+	// decision, as when it was not finished in time, whatever the Reviewer comes to afterwards. start is when the request came. It is called
+	// while the caller waits, from many goroutines, and must return at once. Set it before the Handler serves.
+	Heard func(req *review.Request, d review.Decision, err error, start time.Time)
+
 	routes  map[string]Endpoint
 	bodies  bodies
 	metrics *Metrics
@@ -68,6 +72,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	x := &exchange{endpoint: endpoint, start: time.Now()}
 	body, err := h.review(w, r, x)
+	if h.Heard != nil && x.req != nil {
+		h.Heard(x.req, x.decision, err, x.start)
+	}
 	if err != nil {
 		h.fail(w, x, err)
 		return
@@ -83,7 +90,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) review(w http.ResponseWriter, r *http.Request, x *exchange) (body []byte, err error) {
 	defer func() { // the dialect's code; the Reviewer runs elsewhere
 		if value := recover(); value != nil {
-			body, err = nil, &PanicError{Value: value, Stack: debug.Stack()}
+			body, err = nil, panicked(value)
 		}
 	}()
 	if r.Method != http.MethodPost {
@@ -143,8 +150,8 @@ func (h *Handler) fail(w http.ResponseWriter, x *exchange, err error) {
 	default:
 		message = "internal error: see the server's log with decision id " + id
 		attrs := append(x.attrs(id), "error", redact(x.req, err.Error()))
-		if panicked, ok := errors.AsType[*PanicError](err); ok {
-			attrs = append(attrs, "stack", string(panicked.Stack))
+		if p, ok := errors.AsType[*review.PanicError](err); ok {
+			attrs = append(attrs, "panic", redact(x.req, fmt.Sprint(p.Value)), "stack", string(p.Stack))
 		}
 		h.log.Error("a review failed", attrs...)
 	}

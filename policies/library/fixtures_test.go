@@ -132,7 +132,7 @@ func wellFormed(t testing.TB, said any) {
 		}
 		return
 	}
-	known := [][]string{{"message", "field"}, {"default", "value"}, {"username", "uid", "groups", "extra"}}
+	known := [][]string{{"message", "field"}, {"default", "value"}, {"username", "uid", "groups", "extra", "audiences"}}
 	if !slices.ContainsFunc(known, func(keys []string) bool {
 		for _, key := range keys {
 			if _, ok := object[key]; !ok {

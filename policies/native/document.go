@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	yamlv3 "go.yaml.in/yaml/v3"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
@@ -37,6 +38,9 @@ func Documents(file File) ([]Document, error) {
 		if err != nil {
 			return out, fmt.Errorf("%s:%d: %w", file.Name, row, err)
 		}
+		if at := another(text); at > 0 {
+			return out, fmt.Errorf("%s:%d: what follows %q is not read; begin another document with %q", file.Name, row+at-1, "...", "---")
+		}
 		converted, err := yaml.YAMLToJSONStrict(text)
 		if err != nil {
 			return out, fmt.Errorf("%s:%s", file.Name, yamlError(err, row))
@@ -46,6 +50,20 @@ func Documents(file File) ([]Document, error) {
 		}
 		row += bytes.Count(text, []byte("\n")) + 1
 	}
+}
+
+// another returns the row of a mark "..." behind which a second document stands, or 0: YAML knows it, and to kubectl it is the end.
+func another(text []byte) int {
+	before, _, marked := bytes.Cut(text, []byte("\n..."))
+	if !marked {
+		return 0
+	}
+	var node yamlv3.Node
+	d := yamlv3.NewDecoder(bytes.NewReader(text))
+	if d.Decode(&node) != nil || errors.Is(d.Decode(&node), io.EOF) {
+		return 0
+	}
+	return bytes.Count(before, []byte("\n")) + 2
 }
 
 // blank counts the lines before the first that says something.

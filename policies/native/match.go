@@ -1,8 +1,9 @@
 package native
 
 import (
+	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -45,59 +46,11 @@ func narrow(base, over *v1alpha1.Match) v1alpha1.Match {
 	return out
 }
 
-// rules tells which rules of a package are asked at which stage: deny at the stages match names, by default at admission; the others
-// have one stage each.
-func rules(modules []module, stages v1alpha1.Stages) ([]policies.Rule, error) {
-	defines := func(name string) bool {
-		return slices.ContainsFunc(modules, func(m module) bool { return m.defines(name) })
-	}
-	if len(stages) == 0 {
-		stages = v1alpha1.Stages{"admission"}
-		if !defines("deny") && !defines("warn") && !defines("mutate") && !defines("user") && defines("allow") {
-			return nil, fmt.Errorf(`the package defines allow alone; write "stage: grant" in match if it is to allow what RBAC does not`)
-		}
-	}
-	if len(stages) > 1 && (slices.Contains(stages, "guard") || slices.Contains(stages, "grant")) {
-		return nil, fmt.Errorf("guard and grant stand alone in stage: what resources and operations mean there is not what they mean elsewhere")
-	}
-	var out []policies.Rule
-	add := func(stage review.Stage, name string) {
-		if defines(name) {
-			out = append(out, policies.Rule{Stage: stage, Name: name})
-		}
-	}
-	add(review.Authenticate, "user")
-	if len(out) > 0 {
-		add(review.Authenticate, "deny")
-		return out, nil
-	}
-	for _, stage := range stages {
-		switch stage {
-		case "admission":
-			add(review.Validate, "deny")
-			add(review.Validate, "warn")
-			add(review.Mutate, "mutate")
-		case "guard":
-			add(review.Guard, "deny")
-		case "grant":
-			add(review.Grant, "allow")
-		case "image":
-			add(review.Image, "deny")
-		default:
-			return nil, fmt.Errorf("stage %q is none of admission, guard, grant and image", stage)
-		}
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("the package defines none of the rules asked at stage %s", strings.Join(stages, ", "))
-	}
-	return out, nil
-}
-
 // match makes a policies.Match of what METADATA or a Policy object says. A legacy package says nothing and sees everything.
 func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.Match, err error) {
 	stage := asked[0].Stage
 	admission := stage == review.Validate || stage == review.Mutate
-	for _, text := range m.Resources {
+	for i, text := range m.Resources {
 		if text == "*/*" || text == "*" && !admission {
 			// To who asks for permission "*" is everything, subresources and paths included, as it is in RBAC.
 			out.Resources = nil
@@ -105,7 +58,7 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 		}
 		found, err := resource(text, stage)
 		if err != nil {
-			return out, fmt.Errorf("match.resources: %w", err)
+			return out, under(fmt.Errorf("match.resources: %w", err), "match", "resources", strconv.Itoa(i))
 		}
 		out.Resources = append(out.Resources, found...)
 	}
@@ -124,7 +77,11 @@ func conditions(out policies.Match, m v1alpha1.Match, stage review.Stage, legacy
 		return out, err
 	}
 	if len(m.Users)+len(m.Groups) > 0 && stage != review.Guard && stage != review.Grant {
-		return out, fmt.Errorf("match.users and match.groups are for the stages guard and grant")
+		wrong := "users"
+		if len(m.Users) == 0 {
+			wrong = "groups"
+		}
+		return out, under(errors.New("match.users and match.groups are for the stages guard and grant"), "match", wrong)
 	}
 	for _, list := range []struct {
 		name string
@@ -136,10 +93,10 @@ func conditions(out policies.Match, m v1alpha1.Match, stage review.Stage, legacy
 		{"users", m.Users, &out.Users},
 		{"groups", m.Groups, &out.Groups},
 	} {
-		for _, text := range list.from {
+		for i, text := range list.from {
 			glob, err := policies.ParseGlob(text)
 			if err != nil {
-				return out, fmt.Errorf("match.%s: %w", list.name, err)
+				return out, under(fmt.Errorf("match.%s: %w", list.name, err), "match", list.name, strconv.Itoa(i))
 			}
 			*list.into = append(*list.into, glob)
 		}
@@ -169,14 +126,15 @@ func operations(given []string, admission, legacy bool) ([]string, error) {
 		return []string{"create", "update"}, nil
 	}
 	var out []string
-	for _, operation := range given {
+	for i, operation := range given {
 		switch operation {
 		case "*":
 			return nil, nil
 		case "CREATE", "UPDATE", "DELETE", "CONNECT":
 			out = append(out, strings.ToLower(operation))
 		default:
-			return nil, fmt.Errorf(`match.operations: %q is none of CREATE, UPDATE, DELETE, CONNECT and "*"`, operation)
+			err := fmt.Errorf(`match.operations: %q is none of CREATE, UPDATE, DELETE, CONNECT and "*"`, operation)
+			return nil, under(err, "match", "operations", strconv.Itoa(i))
 		}
 	}
 	return out, nil
@@ -188,7 +146,7 @@ func selector(name string, given *metav1.LabelSelector) (labels.Selector, error)
 	}
 	out, err := metav1.LabelSelectorAsSelector(given)
 	if err != nil {
-		return nil, fmt.Errorf("match.%s: %w", name, err)
+		return nil, under(fmt.Errorf("match.%s: %w", name, err), "match", name)
 	}
 	return out, nil
 }

@@ -1,17 +1,14 @@
 package native
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"go.yaml.in/yaml/v3"
 
-	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -28,125 +25,101 @@ type metadata struct {
 	MaxStaleness string `json:"maxStaleness"`
 
 	title, description string
+	keys               keys
 }
 
-// readMetadata returns what the package's METADATA says, and whether there is any for the server.
+// readMetadata returns what the package's METADATA says, and whether there is any for the server. Its errors begin with file and row.
 func readMetadata(modules []module) (found metadata, ok bool, err error) {
 	for _, m := range modules {
 		for _, a := range m.Annotations {
-			custom, given := a.Custom["portcullis"]
-			if a.Scope != "package" || !given {
+			said, err := custom(m, a)
+			if err != nil {
+				return found, true, err
+			}
+			if said.node == nil {
 				continue
 			}
-			at := fmt.Sprintf("%s:%d", m.Package.Location.File, a.Location.Row)
 			if ok {
-				return found, true, fmt.Errorf("%s: package %s has a second METADATA with custom.portcullis", at, identity(m.Package.Path))
+				return found, true, fmt.Errorf("%s:%d: package %s has a second METADATA with custom.portcullis",
+					m.Package.Location.File, a.Location.Row, identity(m.Package.Path))
 			}
-			text, err := json.Marshal(custom)
+			text, err := json.Marshal(a.Custom["portcullis"])
 			if err != nil {
-				return found, true, fmt.Errorf("%s: custom.portcullis: %w", at, err)
+				return found, true, fmt.Errorf("%s: custom.portcullis: %w", said.place(said.node), err)
 			}
-			if err := strict(text, &found); err != nil {
-				return found, true, fmt.Errorf("%s: custom.portcullis: %w", position(m, a, err), err)
+			if err := said.decode(text, &found); err != nil {
+				return found, true, err
 			}
 			if err := found.check(); err != nil {
-				return found, true, fmt.Errorf("%s: custom.portcullis: %w", at, err)
+				return found, true, blame(err, said.place(said.node), "custom.portcullis", said)
 			}
-			found.title, found.description, ok = a.Title, a.Description, true
+			found.title, found.description, found.keys, ok = a.Title, a.Description, said, true
 		}
 	}
 	return found, ok, nil
 }
 
 func (m metadata) check() error {
-	if _, _, err := m.data(); err != nil {
+	if _, err := m.kinds(); err != nil {
+		return err
+	}
+	if _, err := m.staleness(); err != nil {
 		return err
 	}
 	switch m.Severity {
 	case "", "low", "medium", "high", "critical":
 		return nil
 	}
-	return fmt.Errorf("severity %q is none of low, medium, high and critical", m.Severity)
+	return under(fmt.Errorf("severity %q is none of low, medium, high and critical", m.Severity), "severity")
 }
 
-const (
-	// defaultStaleness is several times the minute within which an API server tells every watcher how far it has come.
-	defaultStaleness = 5 * time.Minute
-	// minStaleness leaves time to renew a watch before what it told is too old; maxStaleness is as good as none.
-	minStaleness = 10 * time.Second
-	maxStaleness = 24 * time.Hour
-	// maxKinds bounds what one policy can have the server watch.
-	maxKinds = 16
-)
-
-// data reads which kinds of objects are read, and how old what is known of them may be.
-func (m metadata) data() (kinds []inventory.Kind, stale time.Duration, err error) {
-	if len(m.Data) > maxKinds {
-		return nil, 0, fmt.Errorf("data: %d kinds are more than %d; split the policy", len(m.Data), maxKinds)
+// custom returns what METADATA says under custom.portcullis; its node is nil when that is not there. Words that are meant for the server
+// and would not reach it are an error; all other keys are the users' own.
+func custom(m module, a *ast.Annotations) (keys, error) {
+	all := keys{file: m.Package.Location.File, row: a.Location.Row}
+	// OPA gives each line behind "# ". The first, METADATA itself, stays a comment, so that the rows are right.
+	var document yaml.Node
+	text := strings.ReplaceAll(string(a.Location.Text), "\n# ", "\n")
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil || len(document.Content) == 0 {
+		return all, nil //nolint:nilerr // OPA has read it; it says nothing
 	}
-	for _, text := range m.Data {
-		kind, err := inventory.ParseKind(text)
-		if err != nil {
-			return nil, 0, fmt.Errorf("data: %w", err)
-		}
-		if groups := groupsOf(text); !strings.Contains(text, ".") && !slices.Contains(groups, "") {
-			if len(groups) == 0 {
-				return nil, 0, fmt.Errorf("data: %q is not a kind of the core group; write it with its group, such as %q", text, text+".example.com")
+	all.node = document.Content[0]
+	inside := all.below("custom")
+	for _, c := range []struct {
+		in            keys
+		name, meaning string
+	}{{all, "custom", "custom"}, {all, "portcullis", "custom.portcullis"}, {inside, "portcullis", "custom.portcullis"}} {
+		for _, key := range c.in.members() {
+			word, _, _ := strings.Cut(resolved(key).Value, ".")
+			if name := dotted(c.in.name, resolved(key).Value); name != c.meaning && nearest(word, c.name) != "" {
+				return all, fmt.Errorf("%s: %s is not known; did you mean %s?", all.place(key), name, c.meaning)
 			}
-			return nil, 0, fmt.Errorf("data: %q is not a kind of the core group; write %q", text, text+"."+groups[0])
 		}
-		if slices.Contains(kinds, kind) {
-			return nil, 0, fmt.Errorf("data: %q is listed twice", text)
-		}
-		kinds = append(kinds, kind)
 	}
-	switch {
-	case m.MaxStaleness == "":
-		return kinds, defaultStaleness, nil
-	case len(kinds) == 0:
-		return nil, 0, errors.New("maxStaleness is about data, and there is none")
+	said := inside.below("portcullis")
+	if said.node != nil && a.Scope != "package" {
+		place, _ := inside.find([]string{"portcullis"})
+		return said, fmt.Errorf("%s: custom.portcullis is read in the METADATA of the package alone, and this has the scope %s; "+
+			"move it above the line %q", place, a.Scope, m.Package.String())
 	}
-	stale, err = time.ParseDuration(m.MaxStaleness)
-	if err != nil || stale < minStaleness || stale > maxStaleness {
-		return nil, 0, fmt.Errorf(`maxStaleness %q is not a time between 10s and 24h, such as "90s" or "5m"`, m.MaxStaleness)
-	}
-	return kinds, stale, nil
+	return said, nil
 }
 
-// strict decodes JSON and refuses members that the type does not have.
-func strict(text []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(into); err != nil {
-		return plain(err)
+// lost returns an error for comments that were meant for METADATA of which OPA knows nothing, because its first line is spelt otherwise
+// or there is a gap behind it.
+func lost(modules []module) error {
+	for _, m := range modules {
+		for _, comment := range m.Comments {
+			row := comment.Location.Row
+			read := slices.ContainsFunc(m.Annotations, func(a *ast.Annotations) bool {
+				return a.Location.Row <= row && row <= a.EndLoc().Row
+			})
+			rest, ok := strings.CutPrefix(strings.TrimSpace(string(comment.Text)), "portcullis:")
+			if rest = strings.TrimSpace(rest); ok && !read && (rest == "" || rest[0] == '{') {
+				return fmt.Errorf("%s:%d: this comment is not read as METADATA: that begins with the line %q and has no gap",
+					m.Package.Location.File, row, "# METADATA")
+			}
+		}
 	}
 	return nil
-}
-
-// unknownFieldError is an error of encoding/json said in words.
-type unknownFieldError string
-
-func (f unknownFieldError) Error() string { return fmt.Sprintf("unknown field %q", string(f)) }
-
-func plain(err error) error {
-	text := strings.TrimPrefix(err.Error(), "json: ")
-	if name, ok := strings.CutPrefix(text, `unknown field "`); ok {
-		return unknownFieldError(strings.TrimSuffix(name, `"`))
-	}
-	return err
-}
-
-// position finds the row of an unknown field in the comment it was read from, or else the row at which the comment begins.
-func position(m module, a *ast.Annotations, err error) string {
-	row := a.Location.Row
-	if name, ok := errors.AsType[unknownFieldError](err); ok {
-		lines := strings.Split(string(m.text), "\n")
-		for i := row; i < len(lines) && strings.HasPrefix(lines[i], "#"); i++ {
-			if strings.HasPrefix(strings.TrimLeft(lines[i], "# {"), string(name)+":") {
-				row = i + 1
-				break
-			}
-		}
-	}
-	return fmt.Sprintf("%s:%d", m.Package.Location.File, row)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -32,7 +33,7 @@ func parse(file string, text []byte) (module, error) {
 		options.RegoVersion = ast.RegoV0
 		var legacy error
 		if parsed, legacy = ast.ParseModuleWithOpts(file, string(text), options); legacy != nil {
-			return module{}, firstLine(file, err)
+			return module{}, firstLine(file, text, err)
 		}
 	}
 	if parsed == nil {
@@ -42,7 +43,7 @@ func parse(file string, text []byte) (module, error) {
 }
 
 // firstLine makes one line of OPA's parse errors, which print several.
-func firstLine(file string, err error) error {
+func firstLine(file string, text []byte, err error) error {
 	var one *ast.Error
 	var several ast.Errors
 	if errors.As(err, &several) && len(several) > 0 {
@@ -53,15 +54,34 @@ func firstLine(file string, err error) error {
 	if one.Location == nil || one.Location.Row == 0 {
 		return fmt.Errorf("%s: %s", file, one.Message)
 	}
-	return fmt.Errorf("%s:%d: %s", file, one.Location.Row, one.Message)
+	row, message := one.Location.Row, strings.Join(strings.Fields(one.Message), " ")
+	if wrong, ok := strings.CutPrefix(message, "yaml: unmarshal errors: line "); ok {
+		row, message = wrongMetadata(text, row, wrong)
+	}
+	return fmt.Errorf("%s:%d: %s", file, row, message)
 }
 
-// defines reports whether the module has a rule of that name.
-func (m module) defines(name string) bool {
-	return slices.ContainsFunc(m.Rules, func(r *ast.Rule) bool {
-		ref := r.Head.Ref()
-		return len(ref) > 0 && ref[0].Value.Compare(ast.Var(name)) == 0
-	})
+// wrongMetadata says in words what a library says of METADATA around the row, "2: cannot unmarshal !!seq into map[string]interface {}",
+// and finds the row it means.
+func wrongMetadata(text []byte, row int, wrong string) (at int, message string) {
+	number, problem, _ := strings.Cut(wrong, ": ")
+	if line, err := strconv.Atoi(number); err == nil {
+		lines := strings.Split(string(text), "\n")
+		for begin := min(row, len(lines)); begin > 0; begin-- {
+			if strings.HasPrefix(strings.TrimLeft(lines[begin-1], "# "), "METADATA") {
+				row = begin + line
+				break
+			}
+		}
+	}
+	for _, kind := range []struct{ in, wanted string }{
+		{"into map[", "a map"}, {"into ast.", "a map"}, {"into []", "a list"}, {"into string", "a text"}, {"into bool", "a boolean"},
+	} {
+		if strings.Contains(problem, kind.in) {
+			return row, "METADATA must have " + kind.wanted + " here"
+		}
+	}
+	return row, "METADATA: " + problem
 }
 
 // dataRefs lists what the module refers to under data, as package paths or longer.

@@ -17,7 +17,8 @@ import (
 type object struct {
 	Document
 	policy v1alpha1.Policy
-	source int // row before the first line of spec.rego, so that its errors can name the file's own rows
+	keys   keys // of spec
+	source int  // row before the first line of spec.rego, so that its errors can name the file's own rows
 }
 
 // objectsOf reads the Policy documents of a file and passes over documents of other groups: fixtures, suites and manifests may lie
@@ -28,17 +29,19 @@ func objectsOf(file File) (out []object, err error) {
 	}
 	documents, err := Documents(file)
 	for _, doc := range documents {
-		var head struct {
-			APIVersion string `json:"apiVersion"`
-			Kind       string `json:"kind"`
+		all := keys{file: doc.File, row: doc.Row - blank(doc.text)}
+		var root yaml.Node
+		if yaml.Unmarshal(doc.text, &root) == nil && len(root.Content) > 0 {
+			all.node = root.Content[0]
 		}
-		if json.Unmarshal(doc.JSON, &head) != nil || !strings.HasPrefix(head.APIVersion, v1alpha1.Group+"/") {
+		ours, err := isPolicy(doc, all)
+		if err != nil {
+			return out, err
+		}
+		if !ours {
 			continue
 		}
-		if head.APIVersion != v1alpha1.Group+"/"+v1alpha1.Version || head.Kind != "Policy" {
-			return out, fmt.Errorf("%s: %s is served with kind Policy in version %s", doc.At(), v1alpha1.Group, v1alpha1.Version)
-		}
-		o, err := objectOf(doc)
+		o, err := objectOf(doc, all)
 		if err != nil {
 			return out, err
 		}
@@ -47,61 +50,65 @@ func objectsOf(file File) (out []object, err error) {
 	return out, err
 }
 
-func objectOf(doc Document) (object, error) {
-	o := object{Document: doc}
-	var root yaml.Node
-	if err := yaml.Unmarshal(doc.text, &root); err != nil || len(root.Content) == 0 {
-		return o, fmt.Errorf("%s: the document is not YAML", doc.At())
+// isPolicy reports whether a document is a Policy. What was meant to be one and is not is an error: passed over it would silently
+// not be enforced.
+func isPolicy(doc Document, all keys) (bool, error) {
+	var head map[string]any
+	_ = json.Unmarshal(doc.JSON, &head) // what is not an object has no head
+	const want = v1alpha1.Group + "/" + v1alpha1.Version
+	wrong, apiVersion := member(head, "apiVersion")
+	kindKey, kind := member(head, "kind")
+	if apiVersion == want {
+		if kind == "Policy" {
+			return true, nil
+		}
+		wrong = kindKey
 	}
-	first := doc.Row - blank(doc.text) // the file's row of the document's row 1
-	if err := strict(doc.JSON, &o.policy); err != nil {
-		return o, fmt.Errorf("%s:%d: %w", doc.File, first+rowOf(root.Content[0], err)-1, err)
+	at := doc.At()
+	if place, depth := all.find([]string{wrong}); depth > 0 {
+		at = place
+	}
+	group, _, _ := strings.Cut(apiVersion, "/")
+	name, _, _ := strings.Cut(group, ".")
+	switch {
+	case group == v1alpha1.Group:
+		return false, fmt.Errorf("%s: %s is served with kind Policy in version %s", at, v1alpha1.Group, v1alpha1.Version)
+	case nearest(name, "portcullis") != "":
+		return false, fmt.Errorf("%s: apiVersion %s is not known; did you mean %s?", at, apiVersion, want)
+	case kind == "Policy" && !strings.Contains(apiVersion, "/"):
+		return false, fmt.Errorf("%s: a document of kind Policy needs its apiVersion; write \"apiVersion: %s\"", at, want)
+	}
+	return false, nil
+}
+
+// member returns the text under a key of an object, and how the key is spelled there: a wrong case is told of later, and is no reason
+// to pass the document over.
+func member(object map[string]any, name string) (key, text string) {
+	if text, ok := object[name].(string); ok {
+		return name, text
+	}
+	for key, value := range object {
+		if text, ok := value.(string); ok && strings.EqualFold(key, name) {
+			return key, text
+		}
+	}
+	return name, ""
+}
+
+func objectOf(doc Document, all keys) (object, error) {
+	o := object{Document: doc, keys: all.below("spec")}
+	if err := all.decode(doc.JSON, &o.policy); err != nil {
+		return o, err
 	}
 	if o.policy.Name == "" {
 		return o, fmt.Errorf("%s: the Policy has no metadata.name", doc.At())
 	}
-	if spec := field(root.Content[0], "spec"); spec != nil {
-		if source := field(spec, "rego"); source != nil {
-			if o.source = first + source.Line - 2; source.Style == yaml.LiteralStyle {
-				o.source++
-			}
+	if source := o.keys.below("rego").node; source != nil {
+		if o.source = all.row + source.Line - 2; source.Style == yaml.LiteralStyle {
+			o.source++
 		}
 	}
 	return o, nil
-}
-
-// field returns the value of a mapping's member, or nil.
-func field(mapping *yaml.Node, name string) *yaml.Node {
-	for i := 0; i+1 < len(mapping.Content); i += 2 {
-		if mapping.Content[i].Value == name {
-			return mapping.Content[i+1]
-		}
-	}
-	return nil
-}
-
-// rowOf finds the row of an unknown field, or else that of the document.
-func rowOf(node *yaml.Node, err error) int {
-	unknown, ok := errors.AsType[unknownFieldError](err)
-	if !ok {
-		return node.Line
-	}
-	row := node.Line
-	var walk func(*yaml.Node) bool
-	walk = func(n *yaml.Node) bool {
-		for i, child := range n.Content {
-			if n.Kind == yaml.MappingNode && i%2 == 0 && child.Value == string(unknown) {
-				row = child.Line
-				return true
-			}
-			if walk(child) {
-				return true
-			}
-		}
-		return false
-	}
-	walk(node)
-	return row
 }
 
 // object makes a policy of a Policy document.
@@ -116,16 +123,17 @@ func (b *bundle) object(o object) (policies.Spec, error) {
 
 func (b *bundle) inForce(o object) (policies.Spec, error) {
 	given := o.policy.Spec
-	at := fmt.Sprintf("%s: Policy %s", o.At(), o.policy.Name)
+	whom := "Policy " + o.policy.Name
 	var modules []module
 	from := b
 	switch {
 	case (given.Use == "") == (given.Rego == ""):
-		return policies.Spec{}, fmt.Errorf("%s: give either spec.use or spec.rego", at)
+		return policies.Spec{}, blame(under(errors.New("give either spec.use or spec.rego"), "use"), o.At(), whom, o.keys)
 	case given.Use != "":
 		path := b.lookup(given.Use)
 		if path == "" {
-			return policies.Spec{}, fmt.Errorf("%s: there is no policy %q, neither in the library nor beside it", at, given.Use)
+			err := fmt.Errorf("there is no policy %q, neither in the library nor beside it", given.Use)
+			return policies.Spec{}, blame(under(err, "use"), o.At(), whom, o.keys)
 		}
 		modules = b.packages[path]
 	default:
@@ -137,7 +145,8 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 			return policies.Spec{}, err
 		}
 		if b.packages[m.path()] != nil {
-			return policies.Spec{}, fmt.Errorf("%s: another policy is also in package %s", at, identity(m.Package.Path))
+			err := fmt.Errorf("another policy is also in package %s", identity(m.Package.Path))
+			return policies.Spec{}, blame(under(err, "rego"), o.At(), whom, o.keys)
 		}
 		modules = []module{m}
 		from = &bundle{packages: packages{m.path(): modules}, shared: b.shared}
@@ -147,9 +156,5 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 	if err != nil {
 		return policies.Spec{}, err
 	}
-	spec, err := from.build(modules, meta, given, !described && given.Match == nil)
-	if err != nil {
-		return spec, fmt.Errorf("%s: %w", at, err)
-	}
-	return spec, nil
+	return from.build(modules, meta, o, !described && given.Match == nil)
 }

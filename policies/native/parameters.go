@@ -6,49 +6,68 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
 	"github.com/portcullis-dev/portcullis/policies"
 )
 
-// parameters validates what was given against the schema in a policy's METADATA and fills in its defaults. Both may be empty:
-// a policy without a schema takes no parameters. A parameter the schema does not name is refused unless the schema allows others: a
-// misspelt one would silently not apply.
-func parameters(schema, given json.RawMessage) (policies.Value, error) {
-	if len(schema) == 0 {
-		if len(given) > 0 && string(given) != "null" && string(given) != "{}" {
-			return nil, errors.New("parameters are given, but the policy takes none")
-		}
+// schema is what a policy's METADATA says of its parameters. A nil schema is that of a policy that takes none.
+type schema struct {
+	described any
+	compiled  *jsonschema.Schema
+}
+
+// newSchema reads a schema. A parameter that it does not name is refused unless it allows others: a misspelt one would silently not
+// apply.
+func newSchema(text json.RawMessage) (*schema, error) {
+	if len(text) == 0 {
 		return nil, nil
 	}
-	described, err := decode(schema)
+	described, err := decode(text)
 	if err != nil {
-		return nil, fmt.Errorf("the schema of the parameters: %w", err)
+		return nil, under(fmt.Errorf("the schema of the parameters: %w", err), "parameters")
 	}
 	described = closed(described)
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
 	const name = "portcullis:parameters"
 	if err := compiler.AddResource(name, described); err != nil {
-		return nil, fmt.Errorf("the schema of the parameters: %w", err)
+		return nil, under(fmt.Errorf("the schema of the parameters: %w", err), "parameters")
 	}
 	compiled, err := compiler.Compile(name)
 	if err != nil {
-		return nil, fmt.Errorf("the schema of the parameters is not a JSON schema: %w", describe("schema", err))
+		path, wrong := describe("schema", err)
+		return nil, under(fmt.Errorf("the schema of the parameters is not a JSON schema: %w", wrong), append([]string{"parameters"}, path...)...)
+	}
+	return &schema{described, compiled}, nil
+}
+
+// parameters validates what was given and fills in the defaults. Nothing may be given.
+func (s *schema) parameters(given json.RawMessage) (policies.Value, error) {
+	nothing := len(given) == 0 || string(given) == "null"
+	if s == nil {
+		if !nothing && string(given) != "{}" {
+			return nil, under(errors.New("parameters are given, but the policy takes none"), "parameters")
+		}
+		return nil, nil
 	}
 	var value any = map[string]any{}
-	if len(given) > 0 && string(given) != "null" {
+	var err error
+	if !nothing {
 		if value, err = decode(given); err != nil {
-			return nil, fmt.Errorf("parameters: %w", err)
+			return nil, under(fmt.Errorf("parameters: %w", err), "parameters")
 		}
 	}
-	value = fill(described, value)
-	if err := compiled.Validate(value); err != nil {
-		return nil, describe("parameters", err)
+	value = fill(s.described, value)
+	if err := s.compiled.Validate(value); err != nil {
+		path, wrong := describe("parameters", err)
+		return nil, under(wrong, append([]string{"parameters"}, path...)...)
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -117,18 +136,23 @@ func fill(schema, value any) any {
 	return value
 }
 
-// describe says in one line what the first wrong value is, and where in root.
-func describe(root string, err error) error {
+// describe says in one line where below root the first wrong value is, and what is wrong.
+func describe(root string, err error) (path []string, said error) {
 	if schema, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = schema.Err
 	}
 	var invalid *jsonschema.ValidationError
 	if !errors.As(err, &invalid) {
-		return fmt.Errorf("%s: %s", root, strings.ReplaceAll(err.Error(), "\n", " "))
+		return nil, fmt.Errorf("%s: %s", root, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	for len(invalid.Causes) > 0 {
 		invalid = invalid.Causes[0]
 	}
-	where := strings.Join(append([]string{root}, invalid.InstanceLocation...), ".")
-	return fmt.Errorf("%s: %s", where, invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
+	path = invalid.InstanceLocation
+	said = fmt.Errorf("%s: %s", strings.Join(append([]string{root}, path...), "."),
+		invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
+	if unknown, ok := invalid.ErrorKind.(*kind.AdditionalProperties); ok && len(unknown.Properties) > 0 {
+		path = append(slices.Clone(path), unknown.Properties[0])
+	}
+	return path, said
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
 // File is one file of a bundle; Name is what messages call it.
@@ -53,7 +52,7 @@ func NewReader(library []File) (*Reader, error) {
 // Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
 // Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
 func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}}
+	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}, used: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
 		switch {
@@ -66,7 +65,10 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 			b.fault(file.Name, "", err)
 		}
 	}
-	for _, name := range sorted(b.own) {
+	for _, o := range objects {
+		b.used[o.policy.Spec.Use] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.own)) {
 		spec, isPolicy, err := b.spec(name)
 		b.fault(b.packages[name][0].Package.Location.File, spec.ID, err)
 		if isPolicy && err == nil {
@@ -113,20 +115,12 @@ func (r *Reader) Names() []string {
 	return out
 }
 
-func sorted(set map[string]bool) []string {
-	var out []string
-	for name := range set {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // bundle is one reading in progress.
 type bundle struct {
 	packages packages
 	shared   []ast.Ref
 	own      map[string]bool // paths of the packages the bundle brought itself
+	used     map[string]bool // names of the policies that Policy documents put in force
 	specs    []policies.Spec
 	faults   policies.Faults
 }
@@ -183,47 +177,68 @@ func (b *bundle) spec(path string) (spec policies.Spec, isPolicy bool, err error
 	if err != nil {
 		return spec, true, err
 	}
-	if !described && !slices.ContainsFunc(modules, func(m module) bool { return m.defines("deny") || m.defines("warn") }) {
-		return spec, false, nil
+	if !described {
+		if err := lost(modules); err != nil {
+			return spec, true, err
+		}
+		if err := b.unasked(path); err != nil {
+			return spec, true, err
+		}
+		if ruleOf(modules, "deny") == nil && ruleOf(modules, "warn") == nil {
+			return spec, false, nil
+		}
 	}
-	spec, err = b.build(modules, meta, v1alpha1.PolicySpec{}, !described)
-	if err != nil {
-		at := modules[0].Package.Location
-		err = fmt.Errorf("%s:%d: policy %s: %w", at.File, at.Row, spec.ID, err)
-	}
+	spec, err = b.build(modules, meta, object{}, !described)
 	return spec, true, err
 }
 
-// build makes a policy of a package, its METADATA and what a Policy object changes of it.
-func (b *bundle) build(modules []module, meta metadata, over v1alpha1.PolicySpec, legacy bool) (policies.Spec, error) {
-	pkg := modules[0].Package
+// build makes a policy of a package, its METADATA and a Policy document, if there is one. Its errors begin with file and row.
+func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (policies.Spec, error) {
+	pkg, over := modules[0].Package, o.policy.Spec
 	spec := policies.Spec{
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
 		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
 	}
+	at, whom, given := fmt.Sprintf("%s:%d", pkg.Location.File, pkg.Location.Row), "policy "+spec.ID, meta.keys
+	if o.policy.Name != "" {
+		at, whom, given = o.At(), "Policy "+o.policy.Name, o.keys
+	}
 	var err error
-	if spec.Data, spec.MaxStaleness, err = meta.data(); err != nil {
-		return spec, err
+	if spec.Data, err = meta.kinds(); err != nil {
+		return spec, blame(err, at, whom, meta.keys)
+	}
+	if spec.MaxStaleness, err = meta.staleness(); err != nil {
+		return spec, blame(err, at, whom, meta.keys)
 	}
 	matched := narrow(meta.Match, over.Match)
-	if spec.Rules, err = rules(modules, matched.Stage); err != nil {
-		return spec, err
+	path := modules[0].path()
+	if spec.Rules, err = rules(modules, matched.Stage, b.readsSpec(path)); err != nil {
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
 	if spec.Match, err = match(matched, spec.Rules, legacy); err != nil {
-		return spec, err
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
 	if spec.Enforcement, spec.OnError, err = strengths(first(over.Enforcement, meta.Enforcement), first(over.OnError, meta.OnError)); err != nil {
-		return spec, err
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
-	var given json.RawMessage
+	schema, err := newSchema(meta.Parameters)
+	if err != nil {
+		return spec, blame(err, at, whom, meta.keys)
+	}
+	var values json.RawMessage
 	if over.Parameters != nil {
-		given = over.Parameters.Raw
+		values = over.Parameters.Raw
 	}
-	if spec.Parameters, err = parameters(meta.Parameters, given); err != nil {
-		return spec, err
+	if spec.Parameters, err = schema.parameters(values); err != nil {
+		return spec, blame(err, at, whom, given)
+	}
+	if meta.keys.node != nil { // without METADATA the policy was written for OPA, and may well ask what it is not given
+		if err := schema.undeclared(modules); err != nil {
+			return spec, blame(err, at, whom)
+		}
 	}
 	sum := sha256.New()
-	for _, m := range b.packages.closure(modules[0].path()) {
+	for _, m := range b.packages.closure(path) {
 		spec.Modules = append(spec.Modules, m.Module)
 		fmt.Fprintf(sum, "%s %d\n%s\n", m.Package.Location.File, len(m.text), m.text)
 	}
@@ -250,13 +265,13 @@ func strengths(enforcement, onError string) (policies.Enforcement, policies.OnEr
 	fallback := map[string]string{"": "deny", "deny": "deny", "warn": "warn", "audit": "allow", "off": "allow"}
 	byDefault, ok := fallback[enforcement]
 	if !ok {
-		return "", "", fmt.Errorf("enforcement %q is none of deny, warn, audit and off", enforcement)
+		return "", "", under(fmt.Errorf("enforcement %q is none of deny, warn, audit and off", enforcement), "enforcement")
 	}
 	if onError == "" {
 		onError = byDefault
 	}
 	if !slices.Contains([]string{"deny", "warn", "allow"}, onError) {
-		return "", "", fmt.Errorf("onError %q is none of deny, warn and allow", onError)
+		return "", "", under(fmt.Errorf("onError %q is none of deny, warn and allow", onError), "onError")
 	}
 	return policies.Enforcement(first(enforcement, "deny")), policies.OnError(onError), nil
 }

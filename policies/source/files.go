@@ -41,7 +41,7 @@ const (
 )
 
 // Run yields the bundle at once and after each change. It returns an error when a path cannot be read at the start; one that vanishes
-// later is a fault, and what was read from it stays.
+// later is a fault, yielded once and again when it is gone, and what was read from it stays meanwhile.
 func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -53,27 +53,42 @@ func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 		return err
 	}
 	state.watch(watcher)
-	bundle := f.read(state)
-	yield(bundle)
-	for {
-		if !changed(ctx, watcher) {
-			return nil
+	r := reading{digest: state.digest, bundle: f.read(state)}
+	yield(r.bundle)
+	for changed(ctx, watcher) {
+		state, err := f.scan()
+		if err == nil {
+			state.watch(watcher)
 		}
-		next, err := f.scan()
-		switch {
-		case err != nil:
-			bundle.Faults = policies.Faults{{Err: err}}
-			state.digest = [sha256.Size]byte{} // so that it is read again once it is back
+		if bundle, news := r.next(f, state, err); news {
 			yield(bundle)
-			continue
-		case next.digest == state.digest:
-			next.watch(watcher)
-			continue
 		}
-		next.watch(watcher)
-		state, bundle = next, f.read(next)
-		yield(bundle)
 	}
+	return nil
+}
+
+// reading is what was read last.
+type reading struct {
+	digest  [sha256.Size]byte
+	bundle  policies.Bundle
+	problem string // why the paths cannot be read now
+}
+
+// next returns what another look at the paths, which came to state or to err, has to say; and whether that is anything new.
+func (r *reading) next(f *Files, state snapshot, err error) (policies.Bundle, bool) {
+	switch {
+	case err != nil:
+		if err.Error() == r.problem {
+			return policies.Bundle{}, false
+		}
+		r.problem = err.Error()
+		// The faults of before are not mended by this one: without them, policies that keep their last good version would lose it.
+		return policies.Bundle{Specs: r.bundle.Specs, Faults: append(slices.Clone(r.bundle.Faults), policies.Fault{Err: err})}, true
+	case state.digest == r.digest && r.problem == "":
+		return policies.Bundle{}, false
+	}
+	*r = reading{digest: state.digest, bundle: f.read(state)}
+	return r.bundle, true
 }
 
 // Load reads the bundle once.

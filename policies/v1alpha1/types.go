@@ -3,7 +3,8 @@ package v1alpha1
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
+	"reflect"
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,7 +63,7 @@ type Match struct {
 // Stages is one stage or a list of them.
 type Stages []string
 
-// UnmarshalJSON reads "guard" as well as ["admission", "image"].
+// UnmarshalJSON reads "guard" as well as ["admission", "image"]. Its error is a *json.UnmarshalTypeError, as for other fields.
 func (s *Stages) UnmarshalJSON(text []byte) error {
 	var one string
 	if json.Unmarshal(text, &one) == nil {
@@ -70,8 +71,12 @@ func (s *Stages) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	var several []string
-	if err := json.Unmarshal(text, &several); err != nil {
-		return fmt.Errorf("stage should be a text or a list of texts: %w", err)
+	err := json.Unmarshal(text, &several)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Type == reflect.TypeFor[[]string]() {
+		wrong.Type = reflect.TypeFor[Stages]()
+	}
+	if err != nil {
+		return err
 	}
 	*s = several
 	return nil

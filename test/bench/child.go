@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 const (
@@ -35,11 +36,11 @@ type child struct {
 
 // startChild runs a program which understands --listen and --health-listen, on free ports of 127.0.0.1, and returns when it is ready.
 func startChild(ctx context.Context, name string, procs int, program string, args ...string) (*child, error) {
-	listen, err := freePort()
+	listen, err := props.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	health, err := freePort()
+	health, err := props.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -60,16 +61,6 @@ func startChild(ctx context.Context, name string, procs int, program string, arg
 		return nil, errors.Join(fmt.Errorf("start %s: %w", name, err), c.stop())
 	}
 	return c, nil
-}
-
-// freePort returns an address nobody listens at. Somebody may come in between; the child then fails to start and says so.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // ready waits until /readyz says yes.

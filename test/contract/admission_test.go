@@ -69,6 +69,27 @@ func TestARefusalReachesTheUserWordForWord(t *testing.T) {
 	}
 }
 
+// An edit that cannot be made is a fault like any other: the user reads whose it is and why, and the failure policy has no say.
+func TestAnEditThatCannotBeMadeIsAnsweredByOnError(t *testing.T) {
+	for _, c := range []struct {
+		onError, refusal, warning string
+		code                      int32
+	}{
+		{"deny", denied(mutateHook, "m: the edit to set metadata.name cannot be made: no policy may change metadata.name"), "", 500},
+		{"warn", "", "m: the edit to set metadata.name cannot be made: no policy may change metadata.name", 0},
+		{"allow", "", "", 0},
+	} {
+		t.Run(c.onError, func(t *testing.T) {
+			s := serve(t, files{"m.rego": strings.Replace(policy("m", "{resources: [pods]}", `mutate contains {"set": ["metadata", "name"], "value": "x"}`),
+				"package m", "#     onError: "+c.onError+"\npackage m", 1)})
+			out := newAPIServer(t, s, s.onlyMutating(ignore)).send(t, createPod(pod()))
+			if out.refusal() != c.refusal || out.code() != c.code || strings.Join(out.warnings, "|") != c.warning {
+				t.Errorf("%d %q, warned %q", out.code(), out.refusal(), out.warnings)
+			}
+		})
+	}
+}
+
 func TestAFaultOfAPolicyIsAnsweredByItsOnErrorAndRefusedWith500(t *testing.T) {
 	s := serve(t, files{"a.rego": policy("a", "{resources: [pods]}", "deny contains f(1)\n\nf(x) := \"a\" if x > 0\n\nf(x) := \"b\" if x < 2")})
 	out := newAPIServer(t, s, s.onlyValidating()).send(t, createPod(pod()))

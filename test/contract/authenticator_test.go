@@ -2,13 +2,16 @@ package contract
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"testing"
 	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
 	"k8s.io/apiserver/pkg/authentication/authenticator"
 	tokencache "k8s.io/apiserver/pkg/authentication/token/cache"
 	tokenwebhook "k8s.io/apiserver/plugin/pkg/authenticator/token/webhook"
+	"sigs.k8s.io/yaml"
 )
 
 // sessions knows a few tokens.
@@ -17,19 +20,21 @@ user := {"username": "jane", "uid": "42", "groups": ["dev", "oncall"], "extra": 
 	input.spec.token in {"jane's", "jane's, but revoked"}
 }
 
-user := {"username": "ci", "groups": []} if {
-	input.spec.token == "for vault"
-	"vault" in input.spec.audiences
-}
+user := {"username": "ci", "groups": [], "audiences": ["vault", "registry"]} if input.spec.token == "for vault"
+
+user := {"username": "lost", "audiences": []} if input.spec.token == "for nobody"
 
 user := {"username": "mallory", "groups": ["system:masters"]} if input.spec.token == "mallory's"
 
 deny contains "the session was revoked" if input.spec.token == "jane's, but revoked"
 `)}
 
+// apiAudience is what the API server calls itself.
+const apiAudience = "https://kubernetes.default.svc"
+
 func (s *server) authenticator(t testing.TB, version string) authenticator.Token {
 	t.Helper()
-	w, err := tokenwebhook.New(s.kubeconfig(t, "/authenticate"), version, authenticator.Audiences{"https://kubernetes.default.svc"}, once)
+	w, err := tokenwebhook.New(s.kubeconfig(t, "/authenticate"), version, authenticator.Audiences{apiAudience}, once)
 	must(t, err)
 	return w
 }
@@ -49,9 +54,13 @@ func TestTokens(t *testing.T) {
 				{"ours", "jane's", nil, jane + " []"},
 				{"not ours", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", nil, "nobody"},
 				{"revoked", "jane's, but revoked", nil, "nobody"},
-				{"for the audience asked about", "jane's", authenticator.Audiences{"vault", "other"}, jane + " [vault other]"},
-				{"a policy looks at the audience", "for vault", authenticator.Audiences{"vault"}, "ci  [] map[] [vault]"},
-				{"and refuses another one", "for vault", authenticator.Audiences{"other"}, "nobody"},
+				{"for the API server, as no policy said otherwise", "jane's", authenticator.Audiences{"vault", apiAudience}, jane + " [" + apiAudience + "]"},
+				{"and so for nobody else", "jane's", authenticator.Audiences{"vault", "other"}, "nobody"},
+				{"for what a policy says", "for vault", authenticator.Audiences{"other", "vault"}, "ci  [] map[] [vault]"},
+				{"and for nothing else", "for vault", authenticator.Audiences{"other"}, "nobody"},
+				{"nor for the API server", "for vault", authenticator.Audiences{apiAudience}, "nobody"},
+				{"for what a policy says, where nobody is asked about", "for vault", nil, "ci  [] map[] []"},
+				{"for nothing at all", "for nobody", nil, "nobody"},
 				{"not ours, for an audience", "unknown", authenticator.Audiences{"vault"}, "nobody"},
 				{
 					"a group of the API server's own", "mallory's", nil,
@@ -78,6 +87,41 @@ func TestTokens(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A token that is good for the API server opens no other service, whoever asks on its behalf.
+func TestTokensOfAnIssuer(t *testing.T) {
+	t.Parallel() // the server takes a second to part from a caller over HTTP/2
+	s := serve(t, files{"login.yaml": `apiVersion: portcullis.dev/v1alpha1
+kind: Policy
+metadata: {name: login}
+spec:
+  use: access.jwt
+  parameters:
+    apiAudiences: [` + apiAudience + `]
+    issuers:
+    - issuer: https://login.example.com
+      audiences: [kubernetes]
+      usernameClaim: name
+      jwks:
+        keys:
+        - {kty: EC, crv: P-256, use: sig, alg: ES256, kid: es-1, x: NTgbihyuRfs-_O1JBJBAJxAnU2LpnliZjlf3HnaGqqE, "y": 2HqSR31DcBfz4pgK4uSS5lkRsGi_0x5zc36qx0zNyfs}
+`})
+	fixture, err := os.ReadFile("../../policies/library/access/jwt/allow.yaml")
+	must(t, err)
+	var good authenticationv1.TokenReview
+	must(t, yaml.Unmarshal(fixture, &good))
+	w := s.authenticator(t, "v1")
+	for _, c := range []struct{ asked, want authenticator.Audiences }{
+		{authenticator.Audiences{apiAudience}, authenticator.Audiences{apiAudience}},
+		{authenticator.Audiences{"vault", "kubernetes"}, authenticator.Audiences{"kubernetes"}},
+		{authenticator.Audiences{"vault"}, nil},
+	} {
+		response, ok, err := w.AuthenticateToken(authenticator.WithAudiences(t.Context(), c.asked), good.Spec.Token)
+		if err != nil || ok != (c.want != nil) || ok && (response.User.GetName() != "anna" || !slices.Equal(response.Audiences, c.want)) {
+			t.Errorf("asked about %v: %+v %v %v, want %v", c.asked, response, ok, err, c.want)
+		}
 	}
 }
 

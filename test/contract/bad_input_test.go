@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/portcullis-dev/portcullis/review"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // The smallest reviews each endpoint takes, for tests to spoil.
@@ -200,7 +201,7 @@ func TestAFaultOfTheServerIsAnErrorThatTellsNothing(t *testing.T) {
 		"a panic":  func() error { panic("the secret of how it works") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &lockedBuffer{}
+			log := &props.Buffer{}
 			s := serve(t, askedAbout, func(o *setup) {
 				o.log = log
 				o.around = func(review.Reviewer) review.Reviewer {

@@ -1,12 +1,10 @@
 package contract
 
 import (
-	"bytes"
 	"crypto/x509"
 	"encoding/pem"
 	"flag"
 	"strconv"
-	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -100,24 +98,6 @@ func deleteOptions() runtime.Object {
 
 func pemOf(cert *x509.Certificate) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
-}
-
-// lockedBuffer is a file that several goroutines write to.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }
 
 // checks is rapid.Check with n cases, unless the command line asks for another number than rapid's own.

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/webhook/request"
 
 	"github.com/portcullis-dev/portcullis/review"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // The UID of a review is echoed byte for byte and its group, version and kind exactly, or the call counts as failed.
@@ -173,7 +174,7 @@ warn contains "it has a name" if startswith(input.request.name, "web-")
 
 // A dry run is decided as the real request is, and leaves no more behind: what the server writes is its decision log, where it is marked.
 func TestPitfall08ADryRunIsDecidedTheSame(t *testing.T) {
-	decisions := &lockedBuffer{}
+	decisions := &props.Buffer{}
 	s := serve(t, teamLabel, func(o *setup) { o.library, o.decisions = []string{"pods.privileged"}, decisions })
 	api := newAPIServer(t, s, s.both())
 	send := func(dryRun bool, change ...func(*corev1.Pod)) string {

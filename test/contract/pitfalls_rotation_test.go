@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/portcullis-dev/portcullis/certs"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // rotating is a certificate that can be replaced while the server serves.
@@ -170,6 +171,7 @@ func (a *apiserver) register(t testing.TB, s *server) {
 	configuration.Webhooks = s.onlyValidating(func(h *admissionregistrationv1.ValidatingWebhook) { h.Name = name }).validating
 	_, err = client.Update(t.Context(), configuration, metav1.UpdateOptions{})
 	must(t, err)
-	for !strings.Contains(a.send(t, createPod(pod(privileged))).refusal(), `"`+name+`"`) {
-	}
+	props.Eventually(t, "the API server calls "+name, func() bool {
+		return strings.Contains(a.send(t, createPod(pod(privileged))).refusal(), `"`+name+`"`)
+	})
 }

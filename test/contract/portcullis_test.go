@@ -6,24 +6,19 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/portcullis-dev/portcullis/audit"
 	"github.com/portcullis-dev/portcullis/certs"
-	"github.com/portcullis-dev/portcullis/mutators"
+	"github.com/portcullis-dev/portcullis/cmd"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/language"
-	"github.com/portcullis-dev/portcullis/policies/library"
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/review"
 	"github.com/portcullis-dev/portcullis/webhook"
@@ -68,24 +63,23 @@ type setup struct {
 
 // server is our server, serving.
 type server struct {
-	address  string
-	ca       []byte
-	engine   *policies.Engine
-	asked    *asked
-	heard    *heard
-	registry *prometheus.Registry
-	stop     func() // ends it and waits, also for the last decision record
+	address string
+	ca      []byte
+	engine  *policies.Engine
+	asked   *asked
+	heard   *heard
+	metrics *cmd.Metrics
+	stop    func() // ends it and waits, also for the last decision record
 }
 
-// serve starts the server with a bundle. It puts the packages together as cmd does; its list of decorators is that of cmd/wire.go, with
-// heard inside all of them.
+// serve starts the server with a bundle. Requests take the very way they take in the product, that of cmd.Wiring, to the policies.
 func serve(t testing.TB, bundle files, change ...func(*setup)) *server {
 	t.Helper()
 	var opts setup
 	for _, c := range change {
 		c(&opts)
 	}
-	s := &server{engine: &policies.Engine{}, asked: &asked{}, heard: &heard{}, registry: prometheus.NewRegistry()}
+	s := &server{engine: &policies.Engine{}, asked: &asked{}, heard: &heard{}}
 	if !opts.unloaded {
 		s.engine.Use(compile(t, bundle, opts, s.asked))
 	}
@@ -100,56 +94,38 @@ func serve(t testing.TB, bundle files, change ...func(*setup)) *server {
 	if opts.log != nil {
 		log = slog.New(slog.NewTextHandler(opts.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	metrics, err := webhook.NewMetrics(s.registry)
+	var err error
+	s.metrics, err = cmd.NewMetrics(log)
 	must(t, err)
-	record := webhook.Decorator(func(next review.Reviewer) review.Reviewer { return next })
+	wiring := cmd.Wiring{Answers: s.answers(opts), Metrics: s.metrics, Memory: 256 << 20, Exempt: opts.exempt, Log: log}
 	background := func(context.Context) error { return nil }
 	if opts.decisions != nil {
-		recorder := audit.NewRecorder(opts.decisions, time.Now)
-		record, background = recorder.Around, recorder.Start
+		wiring.Recorder = audit.NewRecorder(opts.decisions, time.Now)
+		background = wiring.Recorder.Start
 	}
-	handler, err := webhook.NewHandler(webhook.Endpoints(s.reviewers(opts, metrics, record), 0), metrics, log)
+	handler, err := wiring.Handler()
 	must(t, err)
 	s.run(t, opts, webhook.Options{
 		Handler:          seeing(opts, handler),
 		GetCertificate:   opts.certificate,
 		MaxConnectionAge: opts.maxAge,
 		Drain:            -1,
-		Metrics:          metrics,
+		Metrics:          s.metrics.Webhook,
 		Log:              log,
 	}, background)
 	return s
 }
 
-func (s *server) reviewers(opts setup, metrics *webhook.Metrics, record webhook.Decorator) func(review.Stage) review.Reviewer {
-	limit := webhook.Limit(256<<20, metrics)
+// answers are those of the product, with heard before them and what a test puts in their place.
+func (s *server) answers(opts setup) func(review.Stage) review.Reviewer {
+	answers := cmd.Answers(s.engine)
 	return func(stage review.Stage) review.Reviewer {
-		answers := review.Reviewer(s.engine)
-		if stage == review.Mutate {
-			answers = mutating(s.engine)
-		}
-		inner := []webhook.Decorator{s.heard.around}
+		around := []webhook.Decorator{s.heard.around}
 		if opts.around != nil {
-			inner = append(inner, opts.around)
+			around = append(around, opts.around)
 		}
-		return webhook.Decorate(answers, append([]webhook.Decorator{
-			webhook.Recover(),
-			webhook.Instrument(metrics, stage),
-			record,
-			limit,
-			webhook.Exempt(opts.exempt...),
-		}, inner...)...)
+		return webhook.Decorate(answers(stage), around...)
 	}
-}
-
-func mutating(engine *policies.Engine) review.Reviewer {
-	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
-		set := engine.Set()
-		if set == nil {
-			return review.Decision{}, engine.Ready()
-		}
-		return mutators.Chain{mutators.Ask(set)}.Review(ctx, req)
-	})
 }
 
 // run serves until the test ends or stop is called.
@@ -189,7 +165,8 @@ func (s *server) run(t testing.TB, opts setup, options webhook.Options, backgrou
 // compile makes the set of a bundle.
 func compile(t testing.TB, bundle files, opts setup, observe policies.Observer) *policies.Set {
 	t.Helper()
-	reader := newReader(t)
+	reader, err := cmd.NewReader()
+	must(t, err)
 	var read []native.File
 	for name, text := range bundle {
 		read = append(read, native.File{Name: name, Text: []byte(text)})
@@ -206,22 +183,6 @@ func compile(t testing.TB, bundle files, opts setup, observe policies.Observer) 
 	set, err := policies.Compile(t.Context(), append(specs, used...), options...)
 	must(t, err)
 	return set
-}
-
-func newReader(t testing.TB) *native.Reader {
-	t.Helper()
-	var embedded []native.File
-	must(t, fs.WalkDir(library.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".rego" {
-			return err
-		}
-		text, err := fs.ReadFile(library.FS(), name)
-		embedded = append(embedded, native.File{Name: name, Text: text})
-		return err
-	}))
-	reader, err := native.NewReader(embedded)
-	must(t, err)
-	return reader
 }
 
 // seeing tells opts.seen of every request. For an impatient test it takes Retry-After out of the answers, or the API server would repeat

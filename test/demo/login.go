@@ -1,14 +1,10 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // The issuer of the tokens of this demonstration, and whom they are for.
@@ -17,42 +13,21 @@ const (
 	audience = "kubernetes"
 )
 
-// login is an identity provider as small as can be: one key, which signs tokens, and the policy that knows it.
-type login struct{ key *ecdsa.PrivateKey }
+// login is the identity provider of this demonstration, and the policy that knows it.
+type login struct{ *props.Issuer }
 
 func newLogin() (login, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	return login{key: key}, err
+	issuer, err := props.NewIssuer("demo")
+	return login{issuer}, err
 }
 
-// token is a JWT for a user, signed with ES256.
+// token is a JWT for a user.
 func (l login) token(user string, groups ...string) (string, error) {
-	claims, err := json.Marshal(map[string]any{
-		"iss": issuer, "aud": audience, "sub": user, "groups": groups, "exp": time.Now().Add(time.Hour).Unix(),
-	})
-	if err != nil {
-		return "", err
-	}
-	signed := encode([]byte(`{"alg":"ES256","typ":"JWT","kid":"demo"}`)) + "." + encode(claims)
-	sum := sha256.Sum256([]byte(signed))
-	r, s, err := ecdsa.Sign(rand.Reader, l.key, sum[:])
-	if err != nil {
-		return "", err
-	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return signed + "." + encode(signature), nil
+	return l.Sign(map[string]any{"iss": issuer, "aud": audience, "sub": user, "groups": groups})
 }
-
-func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // policy is the Policy object that accepts the tokens.
 func (l login) policy() []byte {
-	point, err := l.key.PublicKey.Bytes()
-	if err != nil || len(point) != 65 {
-		return nil
-	}
 	return fmt.Appendf(nil, `# Whose token is this? The public key was made for this demonstration.
 apiVersion: portcullis.dev/v1alpha1
 kind: Policy
@@ -67,8 +42,8 @@ spec:
       prefix: "demo:"
       jwks:
         keys:
-        - {kty: EC, crv: P-256, use: sig, alg: ES256, kid: demo, "x": %s, "y": %s}
-`, issuer, audience, encode(point[1:33]), encode(point[33:]))
+        - %s
+`, issuer, audience, l.JWK)
 }
 
 // breakGlass is a Policy object that grants the person on call an hour in the shop.

@@ -4,8 +4,6 @@ package main
 
 import (
 	"context"
-	"embed"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,16 +15,12 @@ import (
 	"github.com/portcullis-dev/portcullis/test/gate"
 )
 
-// files are the policies and manifests of the walk.
-//
-//go:embed policies manifests
-var files embed.FS
-
-// dir is where the demonstration lives; the policies in it are those in force.
+// dir is where the demonstration lives, below the working directory.
 const dir = ".demo"
 
 func main() {
-	once := flag.Bool("once", false, "end after the walk, with exit code 1 at the first surprise")
+	once := flag.Bool("once", false, "walk with the policies as they are shipped, in "+filepath.Join(dir, "once")+
+		", and end; the exit code is 1 after the first surprise")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "demo walks through a guarded API server. It is run from the root of the repository, by `make demo`:\n\n  bin/demo --once")
 		flag.PrintDefaults()
@@ -39,48 +33,67 @@ func main() {
 }
 
 func run(once bool) (err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	signalled, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := os.RemoveAll(dir); err != nil {
+	context.AfterFunc(signalled, stop) // a second signal ends the process at once, and its children with it
+
+	home := home(dir)
+	if once {
+		home = home.once()
+	}
+	unlock, err := home.lock()
+	if err != nil {
 		return err
 	}
-	if err := os.CopyFS(dir, files); err != nil {
-		return err
-	}
+	defer unlock()
 	login, err := newLogin()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "policies", "login.yaml"), login.policy(), 0o600); err != nil {
+	edited, err := home.furnish(login, once)
+	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "policies", "breakglass.yaml"), breakGlass(), 0o600); err != nil {
-		return err
+	if edited {
+		fmt.Fprintf(os.Stderr, "The policies in %[1]s are kept as you left them, so the walk may end differently; `rm -r %[1]s` brings back those shipped.\n",
+			home.policies())
 	}
-	g, err := gate.Start(ctx, gate.Options{
-		Dir:       dir,
+	g, err := gate.Start(signalled, gate.Options{
+		Dir:       string(home),
 		Binary:    filepath.Join("bin", "portcullis"),
-		Policies:  []string{filepath.Join(dir, "policies")},
-		Arguments: []string{"--decision-log=" + filepath.Join(dir, "decisions.jsonl")},
+		Policies:  []string{home.policies(), home.made()},
+		Arguments: []string{"--decision-log=" + home.decisions()},
 		Cluster:   cluster.Options{Users: map[string][]string{"alice": {"admins"}, "oncall": {"on-call"}}},
 		Progress:  os.Stderr,
 	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, g.Stop()) }()
-	w := walk{gate: g, login: login, out: os.Stdout}
-	if err := w.prepare(ctx); err != nil {
-		return err
+	defer func() {
+		// Where there is an error already, this one would tell the same again.
+		if stopErr := g.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	ctx, cancel := context.WithCancelCause(signalled)
+	defer cancel(nil)
+	go func() {
+		if err := g.Wait(ctx); err != nil {
+			cancel(err)
+		}
+	}()
+	w := walk{gate: g, home: home, login: login, out: os.Stdout, edited: edited}
+	err = w.run(ctx)
+	if err == nil && !once {
+		w.invite()
+		<-ctx.Done()
+		if signalled.Err() != nil {
+			fmt.Fprintln(os.Stderr, "\nstopping")
+			return nil
+		}
 	}
-	if err := w.run(ctx); err != nil {
-		return err
+	if ctx.Err() != nil { // what surprised the walk is then only what came of it
+		return context.Cause(ctx)
 	}
-	if once {
-		return nil
-	}
-	w.invite()
-	<-ctx.Done()
-	fmt.Fprintln(os.Stderr, "\nstopping")
-	return nil
+	return err
 }

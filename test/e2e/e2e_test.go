@@ -14,6 +14,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,6 +29,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
 	"github.com/portcullis-dev/portcullis/test/gate"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // users have a kubeconfig each. What they may do is for the scripts to say; root is bound to cluster-admin.
@@ -63,7 +65,11 @@ func TestScripts(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s := suite{gate: g, policies: policies, issuer: newIssuer(t)}
+	issuer, err := props.NewIssuer("e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := suite{gate: g, policies: policies, issuer: issuer}
 	if _, _, err := g.Kubectl(t.Context(), "", nil, "create", "clusterrolebinding", "root", "--clusterrole=cluster-admin", "--user=root"); err != nil {
 		t.Fatal(err)
 	}
@@ -109,13 +115,13 @@ func binary(t *testing.T) string {
 type suite struct {
 	gate     *gate.Gate
 	policies string
-	issuer   issuer
+	issuer   *props.Issuer
 }
 
 func (s suite) setup(env *testscript.Env) error {
 	ns := "e2e-" + strings.ReplaceAll(filepath.Base(env.WorkDir), "script-", "")
 	env.Setenv("NS", ns)
-	env.Setenv("JWKS", s.issuer.jwks())
+	env.Setenv("JWKS", "{keys: ["+s.issuer.JWK+"]}")
 	ctx := context.Background()
 	for _, args := range [][]string{{"create", "namespace", ns}, {"label", "namespace", ns, "team=payments"}} {
 		if _, _, err := s.gate.Kubectl(ctx, "", nil, args...); err != nil {
@@ -203,7 +209,9 @@ func (s suite) token(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: token NAME CLAIMS")
 	}
-	token, err := s.issuer.sign(args[1])
+	var claims map[string]any
+	ts.Check(json.Unmarshal([]byte(args[1]), &claims))
+	token, err := s.issuer.Sign(claims)
 	ts.Check(err)
 	ts.Setenv(args[0], token)
 }

@@ -3,7 +3,6 @@
 package gate
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // caller is the name in the API server's client certificate.
@@ -58,7 +57,7 @@ type Gate struct {
 	opts   Options
 	server *exec.Cmd
 	ended  chan struct{}
-	log    *transcript
+	log    *props.Buffer
 }
 
 // Start starts Portcullis and the control plane, and returns when both are ready and the webhooks are registered.
@@ -71,15 +70,15 @@ func Start(ctx context.Context, o Options) (*Gate, error) {
 		return nil, err
 	}
 	o.Dir = dir
-	listen, err := freeAddress()
+	listen, err := props.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	health, err := freeAddress()
+	health, err := props.FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	g := &Gate{opts: o, URL: "https://" + listen, Health: "http://" + health, log: &transcript{}}
+	g := &Gate{opts: o, URL: "https://" + listen, Health: "http://" + health, log: &props.Buffer{}}
 	// The control plane must know whom to trust before Portcullis runs, and Portcullis needs the control plane's kubeconfig; so the
 	// certificates come first.
 	identity, err := certs.NewSelfSigned(certs.SelfSignedOptions{
@@ -188,9 +187,9 @@ func (g *Gate) waitReady(ctx context.Context) error {
 	for {
 		select {
 		case <-g.ended:
-			return fmt.Errorf("start Portcullis: it ended:\n%s", g.log)
+			return fmt.Errorf("start Portcullis: it ended:\n%s", g.Log())
 		case <-ctx.Done():
-			return fmt.Errorf("start Portcullis: it is not ready: %s\n%s", last, g.log)
+			return fmt.Errorf("start Portcullis: it is not ready: %s\n%s", last, g.Log())
 		case <-tick.C:
 		}
 		response, err := http.Get(g.Health + "/readyz")
@@ -207,8 +206,26 @@ func (g *Gate) waitReady(ctx context.Context) error {
 	}
 }
 
+// lastLines is how much of its log tells how a process ended.
+const lastLines = 10
+
+// Wait blocks until ctx ends, and returns nil then; or until Portcullis or the control plane ends by itself, and returns an error that
+// tells how, with the last lines of its log. It is for between Start and Stop.
+func (g *Gate) Wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-g.Done():
+		return g.Cluster.Stop() // there is nothing to stop; it tells how it ended
+	case <-g.ended:
+		lines := strings.Split(g.Log(), "\n")
+		last := strings.Join(lines[max(0, len(lines)-lastLines):], "\n")
+		return fmt.Errorf("the Portcullis process ended by itself (%s); the end of its log:\n%s", g.server.ProcessState, last)
+	}
+}
+
 // Log is what Portcullis has written to its log.
-func (g *Gate) Log() string { return g.log.String() }
+func (g *Gate) Log() string { return strings.TrimSpace(g.log.String()) }
 
 // stopTime is how long a process has to end by itself; it is more than the drain and the shutdown of a server without load.
 const stopTime = 10 * time.Second
@@ -234,30 +251,4 @@ func (g *Gate) Stop() error {
 		err = errors.Join(err, errors.New("stop Portcullis: it did not end by itself"))
 	}
 	return err
-}
-
-// transcript is a buffer that a process writes to while others read.
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(t.text.String())
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

@@ -2,8 +2,8 @@
 # title: Users of an identity provider
 # description: >-
 #   A JSON web token of a configured issuer, signed with ES256 or RS256 by one of its keys, is a user of the cluster. It must
-#   expire and be meant for one of the audiences of the issuer. Names and groups that begin with system: belong to Kubernetes:
-#   a token that claims one is nobody's. About any other token this policy has no opinion.
+#   expire and be meant for one of the audiences of the issuer, under which the issuer knows the cluster. Names and groups that
+#   begin with system: belong to Kubernetes: a token that claims one is nobody's. About any other token this policy has no opinion.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
 #   description: Webhook token authentication
@@ -19,8 +19,9 @@
 #       properties:
 #         apiAudiences:
 #           description: >-
-#             The audiences of the API server, as its flag --api-audiences has them. A review names the audiences a token shall
-#             be good for; each must be one of these or of the issuer's, or a token meant for one service would open another.
+#             The audiences of the API server, as its flag --api-audiences has them. An accepted token is good for all of these,
+#             and for those of the issuer that it names itself; to a review that asks about none of them it is nobody's, or a
+#             token meant for one service would open another.
 #           type: array
 #           items: {type: string, minLength: 1}
 #           default: [https://kubernetes.default.svc.cluster.local]
@@ -95,7 +96,6 @@ user := candidates[0]
 candidates := [candidate |
 	some issuer in input.parameters.issuers
 	issuer.issuer == payload.iss
-	acceptable_for(issuer)
 	claims := verified(issuer)
 	is_number(claims.exp)
 	is_string(object.get(claims, "sub", ""))
@@ -104,6 +104,7 @@ candidates := [candidate |
 		"uid": object.get(claims, "sub", ""),
 		"groups": groups(issuer, claims),
 		"extra": {},
+		"audiences": audiences(issuer, claims),
 	}
 	every name in array.concat([candidate.username], candidate.groups) {
 		not startswith(name, "system:")
@@ -117,12 +118,6 @@ parts := split(input.spec.token, ".")
 header := json.unmarshal(base64url.decode(parts[0]))
 
 payload := json.unmarshal(base64url.decode(parts[1]))
-
-acceptable_for(issuer) if {
-	every audience in object.get(input.spec, "audiences", []) {
-		audience in array.concat(issuer.audiences, input.parameters.apiAudiences)
-	}
-}
 
 # Also checks the times exp, where there is one, and nbf.
 verified(issuer) := claims if {
@@ -152,12 +147,20 @@ username(issuer, claims) := concat("", [object.get(issuer, "prefix", ""), name])
 	not unverified(claim, claims)
 }
 
+# The issuer knows the API server by other names than it calls itself; a token that is good under one is good under all of those.
+audiences(issuer, claims) := array.concat(
+	input.parameters.apiAudiences,
+	[audience | some audience in texts(claims.aud); audience in issuer.audiences],
+)
+
 unverified("email", claims) if object.get(claims, "email_verified", true) != true
 
 groups(issuer, claims) := [concat("", [object.get(issuer, "prefix", ""), name]) | some name in names] if {
 	claimed := object.get(claims, object.get(issuer, "groupsClaim", "groups"), [])
-	names := {"string": [claimed], "array": claimed}[type_name(claimed)]
+	names := texts(claimed)
 	every name in names {
 		is_string(name)
 	}
 }
+
+texts(claimed) := {"string": [claimed], "array": claimed}[type_name(claimed)]

@@ -2,14 +2,18 @@
 # title: Immutable fields
 # description: >-
 #   Some fields must stay what they were set to, although Kubernetes would let them change: the owner of a namespace, the tier
-#   of a workload. A field of the parameter may be set once; from then on an update may neither change nor remove it.
+#   of a workload. A field of the parameter may be set once; from then on an update may neither change nor remove it. Who may
+#   scale a workload changes spec.replicas by its subresource scale, which is therefore covered, for autoscalers too. For custom
+#   resources that have one, it must be named in match.resources beside them; their replicas may have another path there.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 #   description: Labels and selectors
 # custom:
 #   portcullis:
 #     severity: medium
-#     match: {resources: [namespaces, workloads, services], operations: [UPDATE]}
+#     match:
+#       resources: [namespaces, workloads, services, deployments/scale, replicasets/scale, statefulsets/scale, replicationcontrollers/scale]
+#       operations: [UPDATE]
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -34,17 +38,22 @@ import data.portcullis.kubernetes
 deny contains {"message": message, "field": path} if {
 	some field in input.parameters.fields
 	segments := segments_of(field)
-	before := value_at(kubernetes.old_object, segments)
+	before := value_at(whole(kubernetes.old_object), segments)
 	not unchanged(segments, before)
 	path := concat(".", segments)
 	message := sprintf("%s is %s and cannot be changed; leave it as it is", [path, json.marshal(before.value)])
 }
 
-unchanged(segments, before) if value_at(kubernetes.object, segments) == before
+unchanged(segments, before) if value_at(whole(kubernetes.object), segments) == before
 
 segments_of(field) := split(field, ".") if is_string(field)
 
 segments_of(field) := field if is_array(field)
+
+# A Scale does not spell out that there are no replicas.
+whole(resource) := object.union({"spec": {"replicas": 0}}, resource) if {
+	resource.kind == "Scale"
+} else := resource
 
 # The value is wrapped, so that a field that is false is told from one that is absent. Null counts as absent, as everywhere
 # in Kubernetes.

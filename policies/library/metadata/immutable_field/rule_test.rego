@@ -32,3 +32,32 @@ test_other_changes_are_allowed if {
 		{"spec": {"type": "ClusterIP", "ports": [{"port": 80}]}},
 	)
 }
+
+scale(before, after) := {
+	"request": {
+		"operation": "UPDATE",
+		"kind": {"group": "autoscaling", "version": "v1", "kind": "Scale"},
+		"subResource": "scale",
+		"oldObject": {"kind": "Scale", "metadata": {"name": "web"}, "spec": before},
+		"object": {"kind": "Scale", "metadata": {"name": "web"}, "spec": after},
+	},
+	"parameters": {"fields": ["spec.replicas", "metadata.labels.tier"]},
+}
+
+test_replicas_are_immutable_by_way_of_scale if {
+	every change in [
+		[{"replicas": 1}, {"replicas": 2}, 1],
+		[{"replicas": 1}, {}, 1],
+		[{}, {"replicas": 1}, 0],
+	] {
+		immutable_field.deny == {{
+			"message": sprintf("spec.replicas is %d and cannot be changed; leave it as it is", [change[2]]),
+			"field": "spec.replicas",
+		}} with input as scale(change[0], change[1])
+	}
+}
+
+test_a_scale_that_changes_nothing_is_allowed if {
+	immutable_field.deny == set() with input as scale({"replicas": 1}, {"replicas": 1})
+	immutable_field.deny == set() with input as scale({}, {})
+}

@@ -18,7 +18,7 @@
 #         namespaces:
 #           description: Where exec and attach are refused, as globs in which a star stands for any text.
 #           type: array
-#           items: {type: string, minLength: 1}
+#           items: {type: string, pattern: "^[a-z0-9*-]+$"}
 #           default: ["*"]
 #         exemptGroups:
 #           description: Groups whose members may use exec and attach all the same.

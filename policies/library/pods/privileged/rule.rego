@@ -18,7 +18,7 @@
 #         exemptImages:
 #           description: Images whose containers may be privileged, as globs in which a star stands for any text.
 #           type: array
-#           items: {type: string}
+#           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
 package portcullis.library.pods.privileged
 

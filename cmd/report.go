@@ -1,0 +1,58 @@
+package cmd
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/policies"
+)
+
+// reportLoad tells the log and the metrics what came of loading policies. A fault is told when it comes and when it is gone, and not while
+// it lasts.
+func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
+	told := map[string]bool{}
+	return func(load policies.Load) {
+		m.loaded(load)
+		now := map[string]bool{}
+		for _, fault := range load.Faults {
+			text := fault.Err.Error()
+			if !told[text] && !now[text] {
+				log.Error("a policy is faulty; its last good version, if any, stays in force", "file", fault.File, "policy", fault.Policy, "error", text)
+			}
+			now[text] = true
+		}
+		for _, text := range slices.Sorted(maps.Keys(told)) {
+			if !now[text] {
+				log.Info("a fault of the policies is gone", "error", text)
+			}
+		}
+		told = now
+		if load.Set == nil {
+			return
+		}
+		attrs := []any{"policies", len(load.Set.Policies()), "revision", load.Set.Revision()}
+		for _, list := range []struct {
+			what  string
+			names []string
+		}{{"added", load.Added}, {"changed", load.Changed}, {"removed", load.Removed}, {"kept", load.Kept}} {
+			if len(list.names) > 0 {
+				attrs = append(attrs, list.what, enumerate(list.names))
+			}
+		}
+		log.Info("policies are in force", append(attrs, "faults", len(load.Faults))...)
+	}
+}
+
+// maxNamed bounds the names in one attribute of a log line: a thousand policies are loaded at once, but nobody reads a thousand names.
+const maxNamed = 10
+
+// enumerate lists names, at most maxNamed of them.
+func enumerate(names []string) string {
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,78 @@
+package library
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"testing"
+
+	engine "github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// load puts one policy of the library in force with parameters, as a server does.
+func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
+	t.Helper()
+	var embedded []native.File
+	err := fs.WalkDir(FS(), ".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || path.Ext(name) != ".rego" {
+			return err
+		}
+		text, err := fs.ReadFile(FS(), name)
+		embedded = append(embedded, native.File{Name: name, Text: text})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := native.NewReader(embedded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reader.Read([]native.File{{Name: "p.yaml", Text: fmt.Appendf(nil,
+		"apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {use: %s, parameters: %s}\n", use, parameters)}})
+}
+
+// A glob that cannot be read would be a fault of every request. It is refused when the policy is loaded.
+func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
+	for _, c := range []struct{ use, parameters, want string }{
+		{"pods.no_exec", `{namespaces: ["prod-*", vault, "*-a"]}`, ""},
+		{"pods.no_exec", `{namespaces: [vault, "prod-["]}`, `p.yaml:4: Policy p: parameters.namespaces.1: 'prod-[' does not match pattern '^[a-z0-9*-]+$'`},
+		{"pods.no_exec", `{namespaces: ["{a"]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '{a' does not match pattern '^[a-z0-9*-]+$'`},
+		{"pods.no_exec", `{namespaces: [""]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '' does not match pattern '^[a-z0-9*-]+$'`},
+		{"pods.privileged", `{exemptImages: ["registry.example.com:5000/Debug_*/a.b@sha256:*"]}`, ""},
+		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
+	} {
+		_, faults := load(t, c.use, c.parameters)
+		if got := faults.Error(); got != c.want {
+			t.Errorf("%s %s:\n got %s\nwant %s", c.use, c.parameters, got, c.want)
+		}
+	}
+}
+
+// Whoever may scale a workload does so by a subresource, which no policy on the workload alone is asked about.
+func TestReplicasAreImmutableByWayOfScale(t *testing.T) {
+	specs, faults := load(t, "metadata.immutable_field", "{fields: [spec.replicas]}")
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	set, err := engine.Compile(t.Context(), specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for group, resource := range map[string]string{"apps": "deployments", "": "replicationcontrollers"} {
+		req, _, err := review.DialectValidate(fmt.Appendf(nil, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"UPDATE",
+			"kind":{"group":"autoscaling","version":"v1","kind":"Scale"},"resource":{"group":%q,"version":"v1","resource":%q},"subResource":"scale",
+			"name":"web","namespace":"shop","userInfo":{"username":"jane"},
+			"object":{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web"},"spec":{"replicas":3}},
+			"oldObject":{"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"web"},"spec":{"replicas":2}}}}`, group, resource))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := set.Review(t.Context(), req)
+		if want := "p: spec.replicas is 2 and cannot be changed; leave it as it is"; err != nil || d.Refusal() != want {
+			t.Errorf("%s: %q %v", resource, d.Refusal(), err)
+		}
+	}
+}

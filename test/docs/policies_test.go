@@ -1,0 +1,71 @@
+package docs
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// The policies, the test and the questions that the README and docs/policies.md print, written and typed by a reader who has built the
+// program.
+func TestPolicies(t *testing.T) {
+	readme, p := read(t, "README.md", strings.NewReplacer()), read(t, "docs/policies.md", strings.NewReplacer())
+	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
+	s.write(t, "my-policies/replicas.rego", readme.block(t, "rego", "package team.replicas"))
+	s.write(t, "my-policies/replicas_test.rego", p.block(t, "rego", "package team.replicas_test"))
+	s.write(t, "my-policies/shells.rego", p.block(t, "rego", "package team.shells"))
+	s.write(t, "deployment.yaml", readme.block(t, "yaml", "kind: Deployment"))
+	review := strings.ReplaceAll(readme.block(t, "sh", "-f deployment.yaml"), "make build", "") // it is built
+	if got, code := s.code(t, review); code != 2 ||
+		!strings.Contains(got, "team.replicas: 20 replicas are more than 10; ask for more quota (spec.replicas)") {
+		t.Errorf("the Deployment of the README: exit code %d\n%s", code, got)
+	}
+
+	s.run(t, "bin/portcullis fmt --list --fail my-policies && bin/portcullis check --strict my-policies")
+	if got := s.run(t, p.block(t, "sh", "portcullis test")); !strings.Contains(got, "PASS: 2/2") {
+		t.Errorf("the test of the page:\n%s", got)
+	}
+	s.write(t, "my-policies/replicas.rego", strings.Replace(readme.block(t, "rego", "package team.replicas"), "> input", ">= input", 1))
+	if got, code := s.code(t, p.block(t, "sh", "portcullis test")); code != 2 || !strings.Contains(got, "FAIL: 1/2") {
+		t.Errorf("the test of the page, of another policy: exit code %d\n%s", code, got)
+	}
+
+	question := p.block(t, "yaml", "kind: SubjectAccessReview")
+	s.write(t, "shell.yaml", question)
+	got, code := s.code(t, p.block(t, "sh", "-f shell.yaml"))
+	if want := "jane may not open a shell in production; ask who is on call"; code != 2 || !strings.Contains(got, want) {
+		t.Errorf("a shell for jane: exit code %d\n%s", code, got)
+	}
+	s.write(t, "shell.yaml", strings.Replace(question, "[developers]", "[on-call]", 1))
+	got, code = s.code(t, p.block(t, "sh", "-f shell.yaml"))
+	if code != 0 || !strings.Contains(got, "no-opinion") {
+		t.Errorf("a shell for who is on call: exit code %d\n%s", code, got)
+	}
+
+	// The document of the README, beside the policy of the library with its own parameters, as the README serves them.
+	s.write(t, "my-policies/privileged.yaml", readme.block(t, "yaml", "kind: Policy"))
+	s.write(t, "pod.yaml", `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: prod-shop},
+  spec: {containers: [{name: app, image: registry.example.com/debug/a, securityContext: {privileged: true}}]}}`)
+	_, served, found := strings.Cut(readme.block(t, "sh", "bin/portcullis serve"), "serve ")
+	if !found {
+		t.Fatal("the README serves nothing")
+	}
+	got, code = s.code(t, "bin/portcullis review -f pod.yaml "+served)
+	if code != 2 || !strings.Contains(got, " pods.privileged: ") || strings.Contains(got, "no-privileged-in-prod") {
+		t.Errorf("an exempt image: exit code %d\n%s", code, got)
+	}
+}
+
+// code types a command, and returns what it prints and its exit code.
+func (s shell) code(t *testing.T, text string) (output string, code int) {
+	t.Helper()
+	out, err := s.command(t, text).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return string(out), exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out), 0
+}
