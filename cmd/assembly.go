@@ -115,6 +115,10 @@ func (a *assembly) judge() error {
 		if err := a.member.feed(loader); err != nil {
 			return err
 		}
+	} else {
+		for i, from := range loader.Sources {
+			loader.Sources[i] = policies.WithoutInventory(from)
+		}
 	}
 	a.parts = append(a.parts, loader.Run)
 	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.engine.Ready})

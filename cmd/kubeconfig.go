@@ -13,12 +13,14 @@ import (
 // clusterFlags are the flags of the commands that look at a release in a cluster, as kubectl's.
 type clusterFlags struct {
 	kubeconfig string
+	inCluster  bool
 	context    string
 	name       string
 }
 
 func (c *clusterFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "`FILE` of the cluster; without, $KUBECONFIG or ~/.kube/config")
+	flags.BoolVar(&c.inCluster, "in-cluster", false, "look at the cluster this runs in, as the service account of its Pod")
 	flags.StringVar(&c.context, "context", "", "`NAME` of the context in that file; without, its current one")
 	flags.StringVar(&c.name, "name", "portcullis", "`NAME` of the release")
 }
@@ -27,6 +29,14 @@ func (c *clusterFlags) register(flags *pflag.FlagSet) {
 func (c *clusterFlags) config() (*rest.Config, error) {
 	if c.name == "" {
 		return nil, errors.New("--name is empty; name the release, as portcullis")
+	}
+	if c.inCluster {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, fmt.Errorf("--in-cluster: %w", err)
+		}
+		config.WarningHandler = rest.NoWarnings{}
+		return config, nil
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	if c.kubeconfig != "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -31,7 +32,8 @@ func newReview() *cobra.Command {
 		Use:   "review -f FILE... --policies PATH...",
 		Short: "Judges manifests and reviews from files, without a cluster",
 		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
-first, and what comes of that is validated. Namespaces among the files are those the policies know. The table is printed on standard
+first, and what comes of that is validated. Namespaces among the files are those the policies know, and the files' objects are what
+they see of the cluster. The table is printed on standard
 output, and the sums on standard error.
 The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read or there is nothing to judge.`,
 		Example: `  portcullis review -f pod.yaml --policies library:pods.privileged
@@ -97,8 +99,13 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions))
+	objects := &inventory.Store{}
+	set, err := policies.Compile(ctx, bundle.Specs,
+		policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions), policies.WithInventory(objects))
 	if err != nil {
+		return err
+	}
+	if err := fillInventory(objects, set.Needs(), subjects); err != nil {
 		return err
 	}
 	results, err := newJudge(set).all(ctx, subjects)

@@ -30,7 +30,7 @@ type serveFlags struct {
 	clientCA         string
 	clientNames      []string
 	http2            bool
-	cluster          clusterFlags
+	cluster          memberFlags
 	tls              tlsFlags
 	maxBody          int64
 	memory           int64

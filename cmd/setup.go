@@ -184,7 +184,11 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if len(f.policies.from) == 0 {
 		return []registration.Interest{{Phase: registration.Mutate, Fail: true}, {Phase: registration.Validate, Fail: true}}, nil
 	}
-	from, err := f.policies.source()
+	reader, err := NewReader()
+	if err != nil {
+		return nil, err
+	}
+	from, err := f.policies.source(reader)
 	if err != nil {
 		return nil, err
 	}

@@ -188,10 +188,7 @@ func (f *reviewFlags) admissionReview(s subject, old []byte) ([]byte, error) {
 	plural, _ := meta.UnsafeGuessKindToResource(gv.WithKind(s.head.Kind))
 	kind := map[string]string{"group": gv.Group, "version": gv.Version, "kind": s.head.Kind}
 	resource := map[string]string{"group": gv.Group, "version": gv.Version, "resource": plural.Resource}
-	namespace := s.head.Metadata.Namespace
-	if namespace == "" && !clusterScoped(gv.Group, s.head.Kind) {
-		namespace = "default"
-	}
+	namespace := s.namespace()
 	if gv.Group == "" && s.head.Kind == "Namespace" {
 		namespace = s.head.Metadata.Name
 	}
@@ -210,6 +207,18 @@ func (f *reviewFlags) admissionReview(s subject, old []byte) ([]byte, error) {
 		}
 	}
 	return json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+}
+
+// namespace is that of a manifest; one that should name its namespace and does not is in "default", as kubectl would have it.
+func (s subject) namespace() string {
+	group, _, found := strings.Cut(s.head.APIVersion, "/")
+	if !found {
+		group = ""
+	}
+	if s.head.Metadata.Namespace == "" && !clusterScoped(group, s.head.Kind) {
+		return "default"
+	}
+	return s.head.Metadata.Namespace
 }
 
 // clusterScoped reports whether a kind has no namespace. Of kinds that are not built in it knows nothing; their manifests must name

@@ -59,11 +59,11 @@ func Answers(engine *policies.Engine) func(review.Stage) review.Reviewer {
 
 // mutating asks the chain of mutators, all of whose links and runs see the Set in force when the request came.
 func mutating(engine *policies.Engine) review.Reviewer {
-	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+	return policies.Steady(review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
 		set := engine.Set()
 		if set == nil {
 			return review.Decision{}, engine.Ready()
 		}
 		return mutators.Chain{mutators.Ask(set)}.Review(ctx, req)
-	})
+	}))
 }

@@ -31,21 +31,27 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 			got.err = fmt.Errorf("its evaluation %w", &review.PanicError{Value: r, Stack: debug.Stack()})
 		}
 	}()
-	txn, err := rule.store.NewTransaction(ctx)
+	store := rule.store
+	if rule.needs != nil {
+		store = in.inventory
+	}
+	txn, err := store.NewTransaction(ctx)
 	if err != nil {
 		got.err = fmt.Errorf("its data cannot be read: %w", err)
 		return got
 	}
-	defer rule.store.Abort(ctx, txn)
-	got.value, got.err = rule.eval(ctx, in, cancel, txn)
+	defer store.Abort(ctx, txn)
+	got.value, got.err = rule.eval(ctx, in, cancel, store, txn)
 	return got
 }
 
-func (a asked) eval(ctx context.Context, in inputs, cancel topdown.Cancel, txn storage.Transaction) (value ast.Value, err error) {
+func (a asked) eval(
+	ctx context.Context, in inputs, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
+) (value ast.Value, err error) {
 	q := topdown.NewQuery(a.query.body).
 		WithQueryCompiler(a.query.compiled).
 		WithCompiler(a.compiler).
-		WithStore(a.store).
+		WithStore(store).
 		WithTransaction(txn).
 		WithInput(in.of(a.Policy)).
 		WithVirtualCache(&sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}).

@@ -17,6 +17,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
 
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/language"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -33,6 +34,7 @@ type Policy struct {
 	queries        []*query
 	parameters     *ast.Term
 	needsNamespace bool
+	needs          map[inventory.Kind]*inventory.Need // nil for a policy that declares no data
 }
 
 // Spec returns what the policy was compiled from.
@@ -86,10 +88,11 @@ func compilePolicy(spec Spec) (policy *Policy, err error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, oneALine(language.Explain(compiler.Errors))
 	}
-	if err := undefined(compiler); err != nil {
+	if err := undefined(compiler, spec); err != nil {
 		return nil, err
 	}
 	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: readsNamespace(compiler, spec)}
+	policy.needs = needs(compiler, spec)
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}
@@ -139,27 +142,42 @@ func prepare(compiler *ast.Compiler, spec Spec, rule Rule) (*query, error) {
 	return &query{stage: rule.Stage, rule: rule.Name, body: body, compiled: qc, answer: answer}, nil
 }
 
-// undefined returns an error if a module refers to something under data that no module defines: to Rego that is merely undefined, and a
-// misspelt import would be a rule that never refuses.
-func undefined(compiler *ast.Compiler) error {
+// undefined returns an error if a module refers to something under data that no module defines and the policy does not declare: to Rego
+// that is merely undefined, and a misspelt import would be a rule that never refuses.
+func undefined(compiler *ast.Compiler, spec Spec) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(compiler.Modules)) {
-		ast.WalkRefs(compiler.Modules[name], func(ref ast.Ref) bool {
+		module := compiler.Modules[name]
+		visit := func(ref ast.Ref) bool {
 			if !ref.HasPrefix(ast.DefaultRootRef) {
 				return false
 			}
-			prefix := ref.ConstantPrefix()
-			if len(compiler.GetRulesForVirtualDocument(prefix)) == 0 && len(compiler.GetRulesWithPrefix(prefix)) == 0 {
+			if why := unknown(compiler, spec, ref); why != nil {
 				at := ref[0].Location
 				if at == nil {
-					at = compiler.Modules[name].Package.Location
+					at = module.Package.Location
 				}
-				errs = append(errs, fmt.Errorf("%s:%d: %s is defined by no policy here, and other data is not available in this version", at.File, at.Row, prefix))
+				errs = append(errs, fmt.Errorf("%s:%d: %w", at.File, at.Row, why))
 			}
 			return false
-		})
+		}
+		for _, rule := range module.Rules {
+			ast.WalkRefs(rule, visit)
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// unknown returns why there is nothing that a reference under data could mean, or nil.
+func unknown(compiler *ast.Compiler, spec Spec, ref ast.Ref) error {
+	prefix := ref.ConstantPrefix()
+	if inInventory(ref) && len(compiler.GetRulesForVirtualDocument(prefix)) == 0 {
+		return undeclared(compiler, spec, ref)
+	}
+	if len(compiler.GetRulesForVirtualDocument(prefix)) == 0 && len(compiler.GetRulesWithPrefix(prefix)) == 0 {
+		return fmt.Errorf("%s is defined by no policy here; objects of the cluster are at data.%s[kind]", prefix, inventory.Root)
+	}
+	return nil
 }
 
 // readsNamespace reports whether some rule that the policy's rules can reach reads input.namespace, or the whole of input, so that without
@@ -239,6 +257,9 @@ type Option func(*Set)
 
 // WithNamespaces gives the policies of a Set the Namespace objects. Without it no namespace is known.
 func WithNamespaces(lookup Namespaces) Option { return func(s *Set) { s.namespaces = lookup } }
+
+// WithInventory gives the policies of a Set the objects of the cluster. Without it nothing is known of any.
+func WithInventory(store *inventory.Store) Option { return func(s *Set) { s.inventory = store } }
 
 // WithObserver lets observe hear of every policy asked.
 func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = observe } }

@@ -30,6 +30,8 @@ type Loader struct {
 	Options []Option
 	// Gate, if it is not nil, judges every policy that was compiled before it is put in force. What it returns is a Fault like any other.
 	Gate func(context.Context, *Policy) error
+	// Prepare, if set, is called with a Set before that comes into force, and waited for: to fetch what its policies need.
+	Prepare func(context.Context, *Set)
 	// Report is called after each attempt, one at a time.
 	Report func(Load)
 
@@ -91,7 +93,11 @@ func (l *Loader) load(ctx context.Context) error {
 		faults = Faults{{Err: errNoPolicies}}
 	}
 	if len(compiled) > 0 || found.Listed {
-		l.Engine.Use(NewSet(compiled, append(slices.Clip(l.Options), WithExceptions(found.Exceptions))...))
+		next := NewSet(compiled, append(slices.Clip(l.Options), WithExceptions(found.Exceptions))...)
+		if l.Prepare != nil {
+			l.Prepare(ctx, next)
+		}
+		l.Engine.Use(next)
 	}
 	if l.Report != nil {
 		load := Load{Set: l.Engine.Set(), Faults: faults, Kept: kept}

@@ -311,6 +311,23 @@ func TestTheRevisionTellsSetsApart(t *testing.T) {
 	}
 }
 
+// What a Set needs is prepared before the Set answers.
+func TestALoaderPreparesASetBeforeItIsInForce(t *testing.T) {
+	engine := &Engine{}
+	prepared := make(chan bool, 1)
+	loader := &Loader{
+		Engine: engine,
+		Sources: []Source{SourceFunc(func(_ context.Context, yield func(Bundle)) error {
+			yield(Bundle{Specs: []Spec{specOf(t, "a", "package a\ndeny contains \"a\"")}})
+			return errors.New("that was all")
+		})},
+		Prepare: func(_ context.Context, next *Set) { prepared <- engine.Set() == nil && len(next.Policies()) == 1 },
+	}
+	if err := loader.Run(t.Context()); err == nil || !<-prepared || engine.Set() == nil {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestALoadNamesWhatChanged(t *testing.T) {
 	engine, source := &Engine{}, make(feed)
 	reports, _ := running(t, engine, source)

@@ -11,6 +11,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -20,6 +21,8 @@ type Set struct {
 	index      index
 	vocabulary vocabulary
 	namespaces Namespaces
+	inventory  *inventory.Store
+	needs      map[inventory.Kind]*inventory.Need
 	observe    Observer
 	crew       crew
 	exceptions exceptions
@@ -48,6 +51,7 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		}
 		fmt.Fprintf(sum, "%s %s\n", policy.spec.ID, policy.spec.Digest)
 	}
+	set.needs = allNeeds(compiled)
 	for _, e := range set.exceptions.all {
 		fmt.Fprintf(sum, "exception %s %s\n", e.name(), e.Digest)
 	}
@@ -65,7 +69,8 @@ func (s *Set) Policies() []*Policy { return s.policies }
 // It returns when all have answered, or shortly after ctx's deadline: what has not answered by then is a fault and is treated as its
 // policy's onError says. It returns an error, which is never a refusal, when the request cannot be read.
 func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
-	concerned, answers := s.match(req)
+	objects := s.snapshot(ctx)
+	concerned, answers := s.match(req, objects)
 	if len(concerned) == 0 {
 		return s.fold(req, answers), nil
 	}
@@ -73,11 +78,12 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	if err != nil {
 		return review.Decision{}, err
 	}
+	inputs.inventory = objects
 	return s.fold(req, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
-func (s *Set) match(req *review.Request) (concerned []asked, unknown []answer) {
+func (s *Set) match(req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
 		if !ok {
@@ -92,6 +98,9 @@ func (s *Set) match(req *review.Request) (concerned []asked, unknown []answer) {
 		covered, err := a.spec.Match.covers(req, namespace)
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
+		}
+		if err == nil && covered && a.needs != nil {
+			err = a.met(objects)
 		}
 		switch {
 		case err != nil:
@@ -108,6 +117,8 @@ type inputs struct {
 	members [][2]*ast.Term
 	bare    *ast.Term // without parameters
 	shared  topdown.VirtualCache
+	// inventory is what all policies see of the cluster; nil if none of them looks.
+	inventory *inventory.Snapshot
 }
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.

@@ -120,8 +120,8 @@ func TestWhatAStageMeansWhenNobodyRefuses(t *testing.T) {
 // To Rego a misspelt import is merely undefined, and the rule would never refuse.
 func TestWhatNothingDefinesIsNotReferredTo(t *testing.T) {
 	for rego, want := range map[string]string{
-		"package a\nimport data.portcullis.kubernets\ndeny contains \"no\" if kubernets.object":  "a.rego:3: data.portcullis.kubernets.object is defined by no policy here, and other data is not available in this version",
-		"package a\ndeny contains \"no\" if data.kubernetes.namespaces[input.request.namespace]": "a.rego:2: data.kubernetes.namespaces is defined by no policy here, and other data is not available in this version",
+		"package a\nimport data.portcullis.kubernets\ndeny contains \"no\" if kubernets.object":  "a.rego:3: data.portcullis.kubernets.object is defined by no policy here; objects of the cluster are at data.kubernetes[kind]",
+		"package a\ndeny contains \"no\" if data.kubernetes.namespaces[input.request.namespace]": "a.rego:2: data.kubernetes[\"namespaces\"] is not declared: add \"namespaces\" to data in the policy's METADATA",
 	} {
 		if _, err := Compile(t.Context(), []Spec{specOf(t, "a", rego)}); err == nil || err.Error() != want {
 			t.Errorf("%s:\n got %v\nwant %s", rego, err, want)

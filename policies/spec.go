@@ -1,8 +1,11 @@
 package policies
 
 import (
+	"time"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -53,6 +56,11 @@ type Spec struct {
 	Rules      []Rule
 	Match      Match
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
+
+	// Data are the kinds of the cluster's objects that the policy reads at data.kubernetes[kind]. If what is known of one is older than
+	// MaxStaleness, or nothing is, the policy has no answer.
+	Data         []inventory.Kind
+	MaxStaleness time.Duration
 
 	Enforcement Enforcement
 	OnError     OnError

@@ -15,6 +15,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -34,15 +35,16 @@ func source(t testing.TB, file string) []byte {
 // A policy has nothing to say about any document of its allow.yaml, and something about each of deny.yaml: a finding, or an edit for
 // those that mutate. Those that grant access or know users do so for the documents of allow.yaml, and not for those of
 // deny.yaml. The documents are judged with the parameters of the first example of the schema, over its defaults. A Namespace is
-// the one the other documents are in, and judged itself only where the policy is about namespaces.
+// the one the other documents are in, and judged itself only where the policy is about namespaces. Documents of the kinds that the policy
+// declares as data are what it sees of the cluster.
 func TestFixtures(t *testing.T) {
 	for _, p := range policies(t) {
 		t.Run(p.name, func(t *testing.T) {
-			speaks := speaker(t, p)
 			positive := p.defines("allow") || p.defines("user")
 			for _, fixture := range []string{"allow.yaml", "deny.yaml"} {
 				want := (fixture == "deny.yaml") != positive
 				documents := documents(t, path.Join(path.Dir(File(p.name)), fixture))
+				speaks := speaker(t, p, cluster(documents, p.said.Data))
 				judged := 0
 				for i, document := range documents {
 					if document["kind"] == "Namespace" && !slices.Contains(p.said.Match.Resources, "namespaces") {
@@ -64,13 +66,36 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
-// speaker prepares a policy; what it returns is everything the policy says about an input.
-func speaker(t testing.TB, p policy) func(input map[string]any) []any {
+// cluster is data.kubernetes with the documents of some kinds.
+func cluster(documents []map[string]any, kinds []string) map[string]any {
+	out := map[string]any{}
+	for _, kind := range kinds {
+		out[kind] = map[string]any{}
+	}
+	for _, document := range documents {
+		gvk := schema.FromAPIVersionAndKind(fmt.Sprint(document["apiVersion"]), fmt.Sprint(document["kind"]))
+		resource, _ := meta.UnsafeGuessKindToResource(gvk)
+		namespaces, ok := out[resource.GroupResource().String()].(map[string]any)
+		if !ok {
+			continue
+		}
+		about := document["metadata"].(map[string]any)
+		namespace := about["namespace"].(string)
+		if namespaces[namespace] == nil {
+			namespaces[namespace] = map[string]any{}
+		}
+		namespaces[namespace].(map[string]any)[about["name"].(string)] = document
+	}
+	return out
+}
+
+// speaker prepares a policy; what it returns is everything the policy says about an input, given what it sees of the cluster.
+func speaker(t testing.TB, p policy, cluster map[string]any) func(input map[string]any) []any {
 	t.Helper()
 	helper := modules(t)[Helper]
 	query, err := rego.New(
 		rego.Query("x := data.portcullis.library."+p.name), rego.ParsedModule(helper), rego.ParsedModule(p.module),
-		rego.Capabilities(language.Capabilities()),
+		rego.Capabilities(language.Capabilities()), rego.Store(inmem.NewFromObject(map[string]any{"kubernetes": cluster})),
 	).PrepareForEval(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +252,7 @@ func TestNoPolicyErrsOnStrangeInput(t *testing.T) {
 		`{"spec": {"token": "a.b.c", "audiences": "x"}}`,
 	}
 	for _, p := range policies(t) {
-		speaks := speaker(t, p)
+		speaks := speaker(t, p, nil)
 		for _, text := range strange {
 			var input map[string]any
 			if err := json.Unmarshal([]byte(text), &input); err != nil {

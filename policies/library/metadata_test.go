@@ -22,6 +22,7 @@ type said struct {
 		Operations []string `json:"operations"`
 	} `json:"match"`
 	Parameters *jsonSchema `json:"parameters"`
+	Data       []string    `json:"data"`
 }
 
 // jsonSchema is the part of JSON schema the library uses.

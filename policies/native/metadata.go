@@ -2,7 +2,6 @@ package native
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +21,8 @@ type metadata struct {
 	Enforcement string          `json:"enforcement"`
 	OnError     string          `json:"onError"`
 	Data        []string        `json:"data"`
+	// MaxStaleness is the greatest age at which what is known of Data is of use, as time.ParseDuration reads it.
+	MaxStaleness string `json:"maxStaleness"`
 
 	title, description string
 	keys               keys
@@ -59,8 +60,11 @@ func readMetadata(modules []module) (found metadata, ok bool, err error) {
 }
 
 func (m metadata) check() error {
-	if len(m.Data) > 0 {
-		return under(errors.New("data: objects of the cluster are not available to policies in this version; only input.namespace is"), "data")
+	if _, err := m.kinds(); err != nil {
+		return err
+	}
+	if _, err := m.staleness(); err != nil {
+		return err
 	}
 	switch m.Severity {
 	case "", "low", "medium", "high", "critical":

@@ -70,7 +70,7 @@ func TestMETADATAThatWouldNotReachTheServer(t *testing.T) {
 		{
 			"another key", "a.rego", described("custom:", "  portcullis:", "    enforce: warn"),
 			"a.rego:4: custom.portcullis.enforce is not known; the keys of custom.portcullis are " +
-				"controls, data, enforcement, match, onError, parameters and severity",
+				"controls, data, enforcement, match, maxStaleness, onError, parameters and severity",
 		},
 		{
 			"another case of a key", "a.rego", described("custom:", "  portcullis:", "    match:", "      Resources: [pods]"),
@@ -79,7 +79,7 @@ func TestMETADATAThatWouldNotReachTheServer(t *testing.T) {
 		{
 			"a key that is right elsewhere", "a.rego", described("custom:", "  portcullis:", "    match:", "      resources: [pods]", "    resources: [pods]"),
 			"a.rego:6: custom.portcullis.resources is not known; the keys of custom.portcullis are " +
-				"controls, data, enforcement, match, onError, parameters and severity",
+				"controls, data, enforcement, match, maxStaleness, onError, parameters and severity",
 		},
 	})
 	specs, faults := read(t, "a.rego", described("custom:", "  team: blue", "  portcullis: {severity: low}", "  kyverno.io: {x: 1}"))

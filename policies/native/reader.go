@@ -229,9 +229,15 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if o.policy.Name != "" {
 		at, whom, given = o.At(), "Policy "+o.policy.Name, o.keys
 	}
+	var err error
+	if spec.Data, err = meta.kinds(); err != nil {
+		return spec, blame(err, at, whom, meta.keys)
+	}
+	if spec.MaxStaleness, err = meta.staleness(); err != nil {
+		return spec, blame(err, at, whom, meta.keys)
+	}
 	matched := narrow(meta.Match, over.Match)
 	path := modules[0].path()
-	var err error
 	if spec.Rules, err = rules(modules, matched.Stage, b.readsSpec(path)); err != nil {
 		return spec, blame(err, at, whom, given, meta.keys)
 	}

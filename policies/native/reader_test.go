@@ -1,11 +1,14 @@
 package native
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -167,7 +170,13 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 		{"glob", "a.rego", meta("#     match: {namespaces: [\"a*b\"]}\n"), `a.rego:4: policy a: match.namespaces: "a*b" has an asterisk in the middle; a name may start and end with one`},
 		{"enforcement", "a.rego", meta("#     enforcement: block\n"), `a.rego:4: policy a: enforcement "block" is none of deny, warn, audit and off`},
 		{"onError", "a.rego", meta("#     onError: ignore\n"), `a.rego:4: policy a: onError "ignore" is none of deny, warn and allow`},
-		{"data", "a.rego", meta("#     data: [pods]\n"), `a.rego:4: custom.portcullis: data: objects of the cluster are not available to policies in this version; only input.namespace is`},
+		{"data without a group", "a.rego", meta("#     data: [ingresses]\n"), `a.rego:4: custom.portcullis: data: "ingresses" is not a kind of the core group; write "ingresses.networking.k8s.io"`},
+		{"data of no group", "a.rego", meta("#     data: [widgets]\n"), `a.rego:4: custom.portcullis: data: "widgets" is not a kind of the core group; write it with its group, such as "widgets.example.com"`},
+		{"data of a kind", "a.rego", meta("#     data: [Pod]\n"), `a.rego:4: custom.portcullis: data: "Pod" is not a kind of objects; write its plural, and its group unless that is the core group, such as "pods" or "ingresses.networking.k8s.io"`},
+		{"data twice", "a.rego", meta("#     data: [pods, pods]\n"), `a.rego:4: custom.portcullis: data: "pods" is listed twice`},
+		{"too much data", "a.rego", meta("#     data: [a.b, c.b, d.b, e.b, f.b, g.b, h.b, i.b, j.b, k.b, l.b, m.b, n.b, o.b, p.b, q.b, r.b]\n"), `a.rego:4: custom.portcullis: data: 17 kinds are more than 16; split the policy`},
+		{"staleness", "a.rego", meta("#     data: [pods]\n#     maxStaleness: 1s\n"), `a.rego:5: custom.portcullis: maxStaleness "1s" is not a time between 10s and 24h, such as "90s" or "5m"`},
+		{"staleness of nothing", "a.rego", meta("#     maxStaleness: 1m\n"), `a.rego:4: custom.portcullis: maxStaleness is about data, and there is none`},
 		{"schema", "a.rego", meta("#     parameters: {type: objekt}\n"), `a.rego:4: policy a: the schema of the parameters is not a JSON schema: schema.type: value must be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'`},
 		{"library package", "a.rego", "package portcullis.kubernetes\n\nx := 1\n", "a.rego:1: package data.portcullis.kubernetes belongs to the library or is named like its policy; give yours another name"},
 		{"inside the library", "a.rego", "package portcullis.kubernetes.extra\n\nx := 1\n", "a.rego:1: package data.portcullis.kubernetes.extra belongs to the library or is named like its policy; give yours another name"},
@@ -195,6 +204,19 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 				t.Errorf("got %d policies and %q\nwant %q", len(specs), faults.Error(), c.want)
 			}
 		})
+	}
+}
+
+func TestData(t *testing.T) {
+	text := "# METADATA\n# custom:\n#   portcullis:\n#     data: [pods, widgets.example.com]\n%spackage a\n\ndeny contains 1\n"
+	for more, want := range map[string]time.Duration{"": 5 * time.Minute, "#     maxStaleness: 90s\n": 90 * time.Second} {
+		specs, faults := read(t, "a.rego", fmt.Sprintf(text, more))
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		if got := specs[0]; !slices.Equal(got.Data, []inventory.Kind{"pods", "widgets.example.com"}) || got.MaxStaleness != want {
+			t.Errorf("%v %v", got.Data, got.MaxStaleness)
+		}
 	}
 }
 

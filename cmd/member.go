@@ -16,6 +16,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/policies/sentinel"
 	"github.com/portcullis-dev/portcullis/policies/source"
@@ -29,7 +30,7 @@ import (
 // member is what a server has beside the rest when it works with a cluster. Every replica reads what it needs there, and says in its Lease
 // what it serves; one of them, the leader, writes. Which parts there are depends on the flags.
 type member struct {
-	flags   *clusterFlags
+	flags   *memberFlags
 	exempt  []string
 	log     *slog.Logger
 	metrics *Metrics
@@ -38,6 +39,8 @@ type member struct {
 	dynamic dynamic.Interface
 
 	namespaces *namespaces
+	store      *inventory.Store // the objects that policies read
+	inventory  *source.Inventory
 	replicas   *replicas.Replicas // nil unless there is something to write
 	objects    *source.Objects    // nil without --cluster-policies
 	ledger     status.Ledger
@@ -51,7 +54,7 @@ type member struct {
 }
 
 // join returns what works with the cluster of the flags. The cluster is not called before the parts run.
-func (f *clusterFlags) join(exempt []string, reader *native.Reader, m *Metrics, log *slog.Logger) (*member, error) {
+func (f *memberFlags) join(exempt []string, reader *native.Reader, m *Metrics, log *slog.Logger) (*member, error) {
 	if err := f.complete(); err != nil {
 		return nil, err
 	}
@@ -67,6 +70,13 @@ func (f *clusterFlags) join(exempt []string, reader *native.Reader, m *Metrics, 
 		return nil, fmt.Errorf("the cluster: %w", err)
 	}
 	if c.namespaces, err = newNamespaces(c.config, log); err != nil {
+		return nil, err
+	}
+	c.store = &inventory.Store{}
+	if c.inventory, err = source.NewInventory(c.config, c.store, log); err != nil {
+		return nil, err
+	}
+	if err := m.inventory(c.store); err != nil {
 		return nil, err
 	}
 	if f.policies {
@@ -90,7 +100,8 @@ func (c *member) group() replicas.Options {
 
 // feed has the loader take the policies of the cluster, refuse those that the cluster could not live with, and tell what came of it.
 func (c *member) feed(loader *policies.Loader) error {
-	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup))
+	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup), policies.WithInventory(c.store))
+	loader.Prepare = func(ctx context.Context, set *policies.Set) { c.inventory.Prepare(ctx, set.Needs()) }
 	if c.objects != nil {
 		loader.Sources = append(loader.Sources, c.objects)
 	}
@@ -104,6 +115,9 @@ func (c *member) feed(loader *policies.Loader) error {
 	report := loader.Report
 	loader.Report = func(load policies.Load) {
 		report(load)
+		if load.Set != nil {
+			c.inventory.Follow(load.Set.Needs())
+		}
 		c.mu.Lock()
 		c.loaded = load
 		c.mu.Unlock()
@@ -224,7 +238,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 
 // checks are what a server must know of the cluster before it is ready.
 func (c *member) checks() []webhook.Check {
-	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}}
+	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}, {Name: "inventory", Check: c.inventory.Ready}}
 	if c.objects != nil {
 		checks = append(checks, webhook.Check{Name: "cluster-policies", Check: c.objects.Ready})
 	}
@@ -233,7 +247,7 @@ func (c *member) checks() []webhook.Check {
 
 // parts run as long as the server.
 func (c *member) parts() []func(context.Context) error {
-	parts := []func(context.Context) error{c.namespaces.start}
+	parts := []func(context.Context) error{c.namespaces.start, c.inventory.Run}
 	if c.replicas != nil {
 		parts = append(parts, c.replicas.Run, c.watchBundle, func(ctx context.Context) error { return replicas.Lead(ctx, c.group(), c.lead) })
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
-// clusterFlags are what serve was told about the cluster it works with.
-type clusterFlags struct {
+// memberFlags are what serve was told about the cluster it works with.
+type memberFlags struct {
 	kubeconfig string
 	inCluster  bool
 
@@ -35,7 +35,7 @@ type clusterFlags struct {
 	annotations   []string
 }
 
-func (f *clusterFlags) add(flags *pflag.FlagSet) {
+func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.kubeconfig, "kubeconfig", "", "`FILE` of the cluster to work with; policies may then read its Namespaces")
 	flags.BoolVar(&f.inCluster, "in-cluster", false, "work with the cluster this runs in, as the service account of its Pod, instead of --kubeconfig")
 	flags.StringVar(&f.namespace, "namespace", "", "`NAME` of the namespace of the release; by default $POD_NAMESPACE, or that of the service account")
@@ -53,10 +53,10 @@ func (f *clusterFlags) add(flags *pflag.FlagSet) {
 }
 
 // given reports whether there is a cluster to work with.
-func (f *clusterFlags) given() bool { return f.inCluster || f.kubeconfig != "" }
+func (f *memberFlags) given() bool { return f.inCluster || f.kubeconfig != "" }
 
 // check returns what is wrong with the flags taken by themselves.
-func (f *clusterFlags) check() error {
+func (f *memberFlags) check() error {
 	for _, needs := range []struct {
 		flag string
 		set  bool
@@ -91,7 +91,7 @@ func (f *clusterFlags) check() error {
 }
 
 // complete fills in what the environment says.
-func (f *clusterFlags) complete() error {
+func (f *memberFlags) complete() error {
 	if f.namespace == "" {
 		f.namespace = os.Getenv("POD_NAMESPACE")
 	}
@@ -119,7 +119,7 @@ func (f *clusterFlags) complete() error {
 }
 
 // config is how to reach the cluster.
-func (f *clusterFlags) config() (*rest.Config, error) {
+func (f *memberFlags) config() (*rest.Config, error) {
 	var config *rest.Config
 	var err error
 	if f.inCluster {
@@ -136,7 +136,7 @@ func (f *clusterFlags) config() (*rest.Config, error) {
 }
 
 // spared are the namespaces in which admission is never judged.
-func (f *clusterFlags) spared(given []string) []string {
+func (f *memberFlags) spared(given []string) []string {
 	out := slices.Clone(given)
 	if f.register {
 		out = append(out, f.namespace, "kube-system", "kube-node-lease", "kube-public")
@@ -146,7 +146,7 @@ func (f *clusterFlags) spared(given []string) []string {
 }
 
 // registration says how the webhooks are registered.
-func (f *clusterFlags) registration(exempt []string) (registration.Options, error) {
+func (f *memberFlags) registration(exempt []string) (registration.Options, error) {
 	conditions, err := f.matchConditions()
 	if err != nil {
 		return registration.Options{}, err
@@ -163,7 +163,7 @@ func (f *clusterFlags) registration(exempt []string) (registration.Options, erro
 	}, nil
 }
 
-func (f *clusterFlags) matchConditions() ([]admissionregistrationv1.MatchCondition, error) {
+func (f *memberFlags) matchConditions() ([]admissionregistrationv1.MatchCondition, error) {
 	var out []admissionregistrationv1.MatchCondition
 	for _, text := range f.conditions {
 		name, expression, ok := strings.Cut(text, "=")
@@ -175,7 +175,7 @@ func (f *clusterFlags) matchConditions() ([]admissionregistrationv1.MatchConditi
 	return out, nil
 }
 
-func (f *clusterFlags) webhookAnnotations() (map[string]string, error) {
+func (f *memberFlags) webhookAnnotations() (map[string]string, error) {
 	out := map[string]string{}
 	for _, text := range f.annotations {
 		key, value, ok := strings.Cut(text, "=")

@@ -32,7 +32,7 @@ func (f *tlsFlags) add(flags *pflag.FlagSet) {
 }
 
 // check returns what is wrong with the flags taken by themselves.
-func (f *tlsFlags) check(c *clusterFlags, certDir string) error {
+func (f *tlsFlags) check(c *memberFlags, certDir string) error {
 	modes := []string{tlsFiles, tlsSelfSigned, tlsExistingSecret, tlsCertManager}
 	switch {
 	case !slices.Contains(modes, f.mode):

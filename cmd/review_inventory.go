@@ -1,0 +1,55 @@
+package cmd
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/portcullis-dev/portcullis/policies/inventory"
+)
+
+// fillInventory lets policies see, of the kinds they need, the documents that are judged, as if they all lay in the cluster. Reviews are
+// questions and no objects; what they are about is not seen.
+func fillInventory(store *inventory.Store, needs map[inventory.Kind]*inventory.Need, subjects []subject) error {
+	for kind, need := range needs {
+		list := inventory.List{Fixed: true}
+		var found []subject
+		for _, s := range subjects {
+			if !s.head.isReview() && s.kind() == kind {
+				found = append(found, s)
+				list.Namespaced = list.Namespaced || s.namespace() != ""
+			}
+		}
+		list.Fields = need.Fields.Of(list.Namespaced)
+		builder := inventory.NewBuilder(list.Fields)
+		for _, s := range found {
+			object, err := s.object(builder)
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.at(), err)
+			}
+			list.Objects = append(list.Objects, object)
+		}
+		store.Replace(kind, list)
+	}
+	return nil
+}
+
+// kind is what policies call the document's kind.
+func (s subject) kind() inventory.Kind {
+	plural, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(s.head.APIVersion, s.head.Kind))
+	return inventory.Kind(plural.GroupResource().String())
+}
+
+func (s subject) object(builder *inventory.Builder) (inventory.Object, error) {
+	decoder := json.NewDecoder(bytes.NewReader(s.text))
+	decoder.UseNumber()
+	var content map[string]any
+	if err := decoder.Decode(&content); err != nil {
+		return inventory.Object{}, err
+	}
+	value, err := builder.Build(content)
+	return inventory.Object{Namespace: s.namespace(), Name: s.head.Metadata.Name, Value: value}, err
+}

@@ -1,0 +1,149 @@
+package policies
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-dev/portcullis/policies/inventory"
+)
+
+// inInventory reports whether a reference leads to data.kubernetes, or to a part of it.
+func inInventory(ref ast.Ref) bool {
+	return len(ref) > 1 && ref[0].Equal(ast.DefaultRootDocument) && ref[1].Equal(ast.InternedTerm(inventory.Root))
+}
+
+// undeclared returns why a reference to data.kubernetes reads what the policy may not, or nil. Packages below kubernetes, as policies
+// written for OPA are in, are no part of the inventory.
+func undeclared(compiler *ast.Compiler, spec Spec, ref ast.Ref) error {
+	defined := func(ref ast.Ref) bool {
+		return len(compiler.GetRulesForVirtualDocument(ref)) > 0 || len(compiler.GetRulesWithPrefix(ref)) > 0
+	}
+	var name ast.String
+	if len(ref) > 2 {
+		name, _ = ref[2].Value.(ast.String)
+	}
+	kind := inventory.Kind(name)
+	declared := slices.Contains(spec.Data, kind)
+	switch {
+	case name == "" && len(spec.Data) == 0 && defined(ref.ConstantPrefix()):
+		return nil
+	case name == "":
+		return fmt.Errorf("data.%s is read by kind: name the kind here, as in data.%[1]s[%q], and under data in the METADATA", inventory.Root, "pods")
+	case declared && defined(ref[:3]):
+		return fmt.Errorf("data.%s[%q] is both a package and a kind under data in the METADATA: give the package another name", inventory.Root, kind)
+	case declared || defined(ref[:3]):
+		return nil
+	}
+	for _, whole := range spec.Data {
+		if strings.HasPrefix(string(whole), string(kind)+".") {
+			return fmt.Errorf("data.%s.%s is not a kind: write data.%[1]s[%[3]q]", inventory.Root, kind, whole)
+		}
+	}
+	return fmt.Errorf("data.%s[%q] is not declared: add %[2]q to data in the policy's METADATA", inventory.Root, kind)
+}
+
+// met returns why one of the kinds a policy reads cannot be relied on, or nil.
+func (p *Policy) met(objects *inventory.Snapshot) error {
+	if objects == nil {
+		return errNoInventory
+	}
+	now := time.Now()
+	for _, kind := range p.spec.Data {
+		if err := objects.Check(kind, p.needs[kind], now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errNoInventory is why a policy that declares data has no answer without a cluster.
+var errNoInventory = errors.New("it reads objects of the cluster, and none are known here; " +
+	"serve learns of them with --kubeconfig or --in-cluster, review from the files it judges")
+
+// Needs returns what the policies of the set that are not off read of the cluster, all together: the fields that any of them reads, and the
+// least of their bounds on age. It must not be changed.
+func (s *Set) Needs() map[inventory.Kind]*inventory.Need { return s.needs }
+
+func allNeeds(compiled []*Policy) map[inventory.Kind]*inventory.Need {
+	var all map[inventory.Kind]*inventory.Need
+	for _, policy := range compiled {
+		if policy.spec.Enforcement == EnforceOff {
+			continue
+		}
+		for kind, need := range policy.needs {
+			if all == nil {
+				all = map[inventory.Kind]*inventory.Need{}
+			}
+			sum := all[kind]
+			if sum == nil {
+				sum = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: need.MaxStaleness}
+				all[kind] = sum
+			}
+			sum.Fields.Merge(need.Fields)
+			sum.MaxStaleness = min(sum.MaxStaleness, need.MaxStaleness)
+		}
+	}
+	return all
+}
+
+// snapshot is the inventory that a review sees: the one pinned to ctx by Steady, if it is, or else the present one. It is nil for a Set
+// whose policies do not look.
+func (s *Set) snapshot(ctx context.Context) *inventory.Snapshot {
+	if s.needs == nil || s.inventory == nil {
+		return nil
+	}
+	if pin, ok := ctx.Value(pinKey{}).(*pin); ok {
+		return pin.snapshot(s.inventory)
+	}
+	return s.inventory.Snapshot()
+}
+
+// WithoutInventory makes faults of those policies of a source that declare data, because here there is no cluster from which to take it.
+func WithoutInventory(source Source) Source {
+	return SourceFunc(func(ctx context.Context, yield func(Bundle)) error {
+		return source.Run(ctx, func(bundle Bundle) { yield(bundle.withoutData()) })
+	})
+}
+
+func (b Bundle) withoutData() Bundle {
+	specs, faults := b.Specs, slices.Clone(b.Faults)
+	b.Specs, b.Faults = nil, nil
+	for _, spec := range specs {
+		if len(spec.Data) == 0 {
+			b.Specs = append(b.Specs, spec)
+			continue
+		}
+		kinds := make([]string, len(spec.Data))
+		for i, kind := range spec.Data {
+			kinds[i] = string(kind)
+		}
+		faults = append(faults, Fault{File: spec.File, Policy: spec.ID, Err: fmt.Errorf(
+			"%s: policy %s reads %s of a cluster, and this server has none: start it with --kubeconfig FILE or --in-cluster",
+			spec.File, spec.ID, strings.Join(kinds, ", "))})
+	}
+	b.Faults = faults
+	return b
+}
+
+// needs works out what a policy reads of each kind it declares.
+func needs(compiler *ast.Compiler, spec Spec) map[inventory.Kind]*inventory.Need {
+	if len(spec.Data) == 0 {
+		return nil
+	}
+	out := map[inventory.Kind]*inventory.Need{}
+	for _, kind := range spec.Data {
+		out[kind] = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: spec.MaxStaleness}
+	}
+	readFields(compiler, func(kind inventory.Kind, path []inventory.Step, whole bool) {
+		if need := out[kind]; need != nil {
+			need.Fields.Add(path, whole)
+		}
+	})
+	return out
+}

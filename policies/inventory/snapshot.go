@@ -1,0 +1,187 @@
+package inventory
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/storage"
+)
+
+// Snapshot is the inventory at one moment. It is immutable and safe for concurrent use. To OPA it is a storage.Store that can only be
+// read.
+type Snapshot struct {
+	storage.PolicyNotSupported
+	storage.WritesNotSupported
+
+	kinds map[Kind]*tree
+	lost  map[Kind]error
+}
+
+var _ storage.Store = (*Snapshot)(nil)
+
+// tree is what a snapshot has of a kind.
+type tree struct {
+	root       *ast.Term // of namespaces or, for a kind without them, of names
+	namespaced bool
+	fields     *Fields
+	objects    int
+	fixed      bool
+	heard      *atomic.Int64
+	trouble    error // why it cannot be listed or watched any more
+}
+
+func (t *tree) age(now time.Time) time.Duration {
+	if t.fixed {
+		return 0
+	}
+	return max(0, now.Sub(time.Unix(0, t.heard.Load())))
+}
+
+// Need is what somebody reads of a kind. It is not to be copied, nor changed once it is in use.
+type Need struct {
+	// Fields are what is read below data.kubernetes[kind].
+	Fields *Fields
+	// MaxStaleness is the greatest age at which it is still of use.
+	MaxStaleness time.Duration
+
+	covered atomic.Pointer[Fields] // that were last found to be enough, so that this is worked out once and not with every review
+}
+
+func (n *Need) coveredBy(t *tree) bool {
+	if n.covered.Load() == t.fields {
+		return true
+	}
+	enough := t.fields.Covers(n.Fields.Of(t.namespaced))
+	if enough {
+		n.covered.Store(t.fields)
+	}
+	return enough
+}
+
+// Check returns why the need is not met at this moment, or nil. Its errors name the kind.
+func (s *Snapshot) Check(kind Kind, need *Need, now time.Time) error {
+	t := s.kinds[kind]
+	if t == nil {
+		why := s.lost[kind]
+		if why == nil {
+			why = errNotListed
+		}
+		return fmt.Errorf("nothing is known of %s: %w", kind, why)
+	}
+	if age := t.age(now); age > need.MaxStaleness {
+		return fmt.Errorf("what is known of %s is %s old, and the policy takes no more than %s", kind, age.Round(time.Second), need.MaxStaleness)
+	}
+	if !need.coveredBy(t) {
+		return fmt.Errorf("what the policy reads of %s is still being listed", kind)
+	}
+	return nil
+}
+
+// Status tells how things stand with one kind.
+type Status struct {
+	Kind    Kind
+	Listed  bool          // something is known of it
+	Objects int           // how many there are
+	Age     time.Duration // since it was last known to be true to the cluster; 0 if it is not listed, or from files
+	Kept    string        // which fields are kept, "metadata.labels, spec.rules[].host"
+	Why     string        // why it cannot be listed or watched now
+}
+
+// Status lists all kinds that were ever listed or lost, and not forgotten, in the order of their names.
+func (s *Snapshot) Status(now time.Time) []Status {
+	var out []Status
+	for kind, t := range s.kinds {
+		one := Status{Kind: kind, Listed: true, Objects: t.objects, Age: t.age(now), Kept: t.fields.String()}
+		if t.trouble != nil {
+			one.Why = t.trouble.Error()
+		}
+		out = append(out, one)
+	}
+	for kind, why := range s.lost {
+		out = append(out, Status{Kind: kind, Why: why.Error()})
+	}
+	slices.SortFunc(out, func(a, b Status) int { return cmp.Compare(a.Kind, b.Kind) })
+	return out
+}
+
+// Lost returns why a kind of which nothing is known cannot be listed; nil if it is known, or is still being listed.
+func (s *Snapshot) Lost(kind Kind) error { return s.lost[kind] }
+
+// Kinds lists the kinds of which something is known.
+func (s *Snapshot) Kinds() []Kind { return slices.Sorted(maps.Keys(s.kinds)) }
+
+// transaction is that of every reader: there is nothing to tell them apart by.
+type transaction struct{}
+
+func (transaction) ID() uint64 { return 0 }
+
+// errReadOnly answers who would write.
+var errReadOnly = errors.New("the inventory can only be read")
+
+// errNotFound is OPA's word for what is undefined.
+var errNotFound = &storage.Error{Code: storage.NotFoundErr}
+
+// NewTransaction begins a reading.
+func (s *Snapshot) NewTransaction(_ context.Context, params ...storage.TransactionParams) (storage.Transaction, error) {
+	for _, p := range params {
+		if p.Write {
+			return nil, errReadOnly
+		}
+	}
+	return transaction{}, nil
+}
+
+// Read returns the value at path, which begins with the root and a kind: there is no reading of several kinds at once.
+func (s *Snapshot) Read(_ context.Context, _ storage.Transaction, path storage.Path) (any, error) {
+	if len(path) < 2 || path[0] != Root {
+		return nil, errNotFound
+	}
+	t := s.kinds[Kind(path[1])]
+	if t == nil {
+		return nil, errNotFound
+	}
+	at := t.root
+	for _, name := range path[2:] {
+		if at = step(at.Value, name); at == nil {
+			return nil, errNotFound
+		}
+	}
+	return at.Value, nil
+}
+
+// step is the member or element of that name, or nil.
+func step(value ast.Value, name string) *ast.Term {
+	switch v := value.(type) {
+	case ast.Object:
+		return v.Get(ast.InternedTerm(name))
+	case *ast.Array:
+		if index := ast.InternedIntNumberTermFromString(name); index != nil {
+			return v.Get(index)
+		}
+		return v.Get(ast.NewTerm(ast.Number(name)))
+	}
+	return nil
+}
+
+// Commit and Abort end a reading.
+func (*Snapshot) Commit(context.Context, storage.Transaction) error { return nil }
+
+// Abort ends a reading.
+func (*Snapshot) Abort(context.Context, storage.Transaction) {}
+
+// Truncate is not for readers.
+func (*Snapshot) Truncate(context.Context, storage.Transaction, storage.TransactionParams, storage.Iterator) error {
+	return errReadOnly
+}
+
+// Register would tell of changes; there are none.
+func (*Snapshot) Register(context.Context, storage.Transaction, storage.TriggerConfig) (storage.TriggerHandle, error) {
+	return nil, errReadOnly
+}
