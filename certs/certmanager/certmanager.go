@@ -93,11 +93,9 @@ func (c *Certificate) Start(ctx context.Context) error {
 		pause := keepEvery
 		err := c.Apply(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err == nil:
 			last = ""
-		default:
+		case ctx.Err() == nil:
 			pause = retryAfter
 			if err.Error() != last { // said once, not at every attempt
 				last = err.Error()
