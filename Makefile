@@ -28,6 +28,10 @@ bin/controlplane: $(PLANE_SOURCES)
 	@test/progress.sh "building a Kubernetes control plane from its modules (minutes the first time)" \
 		$(GO) -C test/controlplane build -ldflags "$(CONTROLPLANE_LDFLAGS)" -o ../../$@ .
 
+# What cert-manager itself does is tested with its own controllers, built from its module. Without it that test is skipped.
+bin/certmanager: $(wildcard test/certmanager/*)
+	@test/progress.sh "building cert-manager's controllers from their module" $(GO) -C test/certmanager build -o ../../$@ .
+
 bin/demo: $(SOURCES)
 	@test/progress.sh "building the demonstration" $(GO) build -o $@ ./test/demo
 

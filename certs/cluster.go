@@ -108,11 +108,9 @@ func (r *Rotation) Start(ctx context.Context) error {
 	for {
 		step, err := r.once(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err == nil && step == Rest:
 			pause = checkEvery
-		case err == nil, apierrors.IsConflict(err), apierrors.IsAlreadyExists(err): // somebody else took the step
+		case err == nil, ctx.Err() != nil, apierrors.IsConflict(err), apierrors.IsAlreadyExists(err): // somebody else took the step
 			pause = firstRetry
 		default:
 			r.log.Error("the rotation of certificates does not go on; trying again soon", "step", string(r.Phase()), "error", err)
@@ -150,6 +148,7 @@ func (r *Rotation) once(ctx context.Context) (Step, error) {
 		if !s.bundled {
 			err = r.savePair(ctx, k, k.material)
 		}
+	case Dwell, Rest:
 	}
 	return step, err
 }

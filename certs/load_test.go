@@ -3,6 +3,8 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -43,7 +45,7 @@ func newTraffic(t *testing.T, w *world) *traffic {
 	}
 	manager.SetAuthenticationInfoResolver(resolver)
 	manager.SetServiceResolver(webhook.NewDefaultServiceResolver())
-	c.view.Store(&w.published)
+	c.hear(w.published)
 	ctx, stop := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	for i := range c.sent {
@@ -97,7 +99,7 @@ func answer(t *testing.T, s Source) string {
 		t.Fatal(err)
 	}
 	var served atomic.Int64
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server := &http.Server{ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if served.Add(1)%10 == 0 {
 			w.Header().Set("Connection", "close")
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -80,9 +81,9 @@ func (s state) signer(now time.Time) (signer *authority, known bool) {
 	if newest && (s.newest.signed(s.leaf) || s.bundled && s.told && s.ago >= s.dwell) {
 		return s.newest, true
 	}
-	for i := len(s.previous) - 1; i >= 0; i-- {
-		if s.previous[i].signs(now) {
-			return s.previous[i], true
+	for _, old := range slices.Backward(s.previous) {
+		if old.signs(now) {
+			return old, true
 		}
 	}
 	if newest {

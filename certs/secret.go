@@ -64,10 +64,7 @@ func (s *Secret) Start(ctx context.Context) error {
 	for pause := firstRetry; ; {
 		began := time.Now()
 		err := s.follow(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			s.take(contents{}, fmt.Errorf("reading %s: %w", s.what, err))
 		}
 		if time.Since(began) > lastRetry {

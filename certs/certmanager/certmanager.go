@@ -1,0 +1,182 @@
+// Package certmanager has cert-manager provide the server's certificate: it keeps the Certificate that asks for it, and the issuers
+// where nobody names one. What cert-manager puts into the Secret is followed by certs.Secret like any other.
+package certmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// leafLife and renewBefore are those of the server's own authority: a leaf outlives any outage one should sit through and its key is
+	// soon worthless to a thief.
+	leafLife    = 7 * 24 * time.Hour
+	renewBefore = leafLife / 3
+	// caLife is long because cert-manager replaces an authority in one step, and not beside the old one. Its key is kept when it is
+	// renewed: what the old certificate vouches for, the new one does too.
+	caLife = 10 * 365 * 24 * time.Hour
+
+	// keepEvery is how often the objects are applied again, for somebody may have changed or deleted them; retryAfter follows a failure.
+	keepEvery, retryAfter = 10 * time.Minute, 30 * time.Second
+
+	fieldOwner = client.FieldOwner("portcullis")
+)
+
+// Options say which certificate to ask for.
+type Options struct {
+	// Client applies the objects: it has to be allowed to get, create and patch certificates and issuers of cert-manager.io.
+	Client client.Client
+	// Namespace is where everything is: the Certificate Name and its Secret Name-tls, and where no issuer is given, the Issuers
+	// Name-self-signed and Name-ca and the Certificate Name-ca of their authority.
+	Namespace, Name string
+	// Owners are put on the objects, so that they vanish with the release.
+	Owners []metav1.OwnerReference
+	// DNSNames and IPs are what the certificate is for. At least one of either is needed.
+	DNSNames []string
+	IPs      []net.IP
+	// Issuer is who signs. The zero value stands for an authority of our own that cert-manager keeps.
+	Issuer cmmeta.IssuerReference
+	// Log hears of failures. Nil discards.
+	Log *slog.Logger
+}
+
+// Certificate keeps the objects that have cert-manager fill the Secret. One replica, the leader, runs it.
+type Certificate struct {
+	opts    Options
+	objects []runtime.Object
+	log     *slog.Logger
+}
+
+// New returns a Certificate; Start runs it.
+func New(opts Options) (*Certificate, error) {
+	if len(opts.DNSNames)+len(opts.IPs) == 0 {
+		return nil, errors.New("the certificate of cert-manager: there is no DNS name and no IP address to certify")
+	}
+	c := &Certificate{opts: opts, log: opts.Log}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	issuer := opts.Issuer
+	if issuer.Name == "" {
+		issuer = cmmeta.IssuerReference{Name: opts.Name + "-ca", Kind: cmapi.IssuerKind, Group: cmapi.SchemeGroupVersion.Group}
+		c.objects = c.authority()
+	}
+	c.objects = append(c.objects, c.leaf(issuer))
+	return c, nil
+}
+
+// InjectFrom is the annotation by which cainjector writes the authority into the webhook configurations that have it. It replaces an
+// authority in one step; where the bundle is taken from the Secret's ca.crt instead, the annotation must not be set.
+func (c *Certificate) InjectFrom() (key, value string) {
+	return cmapi.WantInjectAnnotation, c.opts.Namespace + "/" + c.opts.Name
+}
+
+// SecretName is the name of the Secret that cert-manager fills.
+func (c *Certificate) SecretName() string { return c.opts.Name + "-tls" }
+
+// Start applies the objects, and again from time to time, until ctx ends: give it one that ends with leadership.
+func (c *Certificate) Start(ctx context.Context) error {
+	var last string
+	for {
+		pause := keepEvery
+		err := c.Apply(ctx)
+		switch {
+		case err == nil:
+			last = ""
+		case ctx.Err() == nil:
+			pause = retryAfter
+			if err.Error() != last { // said once, not at every attempt
+				last = err.Error()
+				c.log.Error("cert-manager cannot be asked for the certificate; trying again soon", "error", err)
+			}
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// Apply applies the objects once, by server-side apply. What they have already is not written again.
+func (c *Certificate) Apply(ctx context.Context) error {
+	for _, object := range c.objects {
+		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+		if err != nil {
+			return fmt.Errorf("encoding a %T: %w", object, err)
+		}
+		delete(fields, "status") // cert-manager's own
+		u := &unstructured.Unstructured{Object: fields}
+		err = c.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
+		if meta.IsNoMatchError(err) {
+			return fmt.Errorf("the cluster knows no %s of %s: install cert-manager, or choose another source of the certificate",
+				u.GetKind(), u.GetAPIVersion())
+		}
+		if err != nil {
+			return fmt.Errorf("applying %s %s/%s: %w", u.GetKind(), u.GetNamespace(), u.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// authority is an issuer that signs with a key made by one that signs itself.
+func (c *Certificate) authority() []runtime.Object {
+	selfSigned, ca := c.opts.Name+"-self-signed", c.opts.Name+"-ca"
+	return []runtime.Object{
+		&cmapi.Issuer{TypeMeta: kind(cmapi.IssuerKind), ObjectMeta: c.named(selfSigned), Spec: cmapi.IssuerSpec{
+			IssuerConfig: cmapi.IssuerConfig{SelfSigned: &cmapi.SelfSignedIssuer{}},
+		}},
+		&cmapi.Certificate{TypeMeta: kind(cmapi.CertificateKind), ObjectMeta: c.named(ca), Spec: cmapi.CertificateSpec{
+			IsCA:       true,
+			CommonName: ca,
+			SecretName: ca,
+			Duration:   &metav1.Duration{Duration: caLife},
+			PrivateKey: &cmapi.CertificatePrivateKey{Algorithm: cmapi.ECDSAKeyAlgorithm, Size: 256, RotationPolicy: cmapi.RotationPolicyNever},
+			IssuerRef:  cmmeta.IssuerReference{Name: selfSigned, Kind: cmapi.IssuerKind, Group: cmapi.SchemeGroupVersion.Group},
+		}},
+		&cmapi.Issuer{TypeMeta: kind(cmapi.IssuerKind), ObjectMeta: c.named(ca), Spec: cmapi.IssuerSpec{
+			IssuerConfig: cmapi.IssuerConfig{CA: &cmapi.CAIssuer{SecretName: ca}},
+		}},
+	}
+}
+
+func (c *Certificate) leaf(issuer cmmeta.IssuerReference) runtime.Object {
+	certificate := &cmapi.Certificate{TypeMeta: kind(cmapi.CertificateKind), ObjectMeta: c.named(c.opts.Name), Spec: cmapi.CertificateSpec{
+		DNSNames:    c.opts.DNSNames,
+		SecretName:  c.SecretName(),
+		Duration:    &metav1.Duration{Duration: leafLife},
+		RenewBefore: &metav1.Duration{Duration: renewBefore},
+		PrivateKey:  &cmapi.CertificatePrivateKey{Algorithm: cmapi.ECDSAKeyAlgorithm, Size: 256, RotationPolicy: cmapi.RotationPolicyAlways},
+		Usages:      []cmapi.KeyUsage{cmapi.UsageDigitalSignature, cmapi.UsageServerAuth},
+		IssuerRef:   issuer,
+	}}
+	for _, ip := range c.opts.IPs {
+		certificate.Spec.IPAddresses = append(certificate.Spec.IPAddresses, ip.String())
+	}
+	return certificate
+}
+
+func (c *Certificate) named(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: c.opts.Namespace, Name: name, OwnerReferences: c.opts.Owners,
+		Labels: map[string]string{"app.kubernetes.io/managed-by": "portcullis"},
+	}
+}
+
+func kind(name string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: cmapi.SchemeGroupVersion.String(), Kind: name}
+}
