@@ -51,6 +51,9 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 	node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
 		Path: binary,
 		Arguments: func(i node.Instance) []string {
+			if i.Container != "portcullis" {
+				return nil
+			}
 			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081), "--drain=2s"}
 		},
 	}}})
@@ -124,6 +127,8 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 		}
 		until(t, "another authority signs", func() bool { return issuer(t, client, r.Namespace) != before })
 	})
+
+	helm("test", r.Name, "--timeout=60s")
 
 	helm("uninstall", r.Name, "--wait", "--timeout=60s")
 	until(t, "nothing is refused", func() bool { return create("after") == nil })

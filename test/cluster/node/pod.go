@@ -67,7 +67,8 @@ func (p *pod) run(ctx context.Context) {
 	defer stopReporting()
 
 	if p.prepare(ctx) {
-		refreshing, stop := context.WithCancel(ctx)
+		// It ends when the processes have: the end of ctx forces them, and who sees to that must not leave at the same word.
+		refreshing, stop := context.WithCancel(context.WithoutCancel(ctx))
 		var all sync.WaitGroup
 		all.Go(func() { p.volumes.refresh(refreshing) })
 		var lives sync.WaitGroup
