@@ -58,7 +58,7 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := a.metrics.follow(who.notAfter, recorder); err != nil {
+	if err := a.metrics.follow(who, recorder); err != nil {
 		return err
 	}
 	wiring := Wiring{

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/portcullis-dev/portcullis/certs"
+	"github.com/portcullis-dev/portcullis/certs/certmanager"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/native"
@@ -45,8 +46,9 @@ type member struct {
 	objects    *source.Objects    // nil without --cluster-policies
 	ledger     status.Ledger
 	status     *status.Writer
-	keeper     *registration.Keeper // nil without --register
-	rotation   *certs.Rotation      // nil unless the certificate is made here and kept in the cluster
+	keeper     *registration.Keeper     // nil without --register
+	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
+	request    *certmanager.Certificate // nil unless cert-manager makes it
 	identity   identity
 
 	mu     sync.Mutex
@@ -292,6 +294,10 @@ func (c *member) lead(ctx context.Context) {
 	if c.rotation != nil {
 		c.rotation.Own(owner)
 		writer("certificates", c.rotation.Start)
+	}
+	if c.request != nil {
+		c.request.Own(owner)
+		writer("the request for a certificate", c.request.Start)
 	}
 	if c.status != nil {
 		writer("the status of policies", c.status.Run)

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/review"
 	"github.com/portcullis-dev/portcullis/webhook"
@@ -71,21 +72,49 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 	return m, nil
 }
 
-// follow shows the certificate's end and the recorder's losses.
-func (m *Metrics) follow(notAfter func() time.Time, recorder *audit.Recorder) error {
-	end := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name:        "portcullis_certificate_not_after_timestamp_seconds",
-		Help:        "When the certificate ends.",
-		ConstLabels: prometheus.Labels{"usage": "serving"},
-	}, func() float64 { return float64(notAfter().Unix()) })
+// follow shows the certificates' ends and the recorder's losses.
+func (m *Metrics) follow(who identity, recorder *audit.Recorder) error {
+	for usage, notAfter := range map[string]func() time.Time{"serving": who.notAfter, "authority": who.authority} {
+		if notAfter == nil {
+			continue
+		}
+		end := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "portcullis_certificate_not_after_timestamp_seconds",
+			Help:        "When the certificate ends.",
+			ConstLabels: prometheus.Labels{"usage": usage},
+		}, func() float64 { return float64(notAfter().Unix()) })
+		if err := m.Registry.Register(end); err != nil {
+			return err
+		}
+	}
 	if recorder == nil {
-		return m.Registry.Register(end)
+		return nil
 	}
 	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "portcullis_decision_records_dropped_total",
 		Help: "Decisions of which no record was written.",
 	}, func() float64 { return float64(recorder.Dropped()) })
-	return errors.Join(m.Registry.Register(end), m.Registry.Register(dropped))
+	return m.Registry.Register(dropped)
+}
+
+// rotating shows the step at which the rotation of certificates is. Only the leader takes steps.
+func (m *Metrics) rotating(phase func() certs.Step) error {
+	for _, step := range []certs.Step{certs.Rest, certs.MintCA, certs.PublishBoth, certs.Dwell, certs.IssueLeaf, certs.RetireOldCA} {
+		err := m.Registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "portcullis_certificate_rotation_phase",
+			Help:        "1 for the step at which this server's rotation of certificates is, if it leads.",
+			ConstLabels: prometheus.Labels{"phase": string(step)},
+		}, func() float64 {
+			if phase() == step {
+				return 1
+			}
+			return 0
+		}))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Asked makes Metrics a policies.Observer.

@@ -77,6 +77,8 @@ func (f *serveFlags) recorder(stdout io.Writer) (recorder *audit.Recorder, done 
 type identity struct {
 	source   certs.Source
 	notAfter func() time.Time
+	// authority is when the authority ends that vouches for the certificate; nil where that is not known.
+	authority func() time.Time
 }
 
 func (i identity) ready() error {

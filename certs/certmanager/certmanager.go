@@ -77,6 +77,14 @@ func New(opts Options) (*Certificate, error) {
 	return c, nil
 }
 
+// Own says with what the objects vanish, in place of Options' Owners; nil is nothing. It must not be called while the Certificate runs.
+func (c *Certificate) Own(owner *metav1.OwnerReference) {
+	c.opts.Owners = nil
+	if owner != nil {
+		c.opts.Owners = []metav1.OwnerReference{*owner}
+	}
+}
+
 // InjectFrom is the annotation by which cainjector writes the authority into the webhook configurations that have it. It replaces an
 // authority in one step; where the bundle is taken from the Secret's ca.crt instead, the annotation must not be set.
 func (c *Certificate) InjectFrom() (key, value string) {
@@ -121,6 +129,9 @@ func (c *Certificate) Apply(ctx context.Context) error {
 		}
 		delete(fields, "status") // cert-manager's own
 		u := &unstructured.Unstructured{Object: fields}
+		if len(c.opts.Owners) > 0 {
+			u.SetOwnerReferences(c.opts.Owners)
+		}
 		err = c.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
 		if meta.IsNoMatchError(err) {
 			return fmt.Errorf("the cluster knows no %s of %s: install cert-manager, or choose another source of the certificate",
@@ -172,7 +183,7 @@ func (c *Certificate) leaf(issuer cmmeta.IssuerReference) runtime.Object {
 
 func (c *Certificate) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Namespace: c.opts.Namespace, Name: name, OwnerReferences: c.opts.Owners,
+		Namespace: c.opts.Namespace, Name: name,
 		Labels: map[string]string{"app.kubernetes.io/managed-by": "portcullis"},
 	}
 }
