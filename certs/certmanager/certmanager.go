@@ -54,9 +54,8 @@ type Options struct {
 
 // Certificate keeps the objects that have cert-manager fill the Secret. One replica, the leader, runs it.
 type Certificate struct {
-	opts    Options
-	objects []runtime.Object
-	log     *slog.Logger
+	opts Options
+	log  *slog.Logger
 }
 
 // New returns a Certificate; Start runs it.
@@ -68,13 +67,16 @@ func New(opts Options) (*Certificate, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	issuer := opts.Issuer
-	if issuer.Name == "" {
-		issuer = cmmeta.IssuerReference{Name: opts.Name + "-ca", Kind: cmapi.IssuerKind, Group: cmapi.SchemeGroupVersion.Group}
-		c.objects = c.authority()
-	}
-	c.objects = append(c.objects, c.leaf(issuer))
 	return c, nil
+}
+
+// objects are what cert-manager is asked for.
+func (c *Certificate) objects() []runtime.Object {
+	if c.opts.Issuer.Name != "" {
+		return []runtime.Object{c.leaf(c.opts.Issuer)}
+	}
+	own := cmmeta.IssuerReference{Name: c.opts.Name + "-ca", Kind: cmapi.IssuerKind, Group: cmapi.SchemeGroupVersion.Group}
+	return append(c.authority(), c.leaf(own))
 }
 
 // Own says with what the objects vanish, in place of Options' Owners; nil is nothing. It must not be called while the Certificate runs.
@@ -122,16 +124,13 @@ func (c *Certificate) Start(ctx context.Context) error {
 
 // Apply applies the objects once, by server-side apply. What they have already is not written again.
 func (c *Certificate) Apply(ctx context.Context) error {
-	for _, object := range c.objects {
+	for _, object := range c.objects() {
 		fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 		if err != nil {
 			return fmt.Errorf("encoding a %T: %w", object, err)
 		}
 		delete(fields, "status") // cert-manager's own
 		u := &unstructured.Unstructured{Object: fields}
-		if len(c.opts.Owners) > 0 {
-			u.SetOwnerReferences(c.opts.Owners)
-		}
 		err = c.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
 		if meta.IsNoMatchError(err) {
 			return fmt.Errorf("the cluster knows no %s of %s: install cert-manager, or choose another source of the certificate",
@@ -183,7 +182,7 @@ func (c *Certificate) leaf(issuer cmmeta.IssuerReference) runtime.Object {
 
 func (c *Certificate) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Namespace: c.opts.Namespace, Name: name,
+		Namespace: c.opts.Namespace, Name: name, OwnerReferences: c.opts.Owners,
 		Labels: map[string]string{"app.kubernetes.io/managed-by": "portcullis"},
 	}
 }

@@ -57,7 +57,7 @@ func TestObjects(t *testing.T) {
 		c, err := New(o)
 		must(t, err)
 		var got bytes.Buffer
-		for _, object := range c.objects {
+		for _, object := range c.objects() {
 			text, err := yaml.Marshal(object)
 			must(t, err)
 			got.WriteString("---\n" + string(text))
