@@ -64,7 +64,7 @@ generate: bin/controller-gen ## make DeepCopy and the CRDs of the kinds in polic
 
 .PHONY: demo
 demo: bin/portcullis bin/demo bin/controlplane ## guard a real API server and walk through it; ONCE=1 ends after the walk
-	@bin/demo $(if $(ONCE),--once)
+	@bin/demo $(if $(filter-out 0 no false,$(ONCE)),--once)
 
 .PHONY: test
 test: ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters

@@ -14,15 +14,8 @@ import (
 
 // Ask returns the Mutator that asks r about the object as it is now and makes the edits r decides on. A Deny of r is a RefusalError,
 // and so are edits that contradict each other. An edit that cannot be made is a fault of its policy, none of whose edits is made then; its
-// OnFault says whether that refuses.
+// OnFault says whether that refuses. In a Chain it refuses only if the fault is still there when the object has come to rest.
 func Ask(r review.Reviewer) Mutator { return asking{r} }
-
-// asker is a Mutator that has more to tell a Chain than an error: findings that refuse nothing, the revision that answered,
-// and whose edits it made. The object of req is obj.
-type asker interface {
-	Mutator
-	ask(ctx context.Context, req *review.Request, obj *unstructured.Unstructured) (review.Decision, error)
-}
 
 type asking struct{ reviewer review.Reviewer }
 
@@ -33,30 +26,38 @@ func (a asking) Mutate(ctx context.Context, req *review.Request, obj *unstructur
 	if err != nil {
 		return err
 	}
-	_, err = a.ask(ctx, req, obj)
+	d, faults, err := a.ask(ctx, req, obj, nil)
+	if err == nil && refuse(faults) {
+		d.Findings = append(d.Findings, faults...)
+		err = &RefusalError{d}
+	}
 	return err
 }
 
-func (a asking) ask(ctx context.Context, req *review.Request, obj *unstructured.Unstructured) (review.Decision, error) {
-	d, err := a.reviewer.Review(ctx, req)
+// ask makes in obj, which is the object of req, the edits of all policies but those aside. The Decision has the edits it has made or tried to
+// make; the faults of those it could not make are not among its findings.
+func (a asking) ask(
+	ctx context.Context, req *review.Request, obj *unstructured.Unstructured, but aside,
+) (d review.Decision, faults []review.Finding, err error) {
+	d, err = a.reviewer.Review(ctx, req)
 	switch {
 	case err != nil:
-		return review.Decision{}, err
+		return review.Decision{}, nil, err
 	case d.Verdict == review.Deny:
-		return d, &RefusalError{d}
+		return d, nil, &RefusalError{d}
 	case len(d.Patch) > 0:
-		return d, errors.New("it answered with a patch where edits are asked for")
+		return d, nil, errors.New("it answered with a patch where edits are asked for")
 	}
-	findings, err := apply(ctx, obj.Object, d.Edits)
+	d.Edits, d.Findings = but.without(d.Edits), slices.Clip(d.Findings)
+	faults, contradictions, err := apply(ctx, obj.Object, d.Edits)
 	if err != nil {
-		return d, err
+		return d, nil, err
 	}
-	d.Findings = append(slices.Clip(d.Findings), findings...)
-	if refuse(findings) {
-		d.Verdict = review.Deny
-		return d, &RefusalError{d}
+	if len(contradictions) > 0 {
+		d.Verdict, d.Findings = review.Deny, slices.Concat(d.Findings, faults, contradictions)
+		return d, nil, &RefusalError{d}
 	}
-	return d, nil
+	return d, faults, nil
 }
 
 // about returns the question req with obj for its object.

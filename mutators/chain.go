@@ -9,17 +9,13 @@ import (
 )
 
 // Chain is the Reviewer of stage mutate: its links edit one working copy of the object, in order and until it is at rest, and what
-// they changed becomes one patch. It allows what no link refuses. Any fault is an error and never a patch: of a link, which the error
-// names, of the patch, which is tried before it is sent, or because the links never leave their own result alone.
+// they changed becomes one patch. It allows what no link refuses. A policy whose edits cannot be made, or keep the object from coming to
+// rest, is answered as its onError says, and none of its edits is made. Any other fault is an error and never a patch: of a link, which the
+// error names, or of the patch, which is tried before it is sent.
 //
 // It leaves alone what has no object to patch (DELETE, and CONNECT, whose object is its options), mirror Pods, and objects that
 // are being deleted.
 type Chain []Mutator
-
-// maxRounds bounds how often the links are run over their own result. Most chains are at rest after the first round, which the
-// second proves. A policy that works on every container sees in the second round what another has added in the first; that a third
-// reacts to that is rare, and more is a circle.
-const maxRounds = 4
 
 // Review answers req.
 func (c Chain) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
@@ -41,7 +37,7 @@ func (c Chain) review(ctx context.Context, req *review.Request, diff func(before
 	if untouchable(req, before) {
 		return review.Decision{Verdict: review.Allow}, nil
 	}
-	last, err := c.untilAtRest(ctx, req, before)
+	last, err := c.settle(ctx, req, before)
 	if _, refused := errors.AsType[*RefusalError](err); refused {
 		return review.Decision{Verdict: review.Deny, Findings: last.findings, Revision: last.revision}, nil
 	}
@@ -60,27 +56,4 @@ func (c Chain) review(ctx context.Context, req *review.Request, diff func(before
 		return review.Decision{}, err
 	}
 	return d, nil
-}
-
-// untilAtRest runs the links over the object, then over what they made of it, until a round changes nothing, and returns that round.
-// The API server may run the chain over its own result, when another webhook changed the object after it: a chain that is never at
-// rest would add a second sidecar then.
-func (c Chain) untilAtRest(ctx context.Context, req *review.Request, object map[string]any) (*run, error) {
-	for round := 1; ; round++ {
-		r, err := c.run(ctx, req, object)
-		if err != nil {
-			return r, err
-		}
-		at, differs := difference(object, r.obj.Object)
-		switch {
-		case !differs:
-			return r, nil
-		case round == maxRounds:
-			return r, fmt.Errorf("%s is not idempotent: applied again and again, it goes on changing %s", c.culprit(ctx, req, object, at), at)
-		}
-		object = r.obj.Object
-		if req, err = about(req, object); err != nil {
-			return r, err
-		}
-	}
 }

@@ -179,9 +179,9 @@ func TestEditsOfSeveralPolicies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			for range permutations(len(c.edits)) {
 				obj := object(t, c.object)
-				findings, err := apply(t.Context(), obj, edits(t, c.edits...))
-				if err != nil {
-					t.Fatal(err)
+				faults, findings, err := apply(t.Context(), obj, edits(t, c.edits...))
+				if err != nil || len(faults) > 0 {
+					t.Fatal(faults, err)
 				}
 				if c.clash != "" {
 					if len(findings) != 1 || findings[0].Message != c.clash || findings[0].Field != c.field || findings[0].Effect != "deny" || findings[0].Fault {
@@ -204,7 +204,7 @@ func permutations(n int) int { return 2 * n }
 
 // A pair of policies that clash in every container is told once.
 func TestContradictionsAreToldOnce(t *testing.T) {
-	findings, err := apply(t.Context(), object(t, `{"l":[{"k":"a"},{"k":"a"},{"k":"a"}]}`), edits(t,
+	_, findings, err := apply(t.Context(), object(t, `{"l":[{"k":"a"},{"k":"a"},{"k":"a"}]}`), edits(t,
 		`{"policy":"a","set":["l",{"k":"a"},"v"],"value":1}`, `{"policy":"b","set":["l",{"k":"a"},"v"],"value":2}`, `{"policy":"c","set":["l",{"k":"a"},"v"],"value":3}`))
 	if err != nil || len(findings) != 2 {
 		t.Errorf("got %v %v", findings, err)
@@ -215,7 +215,7 @@ func TestContradictionsAreToldOnce(t *testing.T) {
 func TestEditsEndWithTheirContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := apply(ctx, object(t, `{}`), edits(t, `{"set":["x"],"value":1}`)); !errors.Is(err, context.Canceled) {
+	if _, _, err := apply(ctx, object(t, `{}`), edits(t, `{"set":["x"],"value":1}`)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

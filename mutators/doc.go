@@ -16,11 +16,12 @@
 //     name equals the value's are given all the value says, and keep what else they have, defaults and what other webhooks
 //     added; without, the list is left alone if it has an equal element already.
 //
-// An element of a list that is not there is not edited: a path through a position beyond the list's end, or through a Where that
-// no element answers, leads nowhere and the edit does nothing. If several elements answer, the edit is made in each. Positions
-// are those before any edit, whatever other edits remove, and an edit of an element that another edit removes goes with it.
+// If several elements answer a Where, the edit is made in each. Positions are those before any edit, whatever other edits remove, and an edit
+// of an element that another edit removes goes with it. Elements are not created: a set, default or append whose path leads through a
+// position beyond the list's end, or through a Where that no element answers, cannot be made.
 //
-// A path that runs through a value of the wrong type, or to what no policy may change, is a fault of the policy: none of its edits is
-// made, and a finding that names policy, edit and reason does what the policy's onError says. Edits that contradict each other refuse the
-// request with a finding that names the policies and the paths.
+// An edit that cannot be made, because of that, because its path runs through a value of the wrong type, or to what no policy may change, is a
+// fault of the policy, and so is one that never comes to rest. None of the policy's edits is made then, and a finding that names policy,
+// place and reason does what the policy's onError says. It is judged when the object has come to rest, so that an edit may be of an element
+// that another policy adds. Edits that contradict each other refuse the request with a finding that names the policies and the paths.
 package mutators

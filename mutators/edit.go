@@ -10,39 +10,38 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// apply makes the edits in obj, all those of a policy or none. It returns a finding for each policy with an edit that cannot be made, and for
-// each contradiction; if one of the findings refuses, no edit is made. obj is of no use after an error.
-func apply(ctx context.Context, obj map[string]any, edits []review.Edit) ([]review.Finding, error) {
+// apply makes the edits in obj, all those of a policy or none. It returns a fault for each policy with an edit that cannot be made, and a
+// finding for each contradiction among the others; if there is one, no edit is made. obj is of no use after an error.
+func apply(ctx context.Context, obj map[string]any, edits []review.Edit) (faults, contradictions []review.Finding, err error) {
 	wishes, faults, err := plan(ctx, obj, edits)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	wishes, contradictions, err := reconcile(ctx, obj, wishes)
-	findings := append(faults, contradictions...)
-	if err != nil || refuse(findings) {
-		return findings, err
+	wishes, contradictions, err = reconcile(ctx, obj, wishes)
+	if err != nil || len(contradictions) > 0 {
+		return faults, contradictions, err
 	}
 	// Every place was found before anything moved, so what moves elements comes last, and the last element first.
 	for _, op := range []review.EditOp{review.EditDefault, review.EditSet, review.EditAppend} {
 		for _, w := range wishes {
 			if w.op == op {
 				if err := w.grant(obj); err != nil {
-					return nil, w.failed(err)
+					return nil, nil, w.failed(err)
 				}
 			}
 		}
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	for _, w := range slices.Backward(wishes) {
 		if w.op == review.EditRemove {
 			if err := take(obj, w.at); err != nil {
-				return nil, w.failed(err)
+				return nil, nil, w.failed(err)
 			}
 		}
 	}
-	return findings, nil
+	return faults, nil, nil
 }
 
 // plan finds the places of all edits in obj, and faults of policies with an edit that cannot be made, whose other edits it leaves out: half of
@@ -59,7 +58,7 @@ func plan(ctx context.Context, obj map[string]any, edits []review.Edit) (out []w
 		wishes, err := w.resolve(obj)
 		if err != nil && !faulty[e.Policy] {
 			faulty[e.Policy] = true
-			faults = append(faults, w.fault(err))
+			faults = append(faults, fault(e, fmt.Sprintf("the edit to %s cannot be made: %v", w.phrase(), err), spell(e.Path)))
 		}
 		out = append(out, wishes...)
 	}

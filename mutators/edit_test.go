@@ -18,16 +18,16 @@ func TestEdits(t *testing.T) {
 			"set in the element that answers", pod, `{"set":["spec","containers",{"name":"log"},"image"],"value":"b"}`,
 			`{"spec":{"containers":[{"name":"app","image":"a"},{"name":"log","env":[{"name":"X","value":"1"}],"image":"b"}],"hostname":null}}`,
 		},
-		{"set where no element answers", pod, `{"set":["spec","containers",{"name":"web"},"image"],"value":"b"}`, pod},
-		{"set where only part of an element answers", pod, `{"set":["spec","containers",{"name":"app","image":"z"},"image"],"value":"b"}`, pod},
+		{
+			"set where only some elements have what the path leads through", `{"l":[{"k":"a","m":[{"k":"b"}]},{"k":"a"}]}`,
+			`{"set":["l",{"k":"a"},"m",{"k":"b"},"v"],"value":2}`, `{"l":[{"k":"a","m":[{"k":"b","v":2}]},{"k":"a"}]}`,
+		},
 		{
 			"set in all elements that answer", `{"l":[{"k":"a"},{"k":"a","v":1},{"k":"b"}]}`, `{"set":["l",{"k":"a"},"v"],"value":2}`,
 			`{"l":[{"k":"a","v":2},{"k":"a","v":2},{"k":"b"}]}`,
 		},
 		{"set in a list of all kinds", `{"l":["a",1,{"k":1},{"k":"a"},null]}`, `{"set":["l",{"k":"a"},"v"],"value":2}`, `{"l":["a",1,{"k":1},{"k":"a","v":2},null]}`},
 		{"set by position", `{"l":[1,2]}`, `{"set":["l",1],"value":3}`, `{"l":[1,3]}`},
-		{"set beyond the end", `{"l":[1,2]}`, `{"set":["l",2],"value":3}`, `{"l":[1,2]}`},
-		{"set in an element of a list that is not there", `{}`, `{"set":["l",{"k":"a"},"v"],"value":2}`, `{}`},
 		{"set a large integer", `{}`, `{"set":["n"],"value":9007199254740993}`, `{"n":9007199254740993}`},
 		{"set a fraction", `{}`, `{"set":["n"],"value":{"m":[0.5]}}`, `{"n":{"m":[0.5]}}`},
 		{"set an empty name", `{}`, `{"set":["a",""],"value":1}`, `{"a":{"":1}}`},
@@ -47,6 +47,9 @@ func TestEdits(t *testing.T) {
 		{"remove a member", `{"spec":{"a":1,"b":2}}`, `{"remove":["spec","a"]}`, `{"spec":{"b":2}}`},
 		{"remove nothing", `{"spec":{"b":2}}`, `{"remove":["spec","a"]}`, `{"spec":{"b":2}}`},
 		{"remove below nothing", `{"spec":null}`, `{"remove":["spec","a","b"]}`, `{"spec":null}`},
+		{"remove an element that is not there", pod, `{"remove":["spec","containers",{"name":"web"}]}`, pod},
+		{"remove beyond the end", `{"l":[1]}`, `{"remove":["l",1]}`, `{"l":[1]}`},
+		{"remove below an element that is not there", `{"l":null}`, `{"remove":["l",{"k":"a"},"v"]}`, `{"l":null}`},
 		{"remove an element by position", `{"l":[1,2,3]}`, `{"remove":["l",1]}`, `{"l":[1,3]}`},
 		{"remove all elements that answer", `{"l":[{"k":"a"},{"k":"b"},{"k":"a"}]}`, `{"remove":["l",{"k":"a"}]}`, `{"l":[{"k":"b"}]}`},
 		{
@@ -81,7 +84,7 @@ func TestEdits(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			obj := object(t, c.object)
 			for _, time := range []string{"first", "second"} {
-				findings, err := apply(t.Context(), obj, edits(t, c.edit))
+				findings, _, err := apply(t.Context(), obj, edits(t, c.edit))
 				if err != nil || len(findings) > 0 {
 					t.Fatal(findings, err)
 				}
@@ -109,6 +112,12 @@ func TestEditsThatCannotBeMade(t *testing.T) {
 		{`{"append":["spec","a"],"value":1}`, `p: the edit to append to spec.a cannot be made: spec.a is a string, not a list`},
 		{`{"append":["spec","l"],"key":"name","value":{"x":1}}`, `p: the edit to append to spec.l cannot be made: its value has no member "name", which its key names`},
 		{`{"append":["spec","l"],"key":"name","value":"x"}`, `p: the edit to append to spec.l cannot be made: its value has no member "name", which its key names`},
+		{`{"set":["spec","l",3],"value":1}`, `p: the edit to set spec.l[3] cannot be made: there is no spec.l[3]; what adds an element is append`},
+		{`{"default":["spec","l",7,"x"],"value":1}`, `p: the edit to default spec.l[7].x cannot be made: there is no spec.l[7]; what adds an element is append`},
+		{`{"append":["spec","l",{"k":"w"},"x"],"value":1}`, `p: the edit to append to spec.l[k="w"].x cannot be made: there is no spec.l[k="w"]; what adds an element is append`},
+		{`{"set":["spec","l",{"k":"v","m":"w"},"x"],"value":1}`, `p: the edit to set spec.l[k="v",m="w"].x cannot be made: there is no spec.l[k="v",m="w"]; what adds an element is append`},
+		{`{"set":["spec","l",{"k":"v"},"m",{"n":"o"},"x"],"value":1}`, `p: the edit to set spec.l[k="v"].m[n="o"].x cannot be made: there is no spec.l[k="v"].m[n="o"]; what adds an element is append`},
+		{`{"set":["spec","none",0,"x"],"value":1}`, `p: the edit to set spec.none[0].x cannot be made: there is no spec.none[0]; what adds an element is append`},
 		{`{"set":["spec","x"],"key":"name","value":"x"}`, `p: the edit to set spec.x cannot be made: only append takes a key`},
 		{`{"set":["spec","x"]}`, `p: the edit to set spec.x cannot be made: it has no value; what takes a value away is remove`},
 		{`{"remove":["spec","x"],"value":1}`, `p: the edit to remove spec.x cannot be made: remove takes no value`},
@@ -136,7 +145,7 @@ func TestEditsThatCannotBeMade(t *testing.T) {
 		{`{"set":["metadata","deletionGracePeriodSeconds"],"value":0}`, `p: the edit to set metadata.deletionGracePeriodSeconds cannot be made: no policy may change metadata.deletionGracePeriodSeconds`},
 		{`{"set":["metadata","selfLink"],"value":"n"}`, `p: the edit to set metadata.selfLink cannot be made: no policy may change metadata.selfLink`},
 	} {
-		findings, err := apply(t.Context(), object(t, obj), edits(t, c.edit))
+		findings, _, err := apply(t.Context(), object(t, obj), edits(t, c.edit))
 		if err != nil || len(findings) != 1 || findings[0].String() != c.want || !findings[0].Fault {
 			t.Errorf("%s:\n got %v %v\nwant %s", c.edit, err, findings, c.want)
 		}
@@ -147,7 +156,7 @@ func TestEditsThatCannotBeMade(t *testing.T) {
 func TestEditsDoNotShareTheirValues(t *testing.T) {
 	obj := object(t, `{"l":[{"k":"a"},{"k":"a"}]}`)
 	given := edits(t, `{"set":["l",{"k":"a"},"v"],"value":{"x":[1]}}`)
-	if _, err := apply(t.Context(), obj, given); err != nil {
+	if _, _, err := apply(t.Context(), obj, given); err != nil {
 		t.Fatal(err)
 	}
 	obj["l"].([]any)[0].(map[string]any)["v"].(map[string]any)["x"].([]any)[0] = "changed"

@@ -1,23 +1,22 @@
 package mutators
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// fault is the finding that stands for a policy one of whose edits cannot be made, with the effect its onError asks for. The reasons name
+// fault is the finding that stands for the policy of an edit when its edits are not made, with the effect its onError asks for. Messages name
 // places and types and quote no values.
-func (w wish) fault(reason error) review.Finding {
+func fault(e review.Edit, message, field string) review.Finding {
 	f := review.Finding{
-		Policy:  w.edit.Policy,
+		Policy:  e.Policy,
 		Effect:  review.EffectDeny,
-		Message: review.Sentence(fmt.Sprintf("the edit to %s cannot be made: %v", w.phrase(), reason), review.MaxMessage),
-		Field:   spell(w.edit.Path),
+		Message: review.Sentence(message, review.MaxMessage),
+		Field:   field,
 		Fault:   true,
 	}
-	if on := w.edit.OnFault; on == review.EffectWarn || on == review.EffectAudit {
+	if on := e.OnFault; on == review.EffectWarn || on == review.EffectAudit {
 		f.Effect = on
 	}
 	return f

@@ -53,7 +53,7 @@ func plain(name string) bool {
 }
 
 // find returns the places in root to which path leads: one for a path of names, whether or not anything stands there; one for
-// each element that a Where describes; none where an element is not there. It is an error for path to run through a value of
+// each element that a Where describes; none where an element is not there, which missing explains. It is an error for path to run through a value of
 // the wrong type.
 func find(root any, path []review.Segment) ([]location, error) {
 	return search(root, make(location, 0, len(path)+1), path, nil)
@@ -90,6 +90,18 @@ func search(node any, at location, path []review.Segment, found []location) ([]l
 		}
 	}
 	return found, nil
+}
+
+// missing is why find finds no place in root for path: the first element on the way that is not there.
+func missing(root any, path []review.Segment) error {
+	n := 1
+	for n < len(path) {
+		if places, err := find(root, path[:n]); err != nil || len(places) == 0 {
+			break
+		}
+		n++
+	}
+	return fmt.Errorf("there is no %s; what adds an element is append", spell(path[:n]))
 }
 
 // answers reports whether element has all members that where describes.

@@ -75,19 +75,22 @@ func anyEdit(policy string) *rapid.Generator[review.Edit] {
 	})
 }
 
-// outcome is all that may be told of an application: the object, or the findings.
+// outcome is all that may be told of an application: findings, and the object; the latter by itself if all edits were made.
 func outcome(t *rapid.T, tree map[string]any, edits []review.Edit) (string, map[string]any) {
 	copied, err := clone(tree)
 	if err != nil {
 		t.Fatal(err)
 	}
 	obj := copied.(map[string]any)
-	findings, err := apply(t.Context(), obj, edits)
+	faults, contradictions, err := apply(t.Context(), obj, edits)
 	if err != nil { // what cannot be made is found out before anything is
 		t.Fatal(err)
 	}
-	if len(findings) > 0 {
-		return fmt.Sprint(findings), nil
+	if len(contradictions) > 0 {
+		return fmt.Sprint(faults, contradictions), nil
+	}
+	if len(faults) > 0 { // what others have made may be what an edit lacked
+		return fmt.Sprint(faults, obj), nil
 	}
 	return fmt.Sprint(obj), obj
 }
@@ -130,8 +133,9 @@ func TestEditsAreIdempotent(t *testing.T) {
 		if obj == nil {
 			return
 		}
-		if twice, _ := outcome(t, obj, edits); twice != once {
-			t.Fatalf("%v\n once %s\ntwice %s", edits, once, twice)
+		// A policy whose element another has removed makes no edit the second time.
+		if _, _, err := apply(t.Context(), obj, edits); err != nil || fmt.Sprint(obj) != once {
+			t.Fatalf("%v\n once %s\ntwice %v %v", edits, once, obj, err)
 		}
 	})
 }

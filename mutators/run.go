@@ -15,11 +15,20 @@ type run struct {
 	req      *review.Request
 	before   map[string]any             // req's object, decoded; only read
 	obj      *unstructured.Unstructured // the working copy
+	but      aside                      // the policies whose edits are left out
 	findings []review.Finding
+	faults   []review.Finding // of policies with an edit that cannot be made in this pass
 	revision string
+	made     []made
 }
 
-func newRun(req *review.Request, before map[string]any) (*run, error) {
+// made are the edits that one link made of what policies wanted.
+type made struct {
+	before map[string]any // the object as the policies saw it; only read
+	edits  []review.Edit
+}
+
+func newRun(req *review.Request, before map[string]any, but aside) (*run, error) {
 	working, err := clone(before)
 	if err != nil {
 		return nil, err
@@ -28,44 +37,35 @@ func newRun(req *review.Request, before map[string]any) (*run, error) {
 	if !ok {
 		return nil, errors.New("the object is not an object")
 	}
-	return &run{req: req, before: before, obj: &unstructured.Unstructured{Object: obj}}, nil
+	return &run{req: req, before: before, but: but, obj: &unstructured.Unstructured{Object: obj}}, nil
 }
 
 // run lets all links edit a copy of before, which is req's object. On an error it still returns what was gathered.
-func (c Chain) run(ctx context.Context, req *review.Request, before map[string]any) (*run, error) {
-	r, err := newRun(req, before)
+func (c Chain) run(ctx context.Context, req *review.Request, before map[string]any, but aside) (*run, error) {
+	r, err := newRun(req, before, but)
 	if err != nil {
 		return &run{}, err
 	}
 	for _, m := range c {
-		if _, err := r.step(ctx, m); err != nil {
-			return r, err
+		if err := r.let(ctx, m); err != nil {
+			return r, fmt.Errorf("mutator %q: %w", m.Name(), err)
 		}
 	}
 	return r, nil
 }
 
-// step lets one link edit the working copy and returns the Decision behind its edits, if it has one.
-func (r *run) step(ctx context.Context, m Mutator) (review.Decision, error) {
-	d, err := r.let(ctx, m)
-	if err != nil {
-		return d, fmt.Errorf("mutator %q: %w", m.Name(), err)
-	}
-	return d, nil
-}
+// rest reports whether the pass changed nothing.
+func (r *run) rest() bool { return equal(r.before, r.obj.Object) }
 
-func (r *run) let(ctx context.Context, m Mutator) (d review.Decision, err error) {
+// let has one link edit the working copy.
+func (r *run) let(ctx context.Context, m Mutator) error {
 	if err := ctx.Err(); err != nil {
-		return d, err
+		return err
 	}
-	if a, ok := m.(asker); ok {
-		req := r.req
-		if !equal(r.before, r.obj.Object) { // encoding it anew costs more than comparing
-			if req, err = about(req, r.obj.Object); err != nil {
-				return d, err
-			}
-		}
-		d, err = a.ask(ctx, req, r.obj)
+	var d review.Decision
+	var err error
+	if a, ok := m.(asking); ok {
+		d, err = r.ask(ctx, a)
 	} else {
 		err = m.Mutate(ctx, r.req, r.obj)
 	}
@@ -77,70 +77,31 @@ func (r *run) let(ctx context.Context, m Mutator) (d review.Decision, err error)
 		r.revision = d.Revision
 	}
 	if err != nil {
-		return d, err
+		return err
 	}
 	if r.obj.Object == nil {
-		return d, errors.New("it left no object")
+		return errors.New("it left no object")
 	}
 	if err := check(r.obj.Object, 0); err != nil {
-		return d, err
+		return err
 	}
-	return d, preserved(r.before, r.obj.Object)
+	return preserved(r.before, r.obj.Object)
 }
 
-// culprit names the last link, and the policy if it asks policies, that changes the value at a place of an object that the chain itself
-// has made. It is only asked when the request fails anyway, so it may take its time.
-func (c Chain) culprit(ctx context.Context, req *review.Request, object map[string]any, at location) string {
-	name := "the chain of mutators"
-	r, err := newRun(req, object)
-	if err != nil {
-		return name
-	}
-	for _, m := range c {
-		before, err := clone(r.obj.Object)
-		if err != nil {
-			return name
+// ask lets policies edit the working copy, and keeps what they made of what.
+func (r *run) ask(ctx context.Context, a asking) (review.Decision, error) {
+	req, before := r.req, r.before
+	if !r.rest() { // encoding and copying it anew costs more than comparing
+		var err error
+		if req, err = about(req, r.obj.Object); err != nil {
+			return review.Decision{}, err
 		}
-		d, err := r.step(ctx, m)
-		if err != nil {
-			return name
-		}
-		if equal(lookup(before, at), lookup(r.obj.Object, at)) {
-			continue
-		}
-		name = fmt.Sprintf("mutator %q", m.Name())
-		if policy := changer(ctx, before, d.Edits, at); policy != "" {
-			name = fmt.Sprintf("policy %q of mutator %q", policy, m.Name())
+		if before, err = decode(req.Object); err != nil {
+			return review.Decision{}, err
 		}
 	}
-	return name
-}
-
-// changer returns the policy whose edits change what stands in obj at a place, or "".
-func changer(ctx context.Context, obj any, edits []review.Edit, at location) string {
-	tried := map[string]bool{}
-	for _, e := range edits {
-		if tried[e.Policy] {
-			continue
-		}
-		tried[e.Policy] = true
-		var own []review.Edit
-		for _, other := range edits {
-			if other.Policy == e.Policy {
-				own = append(own, other)
-			}
-		}
-		copied, err := clone(obj)
-		if err != nil {
-			return ""
-		}
-		alone, _ := copied.(map[string]any)
-		if findings, err := apply(ctx, alone, own); err != nil || len(findings) > 0 {
-			continue
-		}
-		if !equal(lookup(obj, at), lookup(alone, at)) {
-			return e.Policy
-		}
-	}
-	return ""
+	d, faults, err := a.ask(ctx, req, r.obj, r.but)
+	r.faults = append(r.faults, faults...)
+	r.made = append(r.made, made{before, d.Edits})
+	return d, err
 }

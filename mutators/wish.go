@@ -47,6 +47,9 @@ func (w wish) resolve(obj map[string]any) ([]wish, error) {
 		return nil, err
 	}
 	places, err := find(obj, w.edit.Path)
+	if err == nil && len(places) == 0 && w.op != review.EditRemove {
+		err = missing(obj, w.edit.Path)
+	}
 	if err != nil {
 		return nil, err
 	}

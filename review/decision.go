@@ -73,8 +73,8 @@ type Edit struct {
 	Path   []Segment
 	Value  any    // decoded JSON with json.Number for numbers; nil for EditRemove
 	Key    string // for EditAppend: the field by which an equal element is found and replaced; may be empty
-	// OnFault is the Effect of the Fault that stands for the policy if the edit cannot be made. It is EffectDeny unless it is EffectWarn
-	// or EffectAudit.
+	// OnFault is the Effect of the Fault that stands for the policy if the edit cannot be made, or never comes to rest. It is EffectDeny
+	// unless it is EffectWarn or EffectAudit.
 	OnFault Effect
 }
 

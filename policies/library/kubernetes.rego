@@ -64,6 +64,28 @@ user := info if {
 }
 
 # METADATA
+# title: Name of the user
+# description: The name of who asks, on admission and at the access stages; empty where a review has none.
+default username := ""
+
+username := name if {
+	name := input.request.userInfo.username
+} else := input.spec.user
+
+# METADATA
+# title: Groups
+# description: The groups of who asks, on admission and at the access stages; an empty list where a review has none.
+default groups := []
+
+groups := names if {
+	names := input.request.userInfo.groups
+	is_array(names)
+} else := names if {
+	names := input.spec.groups
+	is_array(names)
+}
+
+# METADATA
 # title: Path of the pod specification
 # description: >-
 #   Where the object keeps its pod specification, for example spec.template.spec. Any kind other than Pod, CronJob and

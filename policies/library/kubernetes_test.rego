@@ -27,9 +27,10 @@ test_labels_and_annotations if {
 }
 
 test_labels_and_annotations_are_empty_when_missing_or_mistyped if {
-	some metadata in [{}, {"labels": null, "annotations": null}, {"labels": ["a"], "annotations": "a"}]
-	kubernetes.labels == {} with input as admission("Pod", {"metadata": metadata})
-	kubernetes.annotations == {} with input as admission("Pod", {"metadata": metadata})
+	every metadata in [{}, {"labels": null, "annotations": null}, {"labels": ["a"], "annotations": "a"}] {
+		kubernetes.labels == {} with input as admission("Pod", {"metadata": metadata})
+		kubernetes.annotations == {} with input as admission("Pod", {"metadata": metadata})
+	}
 }
 
 test_namespace_at_every_stage if {
@@ -47,6 +48,31 @@ test_user_at_every_stage if {
 		"groups": ["dev"],
 	}}
 	not kubernetes.user with input as {"spec": {"containers": []}}
+}
+
+test_username_and_groups_at_every_stage if {
+	kubernetes.username == "anna" with input as {"request": {"userInfo": {"username": "anna", "groups": ["dev"]}}}
+	kubernetes.groups == ["dev"] with input as {"request": {"userInfo": {"username": "anna", "groups": ["dev"]}}}
+	kubernetes.username == "anna" with input as {"spec": {"user": "anna", "groups": ["dev"]}}
+	kubernetes.groups == ["dev"] with input as {"spec": {"user": "anna", "groups": ["dev"]}}
+}
+
+test_username_and_groups_are_empty_when_missing if {
+	every review in [
+		{"request": {"userInfo": {}}},
+		{"request": {"userInfo": {"groups": null}}},
+		{"spec": {}},
+		{"spec": {"groups": null}},
+		{"spec": {"containers": []}},
+		{},
+	] {
+		kubernetes.username == "" with input as review
+		kubernetes.groups == [] with input as review
+	}
+}
+
+test_groups_of_a_review_without_a_user if {
+	kubernetes.groups == ["dev"] with input as {"spec": {"groups": ["dev"]}}
 }
 
 spec_of := {
@@ -71,10 +97,11 @@ test_pod_spec_of_every_kind if {
 }
 
 test_no_pod_spec_in_other_objects if {
-	some object in [{}, null, {"spec": null}, {"spec": {"template": "x"}}]
-	not kubernetes.pod_spec with input as admission("ConfigMap", object)
-	kubernetes.containers == [] with input as admission("ConfigMap", object)
-	kubernetes.images == [] with input as admission("ConfigMap", object)
+	every object in [{}, null, {"spec": null}, {"spec": {"template": "x"}}] {
+		not kubernetes.pod_spec with input as admission("ConfigMap", object)
+		kubernetes.containers == [] with input as admission("ConfigMap", object)
+		kubernetes.images == [] with input as admission("ConfigMap", object)
+	}
 }
 
 test_containers_of_every_kind if {
@@ -132,9 +159,11 @@ test_images_of_an_image_review if {
 }
 
 test_wrong_types_are_not_errors if {
-	some containers in ["x", 1, null, {"a": {"image": "b"}}, [null, 1, "x", [], {"name": 7}]]
-	some volumes in ["x", null, [1, {"image": "y"}]]
-	object := {"spec": {"containers": containers, "volumes": volumes}}
-	count(kubernetes.containers) >= 0 with input as admission("Pod", object)
-	count(kubernetes.images) >= 0 with input as admission("Pod", object)
+	every containers in ["x", 1, null, {"a": {"image": "b"}}, [null, 1, "x", [], {"name": 7}]] {
+		every volumes in ["x", null, [1, {"image": "y"}]] {
+			object := {"spec": {"containers": containers, "volumes": volumes}}
+			count(kubernetes.containers) >= 0 with input as admission("Pod", object)
+			count(kubernetes.images) >= 0 with input as admission("Pod", object)
+		}
+	}
 }

@@ -160,6 +160,9 @@ func TestDemonstration(t *testing.T) {
 	if same, err := asShipped(filepath.Join(folder, dir, "policies")); err != nil || !same {
 		t.Errorf("the walk has left the policies edited: %v", err)
 	}
+	if got, want := first.output.String(), "(The walk has put .demo/policies/names.rego back as it was: names that begin with tmp- are refused again.)\n"; !strings.Contains(got, want) {
+		t.Errorf("the walk does not say %q:\n%s", want, got)
+	}
 
 	second := begin(t, folder)
 	if code := second.end(t); code != 1 {

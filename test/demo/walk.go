@@ -197,11 +197,16 @@ func (w *walk) edit(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.WriteFile(file, text, 0o600)) }()
+	defer func() {
+		back := os.WriteFile(file, text, 0o600)
+		if err = errors.Join(err, back); err == nil {
+			fmt.Fprintf(w.out, "    (The walk has put %s back as it was: names that begin with tmp- are refused again.)\n", file)
+		}
+	}()
 	if err := os.WriteFile(file, bytes.ReplaceAll(text, []byte("tmp-"), []byte("test-")), 0o600); err != nil {
 		return err
 	}
-	w.title("... which has just been edited, tmp- to test-: the next request is judged by that")
+	w.title("... which the walk has just edited, tmp- to test-: the next request is judged by that")
 	create := []string{"create", "configmap", "tmp-1", "--namespace=shop"}
 	var stdout string
 	if err := eventually(ctx, func() (err error) {

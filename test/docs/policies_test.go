@@ -2,7 +2,11 @@ package docs
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -54,6 +58,50 @@ func TestPolicies(t *testing.T) {
 	got, code = s.code(t, "bin/portcullis review -f pod.yaml "+served)
 	if code != 2 || !strings.Contains(got, " pods.privileged: ") || strings.Contains(got, "no-privileged-in-prod") {
 		t.Errorf("an exempt image: exit code %d\n%s", code, got)
+	}
+}
+
+// The table of what is undefined: on an object and a question that lack everything, the first column has no value, and the last is true.
+func TestUndefinedIsNotFalse(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root(t), "docs/policies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var written, better strings.Builder
+	rows := regexp.MustCompile("(?m)^\\| `(.*)` \\| wh.* \\| `(.*)` \\|$").FindAllStringSubmatch(string(text), -1)
+	if len(rows) == 0 {
+		t.Fatal("the page has no such table")
+	}
+	for i, row := range rows {
+		fmt.Fprintf(&written, "written contains %d if {\n\t%s\n}\n", i, row[1])
+		fmt.Fprintf(&better, "better contains %d if {\n\t%s\n}\n", i, row[2])
+	}
+	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
+	s.write(t, "idioms.rego", "package idioms\n\nimport data.portcullis.kubernetes\n\n"+written.String()+better.String())
+	s.write(t, "input.json", `{"request": {"operation": "CREATE", "kind": {"kind": "Deployment"}, "object": {"metadata": {}, "spec": {}}}, "spec": {}}`)
+	got := s.run(t, "bin/portcullis eval -d idioms.rego -i input.json -f raw '[count(data.idioms.written), count(data.idioms.better)]'")
+	if want := fmt.Sprintf("[0,%d]\n", len(rows)); got != want {
+		t.Errorf("how many have a value: %s, want %s", got, want)
+	}
+
+	p := read(t, "docs/policies.md", strings.NewReplacer())
+	s.write(t, "my-policies/owner.rego", p.block(t, "rego", "package team.owner"))
+	for labels, want := range map[string]int{"{}": 2, "null": 2, "{team: shop-web}": 0, "{team: bank}": 2, `{team: "7"}`: 2} {
+		s.write(t, "deployment.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, labels: "+labels+"}}")
+		if out, code := s.code(t, "bin/portcullis review -f deployment.yaml --policies my-policies"); code != want {
+			t.Errorf("labels %s: exit code %d, want %d\n%s", labels, code, want, out)
+		}
+	}
+	s.write(t, "my-policies/shells.rego", p.block(t, "rego", "package team.shells"))
+	question := strings.NewReplacer("  user: jane\n", "", "  groups: [developers]\n", "").Replace(p.block(t, "yaml", "kind: SubjectAccessReview"))
+	s.write(t, "shell.yaml", strings.Replace(question, "spec:", "spec:\n  user: jane", 1))
+	if out, code := s.code(t, "bin/portcullis review -f shell.yaml --policies my-policies"); code != 2 {
+		t.Errorf("a shell for who is in no group: exit code %d\n%s", code, out)
+	}
+	s.write(t, "my-policies/owner.rego", strings.Replace(p.block(t, "rego", "package team.owner"), "if not owned", `if not startswith(kubernetes.labels.team, "shop-")`, 1))
+	s.write(t, "deployment.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}")
+	if out, code := s.code(t, "bin/portcullis review -f deployment.yaml --policies my-policies"); code != 0 {
+		t.Errorf("written the other way, what has no label does not pass, so that the page warns of nothing: exit code %d\n%s", code, out)
 	}
 }
 

@@ -59,7 +59,7 @@ attributes := input.spec.resourceAttributes
 reads_secrets if {
 	attributes.resource in {"secrets", "*"}
 	object.get(attributes, "group", "") in {"", "*"}
-	not attributes.verb in {"create", "update"}
+	not object.get(attributes, "verb", "") in {"create", "update"}
 }
 
 excepted if input.spec.user in input.parameters.exceptUsers

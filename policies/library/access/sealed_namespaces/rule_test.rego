@@ -64,3 +64,7 @@ test_excepted_users_and_groups if {
 	sealed_namespaces.deny == set() with input as review_of("system:kube-controller-manager", [], attributes)
 	sealed_namespaces.deny == set() with input as review_of("system:node:a", ["system:nodes"], attributes)
 }
+
+test_a_question_without_a_verb_is_one_about_reading if {
+	sealed_namespaces.deny == sealed with input as review({"resource": "secrets", "namespace": "vault"})
+}
