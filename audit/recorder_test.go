@@ -18,11 +18,12 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// question makes the Request of an AdmissionReview about a resource; body is its request's other members.
-func question(t testing.TB, uid, resource, body string) *review.Request {
+// question makes the Request of an AdmissionReview about a resource; body is its request's other members, and operation CREATE unless given.
+func question(t testing.TB, uid, resource, body string, operation ...string) *review.Request {
 	t.Helper()
-	req, _, err := review.DialectValidate(fmt.Appendf(nil, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":%q,"operation":"CREATE",`+
-		`"resource":{"group":"","version":"v1","resource":%q},%s}}`, uid, resource, body))
+	operation = append(operation, "CREATE")
+	req, _, err := review.DialectValidate(fmt.Appendf(nil, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":%q,"operation":%q,`+
+		`"kind":{"group":"","version":"v1","kind":"Any"},"resource":{"group":"","version":"v1","resource":%q},%s}}`, uid, operation[0], resource, body))
 	if err != nil {
 		t.Fatal(err)
 	}
