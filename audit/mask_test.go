@@ -30,7 +30,7 @@ func TestCredentialsAreMasked(t *testing.T) {
 	}{
 		{"a Secret", question(t, "u", "secrets", `"object":`+object), secret, []string{`"name":"db"`, `"a/b":"kept"`, `"type":"Opaque"`}},
 		{
-			"an old Secret", question(t, "u", "secrets", `"object":null,"oldObject":`+object),
+			"an old Secret", question(t, "u", "secrets", `"object":null,"oldObject":`+object, "DELETE"),
 			[]string{strings.Replace(secret[0], "object", "oldObject", 1), "/input/request/oldObject/data", "/input/request/oldObject/stringData"},
 			[]string{`"object":null`},
 		},

@@ -23,6 +23,10 @@ const (
 	maxQueuedBytes = 64 << 20
 )
 
+// flushFor is how long the end waits for what is still to be written. All that may wait is written within it at 13 MB/s, and after a drain and a
+// shutdown of the server it stays within a grace period of 60 seconds.
+const flushFor = 5 * time.Second
+
 // Recorder hears of every answer, never blocks a request, and drops and counts what it cannot keep up with. Make one with NewRecorder.
 type Recorder struct {
 	out     io.Writer
@@ -33,6 +37,10 @@ type Recorder struct {
 	queued  atomic.Int64 // bytes of reviews in the queue
 	dropped atomic.Uint64
 	failed  atomic.Uint64
+	waiting atomic.Int64 // records that are neither written nor counted as lost
+
+	settling  sync.Mutex
+	abandoned bool // what was waiting has been counted as lost
 }
 
 type entry struct {
@@ -66,6 +74,7 @@ func (r *Recorder) Hear(req *review.Request, d review.Decision, err error, start
 // enqueue reports whether there was room.
 func (r *Recorder) enqueue(e entry) bool {
 	size := int64(len(e.req.Body))
+	r.waiting.Add(1)
 	if r.queued.Add(size) <= maxQueuedBytes {
 		select {
 		case r.queue <- e:
@@ -74,13 +83,40 @@ func (r *Recorder) enqueue(e entry) bool {
 		}
 	}
 	r.queued.Add(-size)
+	r.waiting.Add(-1)
 	return false
 }
 
-// Start writes records until ctx ends, then those still waiting; what is heard after that is dropped. A write that fails loses its records,
-// which are counted; the next is tried all the same. It is called once.
+// Start writes records until ctx ends, then for at most five seconds those still waiting; what is heard after that is dropped. A write that
+// fails loses its records, which are counted; the next is tried all the same. An error says how many records were left because the writer took
+// nothing any more, as a pipe whose reader has stalled: a Write may then still be under way. It is called once.
 func (r *Recorder) Start(ctx context.Context) error {
-	b := batch{out: r.out, lost: &r.failed}
+	last, written := make(chan struct{}), make(chan struct{})
+	go func() { // a Write cannot be told to stop
+		defer close(written)
+		r.run(last)
+	}()
+	<-ctx.Done()
+	r.mu.Lock()
+	r.ended = true
+	r.mu.Unlock()
+	close(last)
+	timer := time.NewTimer(flushFor)
+	defer timer.Stop()
+	select {
+	case <-written:
+		return nil
+	case <-timer.C:
+	}
+	if lost := r.abandon(); lost > 0 {
+		return fmt.Errorf("the decision log takes nothing any more: %d records were not written", lost)
+	}
+	return nil
+}
+
+// run writes what is put into the queue until last is closed and the queue is empty.
+func (r *Recorder) run(last <-chan struct{}) {
+	b := batch{out: r.out, settle: r.settle}
 	for {
 		select {
 		case e := <-r.queue:
@@ -88,28 +124,45 @@ func (r *Recorder) Start(ctx context.Context) error {
 			if len(r.queue) == 0 {
 				b.flush()
 			}
-		case <-ctx.Done():
-			r.mu.Lock()
-			r.ended = true
-			r.mu.Unlock()
+		case <-last:
 			for {
 				select {
 				case e := <-r.queue:
 					r.write(&b, e)
 				default:
 					b.flush()
-					return nil
+					return
 				}
 			}
 		}
 	}
 }
 
+// settle takes records off those that wait; lost of them were not written.
+func (r *Recorder) settle(records, lost int) {
+	r.settling.Lock()
+	defer r.settling.Unlock()
+	if !r.abandoned {
+		r.waiting.Add(int64(-records))
+		r.failed.Add(uint64(lost)) //nolint:gosec // never negative
+	}
+}
+
+// abandon counts what is waiting as lost, and returns how many records that are.
+func (r *Recorder) abandon() uint64 {
+	r.settling.Lock()
+	defer r.settling.Unlock()
+	r.abandoned = true
+	lost := uint64(r.waiting.Load()) //nolint:gosec // never negative
+	r.failed.Add(lost)
+	return lost
+}
+
 func (r *Recorder) write(b *batch, e entry) {
 	r.queued.Add(-int64(len(e.req.Body)))
 	line, err := json.Marshal(recordOf(e))
 	if err != nil {
-		r.failed.Add(1)
+		r.settle(1, 1)
 		return
 	}
 	b.add(line)
@@ -120,10 +173,10 @@ const maxBatch = 64 << 10
 
 // batch gathers lines for one Write.
 type batch struct {
-	out  io.Writer
-	lost *atomic.Uint64 // lines that were not written whole
-	text []byte
-	torn bool // the output ends within a line
+	out    io.Writer
+	settle func(lines, lost int) // hears of every flush how many lines it had, and how many were not written whole
+	text   []byte
+	torn   bool // the output ends within a line
 }
 
 func (b *batch) add(line []byte) {
@@ -144,17 +197,17 @@ func (b *batch) flush() {
 	if b.text = b.text[:0]; cap(b.text) > 4*maxBatch {
 		b.text = nil // one large review should not be remembered by its size
 	}
+	lines := bytes.Count(text[prefix:], []byte("\n"))
 	n, err := b.out.Write(text)
 	if err == nil {
 		b.torn = false
+		b.settle(lines, 0)
 		return
 	}
 	if n = min(max(n, 0), len(text)); n > 0 {
 		b.torn = text[n-1] != '\n'
 	}
-	for range bytes.Count(text[max(n, prefix):], []byte("\n")) {
-		b.lost.Add(1)
-	}
+	b.settle(lines, bytes.Count(text[max(n, prefix):], []byte("\n")))
 }
 
 // record is one line, named as OPA names the fields of its decision logs.

@@ -52,7 +52,12 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 	}
 	a.closers = append(a.closers, closeLog)
 	if recorder != nil {
-		a.parts = append(a.parts, recorder.Start)
+		a.parts = append(a.parts, func(ctx context.Context) error {
+			if err := recorder.Start(ctx); err != nil { // which is only known when the server has ended, and no fault of it
+				a.log.Warn("records are lost", "error", err)
+			}
+			return nil
+		})
 	}
 	who, err := a.identify()
 	if err != nil {

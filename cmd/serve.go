@@ -106,8 +106,9 @@ func (f *serveFlags) check() error {
 	switch {
 	case f.maxBody < 1:
 		return fmt.Errorf("--max-review-bytes %d lets no review in; it must be at least 1", f.maxBody)
-	case f.memory < 1:
-		return fmt.Errorf("--review-memory-bytes %d is no room for a review; it must be at least 1", f.memory)
+	case f.memory < webhook.LeastBudget(f.maxBody):
+		return fmt.Errorf("--review-memory-bytes %d is no room for the longest review; with --max-review-bytes %d it must be at least %d",
+			f.memory, f.maxBody, webhook.LeastBudget(f.maxBody))
 	case f.drain < 0:
 		return fmt.Errorf("--drain %s is in the past; 0s is no drain at all", f.drain)
 	case f.listen == f.healthListen && !strings.HasSuffix(f.listen, ":0"):

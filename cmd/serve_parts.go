@@ -66,7 +66,11 @@ func (f *serveFlags) recorder(stdout io.Writer) (recorder *audit.Recorder, done 
 	case "-":
 		return audit.NewRecorder(stdout, time.Now), func() {}, nil
 	}
-	file, err := os.OpenFile(f.decisionLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	// A pipe without a reader would otherwise keep the server from starting, without a word.
+	file, err := os.OpenFile(f.decisionLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, nil, fmt.Errorf("--decision-log: nobody reads from %s; start its reader first, or name a file", f.decisionLog)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("--decision-log: %w", err)
 	}

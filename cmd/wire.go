@@ -17,7 +17,7 @@ type Wiring struct {
 	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
 	Recorder *audit.Recorder                    // nil when no decisions are kept
 	Metrics  *Metrics
-	Memory   int64              // what reviews under way may take together, in bytes; below 1 they run one at a time
+	Memory   int64              // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
 	MaxBody  int64              // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
 	Exempt   []string           // namespaces in which admission is always allowed; may be nil
 	Beside   []webhook.Endpoint // served beside those of the stages, without the decorators; may be nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // evaluate asks the rules one after the other and returns an answer for each. Each may use half of the time that is left, so that
@@ -18,7 +20,11 @@ func evaluate(ctx context.Context, c crew, rules []asked, in inputs, observe Obs
 		w := &worker{
 			rules: rules[len(answers):], in: in.unshared(), observe: observe, cancel: topdown.NewCancel(), done: make(chan struct{}), since: begun,
 		}
-		c.run(func() { w.run(ctx, begun) })
+		release := review.Hold(ctx) // the worker may be left behind, with the review in its hands
+		c.run(func() {
+			defer release()
+			w.run(ctx, begun)
+		})
 		answers = append(answers, w.wait(ctx, begun)...)
 	}
 	for _, rule := range rules[len(answers):] {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // evaluating counts the goroutines on which a rule is being asked.
@@ -74,4 +76,42 @@ func TestTheCrewGoesHome(t *testing.T) {
 		time.Sleep(idle)
 		synctest.Wait()
 	})
+}
+
+// What a review takes up is held until its last evaluation has ended, though the answer came before.
+func TestAnEvaluationLeftBehindHoldsTheReview(t *testing.T) {
+	left := &leaving{ended: make(chan struct{})}
+	set, err := Compile(t.Context(), []Spec{specOf(t, "a", slow)}, WithObserver(left))
+	if err != nil {
+		t.Fatal(err)
+	}
+	freed := make(chan bool, 1)
+	ctx, returned := review.WithHold(t.Context(), func() {
+		select {
+		case <-left.ended:
+			freed <- true
+		default:
+			freed <- false
+		}
+	})
+	ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	if d, err := set.Review(ctx, podCreate(t, pod)); err != nil || !d.Faulty() {
+		t.Errorf("%+v %v", d, err)
+	}
+	returned()
+	if !<-freed {
+		t.Error("it was free while the evaluation went on")
+	}
+}
+
+// leaving is an Observer that tells when an evaluation that was left behind has ended.
+type leaving struct{ ended chan struct{} }
+
+func (*leaving) Asked(string, time.Duration, error) {}
+
+func (l *leaving) Overrun(_ string, by int) {
+	if by < 0 {
+		close(l.ended)
+	}
 }

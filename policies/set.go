@@ -67,7 +67,8 @@ func (s *Set) Policies() []*Policy { return s.policies }
 
 // Review asks every policy the request concerns and folds their answers. If none is concerned the object is not decoded.
 // It returns when all have answered, or shortly after ctx's deadline: what has not answered by then is a fault and is treated as its
-// policy's onError says. It returns an error, which is never a refusal, when the request cannot be read.
+// policy's onError says. What is left behind with the request keeps a review.Hold until it has ended. Review returns an error, which is
+// never a refusal, when the request cannot be read.
 func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
 	objects := s.snapshot(ctx)
 	concerned, answers := s.match(req, objects)

@@ -338,14 +338,15 @@ func TestAudiences(t *testing.T) {
 
 func TestUsersThatAreFaults(t *testing.T) {
 	for user, want := range map[string]string{
-		`"jane"`:                                   "it returns string where a user should be an object",
-		`{"username": "jane", "audience": []}`:     `it returns a user with an unknown member "audience"`,
-		`{"username": "jane", "Audiences": []}`:    `it returns a user with an unknown member "Audiences"`,
-		`{"username": 7}`:                          "it returns a user that is not {username, uid, groups, extra} with text, text, a list of texts and lists of texts by key",
-		`{"username": "jane", "audiences": "api"}`: "it returns a user whose audiences are not a list of texts that are not empty",
-		`{"username": "jane", "audiences": null}`:  "it returns a user whose audiences are not a list of texts that are not empty",
-		`{"username": "jane", "audiences": [7]}`:   "it returns a user whose audiences are not a list of texts that are not empty",
-		`{"username": "jane", "audiences": [""]}`:  "it returns a user whose audiences are not a list of texts that are not empty",
+		`"jane"`:                                    "it returns string where a user should be an object",
+		`{"username": "jane", "audience": []}`:      "it returns a user with a member that is none of username, uid, groups, extra and audiences",
+		`{"username": "jane", "Audiences": []}`:     "it returns a user with a member that is none of username, uid, groups, extra and audiences",
+		`{"username": 7}`:                           "it returns a user that is not {username, uid, groups, extra} with text, text, a list of texts and lists of texts by key",
+		`{"username": "jane", "audiences": "api"}`:  "it returns a user whose audiences are not a list of texts that are not empty",
+		`{"username": "jane", "audiences": null}`:   "it returns a user whose audiences are not a list of texts that are not empty",
+		`{"username": "jane", "audiences": [7]}`:    "it returns a user whose audiences are not a list of texts that are not empty",
+		`{"username": "jane", input.spec.token: 1}`: "it returns a user with a member that is none of username, uid, groups, extra and audiences",
+		`{"username": "jane", "audiences": [""]}`:   "it returns a user whose audiences are not a list of texts that are not empty",
 	} {
 		req, _, err := review.DialectAuthenticate([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"t"}}`))
 		if err != nil {

@@ -45,7 +45,28 @@ func admission(body []byte, stage Stage) (*Request, func(Decision) any, error) {
 	default:
 		return nil, nil, fmt.Errorf("request.operation %q is none of CREATE, UPDATE, DELETE and CONNECT", Sentence(req.Verb, 64))
 	}
+	if missing := req.missing(); missing != "" {
+		return nil, nil, fmt.Errorf("the AdmissionReview has no %s", missing)
+	}
 	return req, func(d Decision) any { return admissionAnswer(version, req, d) }, nil
+}
+
+// missing names a part of an admission request without which it concerns no policy, or one that finds nothing wrong with it: an API server
+// sends all of them, and whoever leaves one out must not be told that the request is allowed. A DELETE may come without the old object, as
+// from API servers before 1.15; later ones ask about nothing they cannot read, not even to force its deletion. A CONNECT has an object
+// where its resource has options.
+func (r *Request) missing() string {
+	switch {
+	case r.Target.Resource == "":
+		return "request.resource.resource"
+	case r.Target.Kind == "":
+		return "request.kind.kind"
+	case len(r.Object) == 0 && (r.Verb == "create" || r.Verb == "update"):
+		return "request.object, as every " + strings.ToUpper(r.Verb) + " has"
+	case len(r.OldObject) == 0 && r.Verb == "update":
+		return "request.oldObject, as every UPDATE has"
+	}
+	return ""
 }
 
 func (r reader) admissionRequest(name string, req *Request) (err error) {

@@ -30,9 +30,9 @@ var dialects = []struct {
 }{
 	{"validate", DialectValidate, []string{
 		`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"u","kind":{"group":"apps","version":"v1","kind":"Deployment"},"resource":{"group":"apps","version":"v1","resource":"deployments"},"subResource":"scale","requestKind":{"group":"apps","version":"v1beta1","kind":"Deployment"},"requestResource":{"group":"apps","version":"v1beta1","resource":"deployments"},"requestSubResource":"scale","name":"web","namespace":"shop","operation":"UPDATE","userInfo":{"username":"jane","uid":"42","groups":["dev"],"extra":{"a/b":["c"]}},"object":{"metadata":{"name":"web"}},"oldObject":{"a":[1,2.5e3,true,null]},"dryRun":true,"options":{"kind":"UpdateOptions","apiVersion":"meta.k8s.io/v1"}}}`,
-		`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"u","operation":"DELETE","userInfo":{},"object":null,"oldObject":{},"dryRun":null}}`,
+		`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1beta1","request":{"uid":"u","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"operation":"DELETE","userInfo":{},"object":null,"oldObject":{},"dryRun":null}}`,
 	}},
-	{"mutate", DialectMutate, []string{`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"\u0075","operation":"CREATE","object":{"é":"\ud83d\ude00"}}}`}},
+	{"mutate", DialectMutate, []string{`{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"\u0075","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"operation":"CREATE","object":{"é":"\ud83d\ude00"}}}`}},
 	{"authenticate", DialectAuthenticate, []string{
 		`{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1","metadata":{"creationTimestamp":null},"spec":{"token":"t","audiences":["a"]},"status":{"user":{}}}`,
 		`{"kind":"TokenReview","apiVersion":"authentication.k8s.io/v1beta1","spec":{"audiences":null,"token":"\"\\"}}`,
@@ -355,6 +355,37 @@ func TestAnAnswerNobodyFilledInRefuses(t *testing.T) {
 		}
 		if d.name == "guard" && !bytes.Contains(text, []byte(`"denied":true,"reason":"refused by Portcullis"`)) {
 			t.Errorf("%s: %s", d.name, text)
+		}
+	}
+}
+
+// What an API server always sends is not left out by one: without it no policy would find anything wrong.
+func TestAnAdmissionReviewWithoutItsResourceKindOrObjectsIsRefused(t *testing.T) {
+	const kind, resource = `"kind":{"group":"","version":"v1","kind":"Pod"}`, `"resource":{"group":"","version":"v1","resource":"pods"}`
+	for members, want := range map[string]string{
+		resource + `,"operation":"DELETE"`:                                             "request.kind.kind",
+		`"kind":{"kind":""},` + resource + `,"operation":"CONNECT"`:                    "request.kind.kind",
+		kind + `,"operation":"DELETE"`:                                                 "request.resource.resource",
+		kind + `,"resource":{"group":"apps"},"operation":"CREATE","object":{}`:         "request.resource.resource",
+		kind + "," + resource + `,"operation":"CREATE","oldObject":{}`:                 "request.object, as every CREATE has",
+		kind + "," + resource + `,"operation":"UPDATE","object":null,"oldObject":{}`:   "request.object, as every UPDATE has",
+		kind + "," + resource + `,"operation":"UPDATE","object":{},"oldObject":null`:   "request.oldObject, as every UPDATE has",
+		kind + "," + resource + `,"operation":"UPDATE","object":{},"oldObject":{}`:     "",
+		kind + "," + resource + `,"operation":"CREATE","object":{}`:                    "",
+		kind + "," + resource + `,"operation":"DELETE"`:                                "",
+		kind + "," + resource + `,"subResource":"exec","operation":"CONNECT"`:          "",
+		`"operation":"CREATE","object":{},` + resource + "," + kind + `,"name":"late"`: "",
+	} {
+		for name, dialect := range map[string]Dialect{"validate": DialectValidate, "mutate": DialectMutate} {
+			for _, version := range []string{"v1", "v1beta1"} {
+				req, answer, err := dialect([]byte(`{"apiVersion":"admission.k8s.io/` + version + `","kind":"AdmissionReview","request":{"uid":"u",` + members + `}}`))
+				switch {
+				case want == "" && err != nil:
+					t.Errorf("%s of %s in %s: %v", name, members, version, err)
+				case want != "" && (err == nil || err.Error() != "the AdmissionReview has no "+want || req != nil || answer != nil):
+					t.Errorf("%s of %s in %s: %v, want %q", name, members, version, err, want)
+				}
+			}
 		}
 	}
 }

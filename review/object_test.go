@@ -28,14 +28,17 @@ func respelt(t testing.TB, text []byte, change func(doc map[string]any)) []byte 
 	return out
 }
 
+// pods are the members of an AdmissionReview's request that say it is about a Pod.
+const pods = `"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"}`
+
 func TestWithObjectPutsAnotherObjectInItsPlace(t *testing.T) {
-	const before = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"UPDATE",%s,"name":"n"}}`
+	const before = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u",` + pods + `,"operation":%s,"name":"n"}}`
 	for _, c := range []struct{ name, members, want, old string }{
-		{"the object alone", `"object":{"a":1}`, `"object":{"b":22}`, ""},
-		{"the old one after it", `"object": {"a":1} ,"oldObject":{"o":0}`, `"object": {"b":22} ,"oldObject":{"o":0}`, `{"o":0}`},
-		{"the old one before it", `"oldObject":{"o":0},"object":{"a":1}`, `"oldObject":{"o":0},"object":{"b":22}`, `{"o":0}`},
-		{"an empty object", `"object":{}`, `"object":{"b":22}`, ""},
-		{"an old one of null", `"object":{"a":1},"oldObject":null`, `"object":{"b":22},"oldObject":null`, ""},
+		{"the object alone", `"CREATE","object":{"a":1}`, `"CREATE","object":{"b":22}`, ""},
+		{"the old one after it", `"UPDATE","object": {"a":1} ,"oldObject":{"o":0}`, `"UPDATE","object": {"b":22} ,"oldObject":{"o":0}`, `{"o":0}`},
+		{"the old one before it", `"UPDATE","oldObject":{"o":0},"object":{"a":1}`, `"UPDATE","oldObject":{"o":0},"object":{"b":22}`, `{"o":0}`},
+		{"an empty object", `"CREATE","object":{}`, `"CREATE","object":{"b":22}`, ""},
+		{"an old one of null", `"CREATE","object":{"a":1},"oldObject":null`, `"CREATE","object":{"b":22},"oldObject":null`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			body := fmt.Appendf(nil, before, c.members)
@@ -62,8 +65,8 @@ func TestWithObjectPutsAnotherObjectInItsPlace(t *testing.T) {
 
 func TestWithObjectLeavesAQuestionWithoutAnObjectAlone(t *testing.T) {
 	for _, body := range []string{
-		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"DELETE","object":null,"oldObject":{"a":1}}}`,
-		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"DELETE"}}`,
+		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u",` + pods + `,"operation":"DELETE","object":null,"oldObject":{"a":1}}}`,
+		`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u",` + pods + `,"operation":"DELETE"}}`,
 	} {
 		req, _, err := DialectMutate([]byte(body))
 		if err != nil {
@@ -77,8 +80,10 @@ func TestWithObjectLeavesAQuestionWithoutAnObjectAlone(t *testing.T) {
 
 // Splicing an object in is the same as decoding the review, putting it there and spelling it again.
 func FuzzWithObject(f *testing.F) {
-	for _, members := range []string{`"object":{}`, `"oldObject":{"a":[1]},"object":{"\u0061":"é"}`, `"object" : {"a":1} , "oldObject" : null`, `"object":null`} {
-		f.Add(fmt.Appendf(nil, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"UPDATE",%s}}`, members), []byte(`{"b":22}`))
+	for _, members := range []string{
+		`"CREATE","object":{}`, `"UPDATE","oldObject":{"a":[1]},"object":{"\u0061":"é"}`, `"CREATE","object" : {"a":1} , "oldObject" : null`, `"DELETE","object":null`,
+	} {
+		f.Add(fmt.Appendf(nil, `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u",`+pods+`,"operation":%s}}`, members), []byte(`{"b":22}`))
 	}
 	f.Fuzz(func(t *testing.T, body, object []byte) {
 		req, _, err := DialectMutate(body)

@@ -59,7 +59,7 @@ func (r *Request) Compatible(audiences []string) (common []string, meant bool) {
 }
 
 // tokenAnswer spells a Decision. A token that is nobody's, one that is refused and one that is meant for others look the same,
-// authenticated false without an error; a policy that could not be asked is an error.
+// authenticated false without an error; a policy that could not be asked is an error, in whose text no part of the token can be read.
 func tokenAnswer(version string, req *Request, d Decision) any {
 	out := &authenticationv1.TokenReview{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "TokenReview"}}
 	audiences, meant := req.Compatible(d.Audiences)
@@ -77,7 +77,7 @@ func tokenAnswer(version string, req *Request, d Decision) any {
 			out.Status.User.Extra[key] = values
 		}
 	case d.Faulty():
-		out.Status.Error = d.Refusal()
+		out.Status.Error = req.HideToken(d.Refusal())
 	}
 	return out
 }

@@ -35,6 +35,12 @@ func TestTokensStaySecret(t *testing.T) {
 			return review.Decision{Verdict: review.Allow, Identity: &review.User{Username: "jane"}}, nil
 		},
 		"refused": func(context.Context, *review.Request) (review.Decision, error) { return review.Decision{}, nil },
+		"faulty finding": func(context.Context, *review.Request) (review.Decision, error) {
+			return faulty("cannot use "+token, token[10:30]), nil
+		},
+		"faulty findings": func(context.Context, *review.Request) (review.Decision, error) {
+			return faulty(token, token, token[:12], token[5:]), nil
+		},
 		"quoted in full": func(context.Context, *review.Request) (review.Decision, error) {
 			return review.Decision{}, errors.New("bad token " + token)
 		},
@@ -86,6 +92,14 @@ func TestTokensStaySecret(t *testing.T) {
 		}
 		conceals(t, name+", the metrics", exposed.Body.String(), token)
 	}
+}
+
+// faulty is a decision that rests on policies which could not be asked, and on what is said of why.
+func faulty(messages ...string) (d review.Decision) {
+	for _, message := range messages {
+		d.Findings = append(d.Findings, review.Finding{Policy: "tokens", Effect: review.EffectDeny, Message: message, Field: message, Fault: true})
+	}
+	return d
 }
 
 // TestConnectionsStaySecret breaks requests that carry a token before any handler sees them.

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -66,9 +67,8 @@ func TestLimit(t *testing.T) {
 		"room for both":                   {6000, 500, 500, true},
 		"no room":                         {6000, 501, 500, false},
 		"empty bodies cost too":           {1, 0, 0, false},
-		"larger than all, another runs":   {6000, 1, 5000, false},
-		"small, one larger than all runs": {6000, 5000, 1, false},
-		"no budget":                       {0, 1, 1, false},
+		"as large as all, another runs":   {6000, 1, 1000, false},
+		"small, one as large as all runs": {6000, 1000, 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,6 +113,81 @@ func TestLimit(t *testing.T) {
 	}
 }
 
+// A review that needs more than there is never runs, not even alone; and where there is nothing, none does.
+func TestLimitRefusesWhatNeverFits(t *testing.T) {
+	for _, c := range []struct {
+		budget int64
+		bytes  int
+		want   string
+	}{
+		{100, 500, "no answer is available now: the review needs 3000 bytes of memory, and all together may take 100"},
+		{5999, 1000, "no answer is available now: the review needs 6000 bytes of memory, and all together may take 5999"},
+		{0, 0, "no answer is available now: the review needs 1 bytes of memory, and all together may take 0"},
+		{-5, 1, "no answer is available now: the review needs 6 bytes of memory, and all together may take 0"},
+	} {
+		m, err := NewMetrics(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Limit(c.budget, m)(allowing()).Review(t.Context(), sized(c.bytes))
+		if !errors.Is(err, review.ErrUnavailable) || err.Error() != c.want {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+		if n := testutil.ToFloat64(m.shedding.WithLabelValues(shedBudget)); n != 1 {
+			t.Errorf("%g are counted", n)
+		}
+	}
+}
+
+// With the least budget, the longest review of every endpoint runs.
+func TestLeastBudget(t *testing.T) {
+	for maxAdmission, want := range map[int64]int64{0: 6 * 20 << 20, 8 << 20: 6 * 8 << 20, 1: 6 << 20} {
+		got := LeastBudget(maxAdmission)
+		if got != want {
+			t.Errorf("with reviews of %d it is %d, want %d", maxAdmission, got, want)
+		}
+		for _, e := range Endpoints(func(review.Stage) review.Reviewer { return allowing() }, maxAdmission) {
+			if _, err := Limit(got, nil)(allowing()).Review(t.Context(), sized(int(e.MaxBody))); err != nil {
+				t.Errorf("%s: %v", e.Path, err)
+			}
+		}
+	}
+}
+
+func TestLeastBudgetOfWhatCannotBe(t *testing.T) {
+	if got := LeastBudget(math.MaxInt64); got != math.MaxInt64 {
+		t.Errorf("it is %d", got)
+	}
+}
+
+// A Reviewer that returns in time and leaves an evaluation behind keeps the review's share until that has ended.
+func TestLimitHoldsRoomOfWhatIsLeftBehind(t *testing.T) {
+	end := make(chan struct{})
+	ended := make(chan struct{})
+	limited := Limit(10, nil)(review.ReviewerFunc(func(ctx context.Context, _ *review.Request) (review.Decision, error) {
+		release := review.Hold(ctx)
+		go func() {
+			defer close(ended)
+			defer release()
+			<-end
+		}()
+		return review.Decision{Verdict: review.Allow}, nil
+	}))
+	if _, err := limited.Review(t.Context(), sized(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := limited.Review(t.Context(), sized(1)); !errors.Is(err, review.ErrUnavailable) {
+		t.Errorf("while the evaluation goes on: %v", err)
+	}
+	close(end)
+	<-ended
+	ended = make(chan struct{})
+	if _, err := limited.Review(t.Context(), sized(1)); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+	<-ended
+}
+
 // TestLimitQueues lets a review wait for room that comes in time.
 func TestLimitQueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -138,7 +213,7 @@ func TestLimitQueues(t *testing.T) {
 func TestLimitHoldsRoomOfOverruns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hold := newHolding()
-		h := handler(t, Limit(10, nil)(hold))
+		h := handler(t, Limit(costFactor*int64(len(admission)), nil)(hold))
 		if w := post(h, "/validate?timeout=1s", admission); w.Code != 503 {
 			t.Fatal(w.Code)
 		}

@@ -18,7 +18,8 @@ import (
 
 // nested is an AdmissionReview whose object goes down to the given level, the review itself being the first.
 func nested(levels int) string {
-	const before, after = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE","object":`, `}}`
+	const before, after = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE",` +
+		`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"object":`, `}}`
 	return before + strings.Repeat(`{"a":`, levels-2) + "1" + strings.Repeat("}", levels-2) + after
 }
 
@@ -36,8 +37,8 @@ func TestRefusedBodies(t *testing.T) {
 		"duplicate key":         {"/validate", strings.Replace(admission, `"uid":"705ab4f5"`, `"uid":"1","uid":"2"`, 1), `the AdmissionReview cannot be read: request: at byte 82: the member "uid" stands twice in one object`},
 		"duplicate deep inside": {"/validate", strings.Replace(admission, `"metadata":{"name":"web"}`, `"metadata":{"name":"a","name":"b"}`, 1), `the AdmissionReview cannot be read: request.object: at byte 324: the member "name" stands twice in one object`},
 		"another case":          {"/validate", strings.Replace(admission, `"request"`, `"Request"`, 1), "the AdmissionReview cannot be read: request should be spelled request"},
-		"513 levels":            {"/validate", nested(513), "the AdmissionReview cannot be read: request.object: at byte 2662: more than 512 levels of nesting"},
-		"10,001 levels":         {"/validate", nested(10001), "the AdmissionReview cannot be read: request.object: at byte 2662: more than 512 levels of nesting"},
+		"513 levels":            {"/validate", nested(513), "the AdmissionReview cannot be read: request.object: at byte 2767: more than 512 levels of nesting"},
+		"10,001 levels":         {"/validate", nested(10001), "the AdmissionReview cannot be read: request.object: at byte 2767: more than 512 levels of nesting"},
 		"wrong type":            {"/validate", strings.Replace(admission, `"705ab4f5"`, `7`, 1), "the AdmissionReview cannot be read: request.uid: at byte 78: a string should stand here, not a number"},
 		"unknown version":       {"/mutate", strings.Replace(admission, "admission.k8s.io/v1", "admission.k8s.io/v2", 1), `apiVersion is "admission.k8s.io/v2"; AdmissionReview is served in admission.k8s.io/v1 and admission.k8s.io/v1beta1`},
 		"another kind":          {"/validate", access, `kind is "SubjectAccessReview" where AdmissionReview is served`},

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -18,18 +19,22 @@ const (
 	queueFor = 100 * time.Millisecond
 )
 
-// Limit bounds the memory of the reviews in flight by budget, in bytes: half of what the process may use is a good value. A
-// review that finds no room within 100 ms is refused with review.ErrUnavailable and counted in metrics. One that is larger than
-// the whole budget waits until it is alone. A budget below 1 lets one review run at a time.
+// Limit bounds the memory of the reviews in flight by budget, in bytes: half of what the process may use is a good value. A review is taken
+// to need six times the bytes of its body. One that finds no room within 100 ms is refused with review.ErrUnavailable and counted in metrics; so is,
+// at once, one that needs more than the whole budget, see LeastBudget. A budget below 1 lets none run.
 //
-// The budget belongs to the Decorator returned: put the same one around every Reviewer that shares it. It is held until the
-// Reviewer returns, also when the caller was answered long before.
+// The budget belongs to the Decorator returned: put the same one around every Reviewer that shares it. A review has its share until the
+// Reviewer has returned and every review.Hold it took is released, also when the caller was answered long before.
 func Limit(budget int64, metrics *Metrics) Decorator {
-	budget = max(budget, 1)
+	budget = max(budget, 0)
 	room := semaphore.NewWeighted(budget)
 	return func(next review.Reviewer) review.Reviewer {
 		return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
-			cost := min(max(costFactor*int64(len(req.Body)), 1), budget)
+			cost := max(costFactor*int64(len(req.Body)), 1)
+			if cost > budget {
+				metrics.shed(shedBudget)
+				return review.Decision{}, review.Unavailable("the review needs %d bytes of memory, and all together may take %d", cost, budget)
+			}
 			if !room.TryAcquire(cost) {
 				queue, cancel := context.WithTimeout(ctx, queueFor)
 				defer cancel()
@@ -38,8 +43,22 @@ func Limit(budget int64, metrics *Metrics) Decorator {
 					return review.Decision{}, review.Unavailable("too many reviews are in flight")
 				}
 			}
-			defer room.Release(cost)
+			ctx, returned := review.WithHold(ctx, func() { room.Release(cost) })
+			defer returned()
 			return next.Review(ctx, req)
 		})
 	}
+}
+
+// LeastBudget is the budget of a Limit below which a review that Endpoints with this maxAdmission accept could never be answered.
+func LeastBudget(maxAdmission int64) int64 {
+	var longest int64
+	nobody := review.ReviewerFunc(nil) // the table leaves out endpoints without a Reviewer
+	for _, e := range Endpoints(func(review.Stage) review.Reviewer { return nobody }, maxAdmission) {
+		longest = max(longest, e.MaxBody)
+	}
+	if longest > math.MaxInt64/costFactor {
+		return math.MaxInt64
+	}
+	return costFactor * longest
 }

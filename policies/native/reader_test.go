@@ -118,7 +118,7 @@ func TestAdmissionPoliciesWrittenForOPARunAsTheyAre(t *testing.T) {
 				t.Fatal(err)
 			}
 			req, _, err := review.DialectValidate([]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u",
-				"operation":"DELETE","resource":{"group":"x.example.com","version":"v1","resource":"things"},"subResource":"scale"}}`))
+				"operation":"DELETE","kind":{"group":"x.example.com","version":"v1","kind":"Thing"},"resource":{"group":"x.example.com","version":"v1","resource":"things"},"subResource":"scale"}}`))
 			if err != nil {
 				t.Fatal(err)
 			}

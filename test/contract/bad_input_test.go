@@ -120,6 +120,47 @@ func kindAt(path string) string {
 	return "SubjectAccessReview"
 }
 
+// An API server sends the objects of a request that has any, so one without them is no question, and least of all one without
+// anything to say against it. A DELETE of an older API server has no old object, and a CONNECT has options where its resource takes some.
+func TestAnAdmissionReviewHasTheObjectsOfItsOperation(t *testing.T) {
+	s := serve(t, askedAbout)
+	const object, old = `"object":{"metadata":{"name":"web"}}`, `"oldObject":{"metadata":{"name":"web"}}`
+	for _, c := range []struct {
+		operation, members string
+		missing            string // "" where it is a question
+	}{
+		{"CREATE", object, ""},
+		{"CREATE", old, "object"},
+		{"CREATE", `"object":null`, "object"},
+		{"UPDATE", object + "," + old, ""},
+		{"UPDATE", object, "oldObject"},
+		{"UPDATE", object + `,"oldObject":null`, "oldObject"},
+		{"UPDATE", old, "object"},
+		{"UPDATE", `"object":null,` + old, "object"},
+		{"UPDATE", `"dryRun":true`, "object"},
+		{"DELETE", old, ""},
+		{"DELETE", `"object":null,` + old, ""},
+		{"DELETE", `"object":null,"oldObject":null`, ""},
+		{"CONNECT", object, ""},
+		{"CONNECT", `"object":null`, ""},
+	} {
+		for _, path := range []string{"/mutate", "/validate"} {
+			body := strings.NewReplacer(`"CREATE"`, `"`+c.operation+`"`, object, c.members).Replace(podAdmission)
+			got := s.post(t, path, []byte(body))
+			if c.missing == "" {
+				if got.code != 200 {
+					t.Errorf("%s of a %s with %s: %d %s", path, c.operation, c.members, got.code, got.body)
+				}
+				continue
+			}
+			want := "the AdmissionReview has no request." + c.missing + ", as every " + c.operation + " has"
+			if status := got.status(t); got.code != 400 || status.Message != want {
+				t.Errorf("%s of a %s with %s: %d %q\nwant %q", path, c.operation, c.members, got.code, status.Message, want)
+			}
+		}
+	}
+}
+
 // What is wrong with one kind of review is said of its own fields.
 func TestWhatIsWrongWithAReviewNamesTheField(t *testing.T) {
 	s := serve(t, askedAbout)
@@ -141,6 +182,12 @@ func TestWhatIsWrongWithAReviewNamesTheField(t *testing.T) {
 		{"a user in capitals", "/validate", `"uid":"u"`, `"uid":"u","userInfo":{"UserName":"root"}`, "the AdmissionReview cannot be read: request.userInfo.username should be spelled username"},
 		{"groups that are a text", "/validate", `"uid":"u"`, `"uid":"u","userInfo":{"groups":"dev"}`, "the AdmissionReview cannot be read: request.userInfo.groups: at byte 103: an array should stand here, not a string"},
 		{"what the user sent, wrongly typed", "/validate", `"uid":"u"`, `"uid":"u","requestKind":7`, "the AdmissionReview cannot be read: request.requestKind: at byte 96: an object should stand here, not a number"},
+		{"no resource", "/validate", `"resource":{"group":"","version":"v1","resource":"pods"},`, ``, "the AdmissionReview has no request.resource.resource"},
+		{"a resource without its name", "/mutate", `,"resource":"pods"}`, `}`, "the AdmissionReview has no request.resource.resource"},
+		{"a resource whose name is empty", "/validate", `"resource":"pods"`, `"resource":""`, "the AdmissionReview has no request.resource.resource"},
+		{"a resource that is null", "/validate", `{"group":"","version":"v1","resource":"pods"}`, `null`, "the AdmissionReview has no request.resource.resource"},
+		{"no kind", "/validate", `"kind":{"group":"","version":"v1","kind":"Pod"},`, ``, "the AdmissionReview has no request.kind.kind"},
+		{"a kind without its name", "/mutate", `,"kind":"Pod"}`, `}`, "the AdmissionReview has no request.kind.kind"},
 		{"no token", "/authenticate", `"token":"a-session-of-jane"`, ``, "the TokenReview has no spec.token"},
 		{"a token that is a number", "/authenticate", `"a-session-of-jane"`, `7`, "the TokenReview cannot be read: spec.token: at byte 78: a string should stand here, not a number"},
 		{"a long token", "/authenticate", `"a-session-of-jane"`, `"` + strings.Repeat("t", 16<<10+1) + `"`, "spec.token is longer than 16 KiB"},

@@ -53,6 +53,14 @@ user := f(input.spec.token) if asked("conflict")
 
 user := {"username": "mallory", "groups": [input.spec.token, 7]} if asked("type")
 
+user := {"username": "mallory", input.spec.token: true} if asked("key")
+
+user := {"username": "mallory", "extra": {upper(input.spec.token): [input.spec.token]}} if asked("extra")
+
+user := {"username": "mallory", "audiences": {input.spec.token: input.spec.token}} if asked("audiences")
+
+user := [input.spec.token] if asked("list")
+
 deny contains sprintf("the token %s is bad", [input.spec.token]) if asked("deny")
 
 deny contains {"field": input.spec.token} if asked("message")
@@ -104,7 +112,7 @@ func canaryCalls() []canaryCall {
 		return fmt.Sprintf(`{"apiVersion":"authentication.k8s.io/%s","kind":"TokenReview","spec":{"token":%q%s}}`, version, canaryToken, rest)
 	}
 	var calls []canaryCall
-	for _, audience := range []string{"allow", "conflict", "type", "deny", "message", "builtin", "index", "nothing"} {
+	for _, audience := range []string{"allow", "conflict", "type", "deny", "message", "builtin", "index", "key", "extra", "audiences", "list", "nothing"} {
 		for _, version := range versions {
 			calls = append(calls, canaryCall{name: audience + " in " + version, path: "/authenticate", body: tokenReview(version, `,"audiences":["`+audience+`"]`), code: 200})
 		}

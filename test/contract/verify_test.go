@@ -96,7 +96,8 @@ func TestEveryAdmissionAnswerIsOneTheAPIServerAccepts(t *testing.T) {
 		if mutating {
 			dialect = review.DialectMutate
 		}
-		text := spelt(rt, dialect, fmt.Sprintf(`{"apiVersion":"admission.k8s.io/%s","kind":"AdmissionReview","request":{"uid":%s,"operation":"CREATE"}}`, version, quoted), d)
+		text := spelt(rt, dialect, fmt.Sprintf(`{"apiVersion":"admission.k8s.io/%s","kind":"AdmissionReview","request":{"uid":%s,"operation":"CREATE",`+
+			`"kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},"object":{}}}`, version, quoted), d)
 		got, _, err := decoder.Decode(text, nil, nil)
 		if err != nil {
 			rt.Fatalf("%v: %s", err, text)
