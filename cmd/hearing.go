@@ -53,6 +53,7 @@ func aboutWhat(req *review.Request) string {
 		}
 	case review.Guard, review.Grant:
 		what = "access: " + req.Verb + " " + req.Target.String()
+	default:
 	}
 	return review.Sentence(what, maxAbout)
 }

@@ -84,8 +84,8 @@ func unknownFields(h head, text []byte) error {
 // nobody returns an error for a question about the access of nobody, which no API server asks.
 func (h head) nobody(text []byte) error {
 	var q question
-	if h.Kind != "SubjectAccessReview" || json.Unmarshal(text, &q) != nil || q.Spec.User != "" {
-		return nil
+	if err := json.Unmarshal(text, &q); err == nil && h.Kind == "SubjectAccessReview" && q.Spec.User == "" {
+		return errors.New("the SubjectAccessReview has no spec.user; say whose access it is about")
 	}
-	return errors.New("the SubjectAccessReview has no spec.user; say whose access it is about")
+	return nil
 }

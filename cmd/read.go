@@ -39,6 +39,9 @@ func (f *reviewFlags) read(stdin io.Reader) (out []subject, unread []string, err
 		return nil, nil, err
 	}
 	for i := range out {
+		if out[i].err != nil {
+			continue
+		}
 		if err := f.ask(&out[i], old); err != nil {
 			out[i].err = fmt.Errorf("%s: %w", out[i].at(), err)
 		}
@@ -138,12 +141,12 @@ func readFile(name string, stdin io.Reader) (out []subject, count int, err error
 	if err != nil {
 		return nil, 0, err
 	}
-	documents, err := native.Documents(native.File{Name: name, Text: text})
+	documents, torn := native.Documents(native.File{Name: name, Text: text})
 	for _, doc := range documents {
 		out = append(out, subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})...)
 	}
-	if err != nil {
-		return append(out, subject{file: name, err: err}), len(documents) + 1, nil
+	if torn != nil {
+		return append(out, subject{file: name, err: torn}), len(documents) + 1, nil
 	}
 	return out, len(documents), nil
 }

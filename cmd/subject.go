@@ -77,7 +77,7 @@ func subjectsOf(s subject) []subject {
 
 // ask puts the manifest into the review that the API server would send. What is given as old is what it replaces.
 func (f *reviewFlags) ask(s *subject, old *subject) error {
-	if s.body = s.text; s.err != nil || s.head.isReview() {
+	if s.body = s.text; s.head.isReview() {
 		return nil
 	}
 	gv, err := schema.ParseGroupVersion(s.head.APIVersion)
