@@ -58,12 +58,11 @@ func undefinedIn(sources map[string]string) ast.Errors {
 }
 
 func astErrors(err error) ast.Errors {
-	var out ast.Errors
-	if !errors.As(err, &out) {
-		var one *ast.Error
-		if errors.As(err, &one) {
-			out = ast.Errors{one}
-		}
+	if all, ok := errors.AsType[ast.Errors](err); ok {
+		return all
 	}
-	return out
+	if one, ok := errors.AsType[*ast.Error](err); ok {
+		return ast.Errors{one}
+	}
+	return nil
 }

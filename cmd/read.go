@@ -145,8 +145,10 @@ func readFile(name string, stdin io.Reader) (out []subject, count int, err error
 	for _, doc := range documents {
 		out = append(out, subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})...)
 	}
+	count = len(documents)
 	if torn != nil {
-		return append(out, subject{file: name, err: torn}), len(documents) + 1, nil
+		count++
+		out = append(out, subject{file: name, err: torn})
 	}
-	return out, len(documents), nil
+	return out, count, nil
 }
