@@ -123,7 +123,8 @@ func summary(results []judged, known int) string {
 			unasked++
 		}
 	}
-	line := fmt.Sprintf("%d judged by %d %s: %d denied, %d allowed", len(results)-unjudged, known, noun, counts[review.Deny], counts[review.Allow])
+	line := fmt.Sprintf("%d judged by %d %s: %d denied, %d allowed",
+		len(results)-unjudged, known, noun, counts[review.Deny], counts[review.Allow])
 	if silent := counts[review.NoOpinion]; silent > 0 {
 		line += fmt.Sprintf(", %d without an opinion", silent)
 	}

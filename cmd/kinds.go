@@ -43,8 +43,8 @@ func (h head) checkReview(text []byte) error {
 	}
 	for group, kind := range reviewKinds() {
 		if strings.EqualFold(kind, h.Kind) {
-			return fmt.Errorf("apiVersion %s has no %s; write the one of %s, or for an object of your own put it in an AdmissionReview, as request.object",
-				h.APIVersion, h.Kind, group)
+			return fmt.Errorf("apiVersion %s has no %s; write the one of %s, "+
+				"or for an object of your own put it in an AdmissionReview, as request.object", h.APIVersion, h.Kind, group)
 		}
 	}
 	return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// showDiff is "fmt --diff" for people and for patch(1). OPA's own prints the whole file, with the changes told by colours alone, into pipes and
-// files too.
+// showDiff is "fmt --diff" for people and for patch(1). OPA's own prints the whole file, with the changes told by colours alone, into pipes
+// and files too.
 func showDiff(c *cobra.Command, args []string) error {
 	files, err := loader.FilteredPaths(args, nil)
 	if err != nil {

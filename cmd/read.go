@@ -93,7 +93,8 @@ func filesOf(names []string, recursive bool) (out, unread []string, err error) {
 			return nil, nil, err
 		}
 		if len(files) == 0 && len(below) > 0 {
-			return nil, nil, fmt.Errorf("there is no .yaml, .yml or .json file in the directory %s; add --recursive to judge what is in those below", name)
+			return nil, nil, fmt.Errorf("there is no .yaml, .yml or .json file in the directory %s; "+
+				"add --recursive to judge what is in those below", name)
 		}
 		if len(files) == 0 {
 			return nil, nil, fmt.Errorf("there is no .yaml, .yml or .json file in the directory %s", name)
