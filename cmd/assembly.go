@@ -111,6 +111,14 @@ func (a *assembly) judge() error {
 		if err != nil {
 			return err
 		}
+		// Read once before anything is opened, written or announced: a path that is not there is known now.
+		bundle, err := from.Load()
+		if err != nil {
+			return err
+		}
+		if len(bundle.Faults) > 0 {
+			return bundle.Faults
+		}
 		loader.Sources = append(loader.Sources, from)
 	}
 	if a.cluster.given() {

@@ -11,13 +11,10 @@ import (
 // TestInterruptedIsNotDenied: a policy that is cut short by the end of the process is answered for with a denial, which is not its own.
 func TestInterruptedIsNotDenied(t *testing.T) {
 	text := []byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"t"}}`)
-	subjects, err := subjectsOf(subject{file: "token.json", row: 1, text: text})
-	if err != nil {
-		t.Fatal(err)
-	}
+	subjects := subjectsOf(subject{file: "token.json", row: 1, text: text})
 	subjects[0].body = text
 	ctx, cancel := context.WithCancel(t.Context())
-	interrupted := judge{byStage: map[review.Stage]review.Reviewer{
+	interrupted := judge{heard: &hearing{}, byStage: map[review.Stage]review.Reviewer{
 		review.Authenticate: review.ReviewerFunc(func(context.Context, *review.Request) (review.Decision, error) {
 			cancel()
 			return review.Decision{Verdict: review.Deny}, nil

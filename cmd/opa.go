@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -41,9 +40,6 @@ var opaMounts = []struct {
 	{name: "test", helper: "argument"},
 }
 
-// fixtures stand beside the policies of a directory. To OPA they would be data, and two that hold the same key a conflict.
-var fixtures = []string{"allow.yaml", "deny.yaml"}
-
 func opaCommands() []*cobra.Command {
 	// OPA mounts all its commands on a root; the ones we have are taken off it. Their help names the program after it.
 	root := &cobra.Command{Use: "portcullis"}
@@ -70,11 +66,12 @@ func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Comm
 	if target := flagValue(c, "target"); target != nil && target.String() == "wasm" && c.Name() != "build" {
 		return errors.New("--target wasm: policies are evaluated as Rego here; leave --target out")
 	}
-	if ignore, ok := flagValue(c, "ignore").(pflag.SliceValue); ok {
-		for _, name := range fixtures {
-			if err := ignore.Append(name); err != nil {
-				return fmt.Errorf("--ignore: %w", err)
-			}
+	if err := ignoreManifests(c); err != nil {
+		return err
+	}
+	if flag := c.Flags().Lookup("fail-on-empty"); flag != nil && !flag.Changed {
+		if err := flag.Value.Set("true"); err != nil {
+			return fmt.Errorf("--fail-on-empty: %w", err)
 		}
 	}
 	dir, err := os.MkdirTemp("", "portcullis-")
@@ -91,7 +88,13 @@ func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Comm
 			return fmt.Errorf("--capabilities: %w", err)
 		}
 	}
-	if wantsHelper(c, args, helper) {
+	given := args
+	switch wanted := wantsHelper(c, args, helper); {
+	case coverage(c):
+		run = telling(func(c *cobra.Command, args []string) error { return runCoverage(c, args, wanted) })
+	case c.Name() == "fmt" && isSet(c, "diff") && len(args) > 0:
+		run = telling(showDiff)
+	case wanted:
 		file := filepath.Join(dir, library.Helper)
 		source, err := fs.ReadFile(library.FS(), library.Helper)
 		if err == nil {
@@ -106,7 +109,52 @@ func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Comm
 			return fmt.Errorf("--%s: %w", helper, err)
 		}
 	}
-	return opaExit(c, args, interruptible(c, args, run))
+	err = interruptible(c, args, run)
+	if c.Name() == "check" {
+		err = checkPolicies(c, given, err)
+	}
+	return opaExit(c, given, helper, err)
+}
+
+// telling makes run say what is wrong, as OPA's commands do themselves.
+func telling(run func(*cobra.Command, []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		err := run(c, args)
+		if _, told := errors.AsType[*opacmd.ExitError](err); err == nil || told {
+			return err
+		}
+		fmt.Fprintln(c.ErrOrStderr(), err)
+		return &opacmd.ExitError{Exit: exitFault}
+	}
+}
+
+// ignoreManifests leaves out the YAML and JSON files beside policies, as Policy documents, exceptions and fixtures: to OPA they would be
+// data, and two with the same key a conflict. What a bundle takes for data, data.json and data.yaml, stays data, and so does a file that is
+// named itself.
+func ignoreManifests(c *cobra.Command) error {
+	ignore, ok := flagValue(c, "ignore").(pflag.SliceValue)
+	bundle := c.Flags().Lookup("bundle")
+	// A bundle knows its data itself, and has signatures beside it; check reads no data.
+	if !ok || c.Name() == "check" || bundle != nil && bundle.Changed {
+		return nil
+	}
+	for _, pattern := range allBut("data", ".json", ".yaml", ".yml") {
+		if err := ignore.Append(pattern); err != nil {
+			return fmt.Errorf("--ignore: %w", err)
+		}
+	}
+	return nil
+}
+
+// allBut returns glob patterns that together cover every name with one of the extensions, except stem's.
+func allBut(stem string, extensions ...string) (patterns []string) {
+	for _, extension := range extensions {
+		for i := range stem {
+			patterns = append(patterns, stem[:i]+extension, stem[:i]+"[^"+stem[i:i+1]+"]*"+extension)
+		}
+		patterns = append(patterns, stem+"?*"+extension)
+	}
+	return patterns
 }
 
 // interruptible runs a command that does not know of contexts, and leaves it behind when its own ends.
@@ -146,30 +194,15 @@ func writeCapabilities(file string) error {
 // wantsHelper reports whether what the command reads mentions the helper package and does not define it. Otherwise the package is
 // left out, so that it does not count in the coverage of policies that have nothing to do with it.
 func wantsHelper(c *cobra.Command, args []string, helper string) bool {
-	var paths []string
-	switch helper {
-	case "argument":
-		// Bundles have roots of their own, with which a module beside them would collide.
-		if isSet(c, "bundle") {
-			return false
-		}
-		paths = args
-	case "data":
-		// The flag gives its paths away only joined by commas. A path with a comma in it is then not found, and goes without.
-		paths = strings.Split(flagValue(c, helper).String(), ",")
-	default:
+	// Bundles have roots of their own, with which a module beside them would collide.
+	if helper == "" || helper == "argument" && isSet(c, "bundle") {
 		return false
 	}
 	const helperPackage = "portcullis.kubernetes"
 	mentioned := strings.Contains(strings.Join(args, " "), "data."+helperPackage) // in a query
 	defined := false
-	files, _ := loader.FilteredPaths(paths, nil) // what cannot be read is for OPA to complain about
-	for _, file := range files {
-		if filepath.Ext(file) != ".rego" {
-			continue
-		}
-		source, _ := os.ReadFile(file)
-		for line := range strings.Lines(string(source)) {
+	for _, source := range regoOf(pathsOf(c, args, helper)) {
+		for line := range strings.Lines(source) {
 			mentioned = mentioned || strings.Contains(line, "data."+helperPackage)
 			defined = defined || strings.TrimSpace(line) == "package "+helperPackage
 		}
@@ -177,15 +210,41 @@ func wantsHelper(c *cobra.Command, args []string, helper string) bool {
 	return mentioned && !defined
 }
 
+func isRego(file string) bool { return filepath.Ext(file) == ".rego" }
+
+// pathsOf are the paths from which a command reads its policies.
+func pathsOf(c *cobra.Command, args []string, helper string) []string {
+	if helper == "data" {
+		// The flag gives its paths away only joined by commas. A path with a comma in it is then not found.
+		return strings.Split(flagValue(c, helper).String(), ",")
+	}
+	return args
+}
+
+// regoOf reads the Rego files of paths, by name. What cannot be read is for OPA to complain about.
+func regoOf(paths []string) map[string]string {
+	out := map[string]string{}
+	files, _ := loader.FilteredPaths(paths, nil)
+	for _, file := range files {
+		if isRego(file) {
+			source, _ := os.ReadFile(file)
+			out[file] = string(source)
+		}
+	}
+	return out
+}
+
 // opaExit turns the way a command of OPA ends into ours. They have printed what there is to say.
-func opaExit(c *cobra.Command, args []string, err error) error {
+func opaExit(c *cobra.Command, args []string, helper string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	explain(c, err)
 	code := exitFault
 	if exit, ok := errors.AsType[*opacmd.ExitError](err); ok {
 		code = opaCode(c, args, exit.Exit)
+	}
+	if code == exitFault {
+		explain(c, args, helper)
 	}
 	return &exitError{code: code}
 }
@@ -205,16 +264,13 @@ func opaCode(c *cobra.Command, args []string, code int) int {
 
 // parses reports whether all Rego files of the paths can be read. To OPA's fmt, one that cannot is the same as one that would change.
 func parses(c *cobra.Command, paths []string) bool {
-	version := ast.DefaultRegoVersion
-	if isSet(c, "v0-compatible") || (isSet(c, "v0-v1") && !isSet(c, "v1-compatible")) {
-		version = ast.RegoV0
-	}
+	version, _ := regoVersions(c)
 	files, err := loader.FilteredPaths(paths, nil)
 	if err != nil {
 		return false
 	}
 	for _, file := range files {
-		if filepath.Ext(file) != ".rego" {
+		if !isRego(file) {
 			continue
 		}
 		source, err := os.ReadFile(file)
@@ -226,23 +282,6 @@ func parses(c *cobra.Command, paths []string) bool {
 		}
 	}
 	return true
-}
-
-// explain adds why a function is missing to what OPA said about it, which is only that it is undefined.
-func explain(c *cobra.Command, err error) {
-	var said ast.Errors
-	if format := flagValue(c, "format"); !errors.As(err, &said) || (format != nil && format.String() == "json") {
-		return
-	}
-	var explained ast.Errors
-	if !errors.As(language.Explain(said), &explained) {
-		return
-	}
-	for i, e := range explained {
-		if e.Message != said[i].Message {
-			_, _ = io.WriteString(c.ErrOrStderr(), e.Error()+"\n")
-		}
-	}
 }
 
 // flagValue is the value of a flag, nil where the command has none of that name.

@@ -13,6 +13,7 @@ type opaHelp struct {
 // opaUsage rewords flags that speak of another program, wherever they are.
 var opaUsage = map[string]string{
 	"capabilities":                  "`FILE` of the capabilities to hold policies to, or a version such as v1.0.0, instead of the server's own",
+	"fail-on-empty":                 "fail when there was no test to run (default true)",
 	"claims-file":                   "`FILE` of JSON with additional claims",
 	"optimize-store-for-read-speed": "keep data in a form that is fast to read",
 	"v0-compatible":                 "read Rego v0, as it was before version 1",
@@ -27,9 +28,11 @@ The exit code is 0, or 1 when the query cannot be answered or, without --fail=fa
 		hidden:  []string{"config-file", "e2e", "shutdown-grace-period", "shutdown-wait-period", "target"},
 	},
 	"build": {
-		short: "Packs policies and data into a bundle",
-		long: `Compiles the Rego files of the paths and packs them, with the JSON and YAML files beside them, into a bundle: a compressed tar archive.
-The package data.portcullis.kubernetes is left out, as a server has its own.
+		short: "Packs policies and data into a bundle, for other programs",
+		long: `Compiles the Rego files of the paths and packs them, with the data beside them, into a bundle: a compressed tar archive. Data is what is
+in files named data.json or data.yaml, and in JSON and YAML files that are named themselves.
+A bundle is for other programs that run Rego: serve and review read directories and files.
+Those that are to call the package data.portcullis.kubernetes need it beside, as it is left out.
 With --bundle the paths are bundles themselves; then --verification-key checks their signatures, and --signing-key signs the result.
 The exit code is 0, or 1 when something cannot be read or compiled.`,
 		example: `  portcullis build --output bundle.tar.gz ./policies`,
@@ -37,8 +40,10 @@ The exit code is 0, or 1 when something cannot be read or compiled.`,
 	},
 	"check": {
 		short: "Checks policies for errors without running them",
-		long: `Parses and compiles the Rego files of the paths with what policies may use in the server, and prints what is wrong.
-The exit code is 0 when nothing is, and 1 otherwise.`,
+		long: `Parses and compiles the Rego files of the paths with what policies may use in the server, reads them and the documents beside them as
+policies, as a server would, and prints all that is wrong. Rego that is no policy need only compile. Who asks for other capabilities,
+another version of Rego, schemas or bundles means another engine than this server: then policies are not looked for.
+The exit code is 0 when nothing is wrong, and 1 otherwise.`,
 		example: `  portcullis check --strict ./policies`,
 	},
 	"deps": {
@@ -50,7 +55,8 @@ The exit code is 0, or 1 when something cannot be read or compiled.`,
 	},
 	"eval": {
 		short: "Answers a Rego query",
-		long: `Answers a query and prints the result. Policies and data come from --data, the input from --input or --stdin-input.
+		long: `Answers a query and prints the result. Policies and data come from --data, the input from --input or --stdin-input. In a directory, data is
+what is in files named data.json or data.yaml; other JSON and YAML files are data when they are named themselves.
 The exit code is 0 whatever the answer is, and 1 when there is none because something is wrong. With --fail it is 2 when the result is
 undefined or empty, with --fail-defined when it is not.`,
 		example: `  portcullis eval '1 + 1'
@@ -78,9 +84,10 @@ The exit code is 0, or 1 when the file cannot be read or parsed.`,
 		example: `  portcullis parse --format json ./policies/replicas.rego`,
 	},
 	"sign": {
-		short: "Signs the files of a bundle",
+		short: "Signs the files of a bundle, for programs that read bundles",
 		long: `Writes .signatures.json, which lists the files of a bundle with their hashes and is signed with --signing-key: the PEM file of a private
-key or, for the algorithms HS256 to HS512, the secret itself.
+key or, for the algorithms HS256 to HS512, the secret itself. It is for the programs that read bundles, by which they know who built one;
+serve and review read directories and files.
 The exit code is 0, or 1 when something cannot be read or signed.`,
 		example: `  portcullis sign --signing-key key.pem --bundle ./policies`,
 		hidden:  []string{"signing-plugin"},
@@ -88,10 +95,11 @@ The exit code is 0, or 1 when something cannot be read or signed.`,
 	"test": {
 		short: "Runs the tests of policies",
 		long: `Runs the rules whose names begin with test_ in the Rego files of the paths, with what policies may use in the server, the package
-data.portcullis.kubernetes included. JSON and YAML files are data, except those named allow.yaml and deny.yaml. A rule whose name begins
-with todo_test_ is skipped. With --coverage the report is which rows were reached, with --bench how long each test takes.
+data.portcullis.kubernetes included. Files named data.json and data.yaml are data, and so are JSON and YAML files that are named themselves.
+A rule whose name begins with todo_test_ is skipped. With --coverage the report is which rows of the policies were reached, with --bench how
+long each test takes.
 The exit code is 0 when all tests pass, 2 when one fails, is skipped or --threshold is missed, and 1 when something cannot be read or
-compiled.`,
+compiled, or there is no test to run.`,
 		example: `  portcullis test ./policies
   portcullis test --verbose --run 'replicas' ./policies
   portcullis test --coverage --format json ./policies`,

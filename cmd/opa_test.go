@@ -120,3 +120,36 @@ func TestOPACommandsAreInterrupted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The library is checked as it lies in the repository, although nobody else may bring its packages.
+func TestCheckOfTheLibrary(t *testing.T) {
+	if faults := policyFaults(t.Context(), []string{"../policies/library"}, nil); faults != nil {
+		t.Error(faults)
+	}
+	theirs := filepath.Join(t.TempDir(), "rule.rego")
+	if err := os.WriteFile(theirs, []byte("package portcullis.kubernetes\n\nobject := 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := theirs + ":1: package data.portcullis.kubernetes belongs to the library or is named like its policy; give yours another name"
+	if faults := policyFaults(t.Context(), []string{theirs}, nil); len(faults) != 1 || faults[0] != want {
+		t.Error(faults)
+	}
+}
+
+// Of the documents in a directory, data.yaml alone is data.
+func TestAllBut(t *testing.T) {
+	patterns := allBut("data", ".yaml", ".json")
+	for name, left := range map[string]bool{
+		"data.yaml": true, "data.json": true, "data.rego": true, "rule.rego": true, "data": true,
+		"a.yaml": false, "d.yaml": false, "da.yaml": false, "dat.yaml": false, "data2.yaml": false, "data.old.yaml": false, "date.yaml": false,
+		"dxta.json": false, "Data.json": false, ".yaml": false, "d.json": false, "allow.yaml": false, "d.a.yaml": false,
+	} {
+		matched := slices.ContainsFunc(patterns, func(pattern string) bool {
+			ok, err := filepath.Match(pattern, name)
+			return ok || err != nil
+		})
+		if matched == left {
+			t.Errorf("%s is left out: %v", name, matched)
+		}
+	}
+}

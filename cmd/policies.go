@@ -33,6 +33,11 @@ func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 	if slices.Contains(p.from, "") {
 		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
 	}
+	for _, from := range p.from {
+		if strings.HasSuffix(from, ".tar.gz") || strings.HasSuffix(from, ".tgz") {
+			return nil, fmt.Errorf("--policies %s is a bundle, which is not read here; name the directory or the files it was built from", from)
+		}
+	}
 	out := &source.Files{Reader: reader}
 	for _, from := range p.from {
 		if name, ok := strings.CutPrefix(from, libraryPrefix); ok {

@@ -20,7 +20,7 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 		for _, fault := range load.Faults {
 			text := fault.Err.Error()
 			if !told[text] && !now[text] {
-				log.Error("a policy is faulty; its last good version, if any, stays in force", "file", fault.File, "policy", fault.Policy, "error", text)
+				log.Error("a policy is faulty; its last good version, if any, stays in force", where(fault, text)...)
 			}
 			now[text] = true
 		}
@@ -44,6 +44,16 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 		}
 		log.Info("policies are in force", append(attrs, "faults", len(load.Faults))...)
 	}
+}
+
+// where are the attributes of a fault; of what cannot be read at all neither file nor policy is known.
+func where(fault policies.Fault, text string) (attrs []any) {
+	for _, attr := range [][2]string{{"file", fault.File}, {"policy", fault.Policy}, {"exception", fault.Exception}} {
+		if attr[1] != "" {
+			attrs = append(attrs, attr[0], attr[1])
+		}
+	}
+	return append(attrs, "error", text)
 }
 
 // maxNamed bounds the names in one attribute of a log line: a thousand policies are loaded at once, but nobody reads a thousand names.

@@ -33,7 +33,7 @@ func TestReportLoad(t *testing.T) {
 	}{
 		{
 			policies.Load{Faults: policies.Faults{missing}}, // before there were any policies
-			[]string{`level=ERROR msg="a policy is faulty; its last good version, if any, stays in force" file="" policy="" error="policies: stat x: no such file or directory"`},
+			[]string{`level=ERROR msg="a policy is faulty; its last good version, if any, stays in force" error="policies: stat x: no such file or directory"`},
 		},
 		{
 			policies.Load{Set: set, Added: strings.Fields("a b c d e f g h i j k l")},
@@ -46,7 +46,7 @@ func TestReportLoad(t *testing.T) {
 			policies.Load{Set: set, Added: []string{"m"}, Changed: []string{"b", "c"}, Removed: []string{"l"}, Kept: []string{"a"}, Faults: policies.Faults{bad, bad, missing}},
 			[]string{
 				`level=ERROR msg="a policy is faulty; its last good version, if any, stays in force" file=a.rego policy=a error="a.rego:1: not Rego"`,
-				`level=ERROR msg="a policy is faulty; its last good version, if any, stays in force" file="" policy="" error="policies: stat x: no such file or directory"`,
+				`level=ERROR msg="a policy is faulty; its last good version, if any, stays in force" error="policies: stat x: no such file or directory"`,
 				inForce + `added=m changed="b, c" removed=l kept=a faults=3`,
 			},
 		},

@@ -2,12 +2,14 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
@@ -18,12 +20,16 @@ import (
 type reviewFlags struct {
 	policies  policyFlags
 	files     []string
+	recursive bool
 	user      string
 	groups    []string
+	namespace string
 	operation string
 	oldObject string
 	failOn    string
 	output    string
+	// given reports whether a flag stands on the command line.
+	given func(name string) bool
 }
 
 func newReview() *cobra.Command {
@@ -32,22 +38,27 @@ func newReview() *cobra.Command {
 		Use:   "review -f FILE... --policies PATH...",
 		Short: "Judges manifests and reviews from files, without a cluster",
 		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
-first, and what comes of that is validated. Namespaces among the files are those the policies know, and the files' objects are what
-they see of the cluster. The table is printed on standard
-output, and the sums on standard error.
-The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read or there is nothing to judge.`,
+first, and what comes of that is validated. Namespaces among the files are those the policies know,
+and the files' objects are what they see of the cluster. The table is printed on standard
+output, and the sums on standard error. Both say what no policy was asked about: it is allowed, and nobody looked at it.
+Of a kind that is not built in only the name is known: its plural is guessed, and it has no namespace unless it names one.
+The exit code is 0 when nothing is refused, 2 when something is, and 1 when something cannot be read or judged, whatever came of the
+rest, or there is nothing to judge.`,
 		Example: `  portcullis review -f pod.yaml --policies library:pods.privileged
   kubectl get pods -A -o yaml | portcullis review -f - --policies ./policies -o json`,
 		Args: noArguments("-f"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags.given = cmd.Flags().Changed
 			return flags.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	f := cmd.Flags()
 	flags.policies.register(f)
 	f.StringArrayVarP(&flags.files, "filename", "f", nil, "`FILE` to judge, a directory for the .yaml, .yml and .json files in it, - for standard input; may be repeated")
+	f.BoolVarP(&flags.recursive, "recursive", "R", false, "read the directories below those of -f, too")
 	f.StringVar(&flags.user, "as-user", "kubernetes-admin", "`NAME` of the user who asks, for manifests")
 	f.StringArrayVar(&flags.groups, "as-group", nil, "`GROUP` of the user who asks, for manifests; may be repeated")
+	f.StringVarP(&flags.namespace, "namespace", "n", "default", "`NAME` of the namespace for manifests that name none and are in one")
 	f.StringVar(&flags.operation, "operation", "CREATE", "what is done with a manifest: CREATE, UPDATE or DELETE")
 	f.StringVar(&flags.oldObject, "old-object", "", "`FILE` with what the manifest replaces, for UPDATE")
 	f.StringVar(&flags.failOn, "fail-on", "deny", "what makes the exit code 2: deny or warn")
@@ -69,6 +80,8 @@ func (f *reviewFlags) check() error {
 		return fmt.Errorf("standard input cannot be both -f and --old-object; one of them needs a file")
 	case f.oldObject != "" && f.operation != "UPDATE":
 		return fmt.Errorf("--old-object goes with --operation UPDATE")
+	case len(validation.IsDNS1123Label(f.namespace)) > 0:
+		return fmt.Errorf("--namespace %q is not the name of a namespace: lower case letters, digits and dashes", f.namespace)
 	}
 	return nil
 }
@@ -95,22 +108,26 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if len(bundle.Specs) == 0 {
 		return fmt.Errorf("there are no policies in %s", strings.Join(f.policies.from, ", "))
 	}
-	subjects, err := f.read(stdin)
+	subjects, unread, err := f.read(stdin)
 	if err != nil {
 		return err
 	}
+	var heard hearing
 	objects := &inventory.Store{}
-	set, err := policies.Compile(ctx, bundle.Specs,
-		policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions), policies.WithInventory(objects))
+	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)),
+		policies.WithExceptions(bundle.Exceptions), policies.WithInventory(objects), policies.WithObserver(&heard))
 	if err != nil {
 		return err
 	}
-	if err := fillInventory(objects, set.Needs(), subjects); err != nil {
+	if err := fillInventory(objects, set.Needs(), subjects, f.place); err != nil {
 		return err
 	}
-	results, err := newJudge(set).all(ctx, subjects)
+	results, err := newJudge(set, &heard).all(ctx, subjects)
 	if err != nil {
 		return err
+	}
+	for _, dir := range unread {
+		fmt.Fprintf(stderr, "portcullis: the directory %s is not read; add --recursive to judge what is in it\n", dir)
 	}
 	if f.output == "json" {
 		err = printJSON(stdout, results)
@@ -119,6 +136,15 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	}
 	if err != nil {
 		return err
+	}
+	var unjudged []error
+	for _, r := range results {
+		if r.err != nil {
+			unjudged = append(unjudged, r.err)
+		}
+	}
+	if len(unjudged) > 0 {
+		return errors.Join(unjudged...)
 	}
 	for _, r := range results {
 		if r.refused(f.failOn) {

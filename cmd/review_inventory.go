@@ -13,20 +13,20 @@ import (
 
 // fillInventory lets policies see, of the kinds they need, the documents that are judged, as if they all lay in the cluster. Reviews are
 // questions and no objects; what they are about is not seen.
-func fillInventory(store *inventory.Store, needs map[inventory.Kind]*inventory.Need, subjects []subject) error {
+func fillInventory(store *inventory.Store, needs map[inventory.Kind]*inventory.Need, subjects []subject, place func(subject) string) error {
 	for kind, need := range needs {
 		list := inventory.List{Fixed: true}
 		var found []subject
 		for _, s := range subjects {
 			if !s.head.isReview() && s.kind() == kind {
 				found = append(found, s)
-				list.Namespaced = list.Namespaced || s.namespace() != ""
+				list.Namespaced = list.Namespaced || place(s) != ""
 			}
 		}
 		list.Fields = need.Fields.Of(list.Namespaced)
 		builder := inventory.NewBuilder(list.Fields)
 		for _, s := range found {
-			object, err := s.object(builder)
+			object, err := s.object(builder, place(s))
 			if err != nil {
 				return fmt.Errorf("%s: %w", s.at(), err)
 			}
@@ -43,7 +43,7 @@ func (s subject) kind() inventory.Kind {
 	return inventory.Kind(plural.GroupResource().String())
 }
 
-func (s subject) object(builder *inventory.Builder) (inventory.Object, error) {
+func (s subject) object(builder *inventory.Builder, namespace string) (inventory.Object, error) {
 	decoder := json.NewDecoder(bytes.NewReader(s.text))
 	decoder.UseNumber()
 	var content map[string]any
@@ -51,5 +51,5 @@ func (s subject) object(builder *inventory.Builder) (inventory.Object, error) {
 		return inventory.Object{}, err
 	}
 	value, err := builder.Build(content)
-	return inventory.Object{Namespace: s.namespace(), Name: s.head.Metadata.Name, Value: value}, err
+	return inventory.Object{Namespace: namespace, Name: s.head.Metadata.Name, Value: value}, err
 }

@@ -67,17 +67,17 @@ makes its own; the authority to trust is printed on standard output.`,
 	f.StringVar(&flags.listen, "listen", "127.0.0.1:8443", "`ADDRESS` for the API server's calls")
 	f.StringVar(&flags.healthListen, "health-listen", "127.0.0.1:8081", "`ADDRESS` for /healthz, /readyz and /metrics, without TLS")
 	f.StringVar(&flags.certDir, "cert-dir", "", "`DIR` for the certificates made here; if it holds tls.crt and tls.key but no ca.key, those of somebody else, which are served and followed")
-	f.StringArrayVar(&flags.certNames, "cert-name", nil, "DNS `NAME` or IP address the certificate is for, beside the listen address; may be repeated")
+	f.StringArrayVar(&flags.certNames, "cert-name", nil, "DNS `NAME` or IP address the certificate is for, beside the listen address, where it is made here; may be repeated")
 	f.StringVar(&flags.caFile, "ca-file", "", "`FILE` to keep the authority to trust in, instead of printing it once; no two running servers may share it")
 	f.StringVar(&flags.clientCA, "client-ca", "", "`FILE` of the authority whose client certificates callers must show")
-	f.StringArrayVar(&flags.clientNames, "client-name", nil, "`NAME` in a caller's certificate, as common name or DNS name, or * for any; may be repeated")
+	f.StringArrayVar(&flags.clientNames, "client-name", nil, "`NAME` in a caller's certificate, whole, as common name or DNS name, or * for any; may be repeated")
 	f.BoolVar(&flags.http2, "http2", true, "offer HTTP/2 on loopback addresses")
 	flags.cluster.add(f)
 	flags.tls.add(f)
 	f.Int64Var(&flags.maxBody, "max-review-bytes", webhook.DefaultMaxAdmission, "the largest AdmissionReview accepted, in `BYTES`")
-	f.Int64Var(&flags.memory, "review-memory-bytes", defaultReviewMemory, "what reviews under way may take together, in `BYTES`; more are turned away for a second")
+	f.Int64Var(&flags.memory, "review-memory-bytes", defaultReviewMemory, "what reviews under way may take together, in `BYTES`; more are turned away for a second, and one that takes more by itself waits until it is alone")
 	f.DurationVar(&flags.drain, "drain", webhook.DefaultDrain, "how long to serve on after SIGTERM, telling callers to go elsewhere")
-	f.StringArrayVar(&flags.exemptNamespaces, "exempt-namespace", nil, "`NAME` of a namespace in which admission is always allowed; may be repeated")
+	f.StringArrayVar(&flags.exemptNamespaces, "exempt-namespace", nil, "`NAME` of a namespace, without wildcards, in which admission is always allowed; may be repeated")
 	f.StringVar(&flags.decisionLog, "decision-log", "", "`FILE` to add a line of JSON to for every decision, - for standard output")
 	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
@@ -118,10 +118,14 @@ func (f *serveFlags) check() error {
 	case f.clientCA == "" && len(f.clientNames) > 0:
 		return errors.New("--client-name goes with --client-ca FILE: the authority by which the certificates of callers are checked")
 	}
-	if err := f.cluster.check(); err != nil {
-		return err
+	for _, check := range []func() error{
+		f.checkMeaning, f.cluster.check, func() error { return f.tls.check(&f.cluster, f.certDir) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	return f.tls.check(&f.cluster, f.certDir)
+	return nil
 }
 
 func (f *serveFlags) logger(out io.Writer) (*slog.Logger, error) {

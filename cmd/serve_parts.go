@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -94,7 +93,7 @@ func (i identity) ready() error {
 
 // certificates finds the server's certificate: in --cert-dir where somebody else puts it, else made here and, with --cert-dir, kept there.
 func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
-	if f.certDir != "" && exists(filepath.Join(f.certDir, "tls.crt")) && !exists(filepath.Join(f.certDir, "ca.key")) {
+	if f.others() {
 		// A pair that is broken later is logged and survived; one to begin with is returned.
 		first, err := certs.NewFiles(certs.FilesOptions{Dir: f.certDir})
 		if err == nil {
@@ -107,6 +106,7 @@ func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
 		if err != nil {
 			return identity{}, fmt.Errorf("--cert-dir: %w", err)
 		}
+		f.warnOfAddress(source, log)
 		return identity{source: source, notAfter: source.NotAfter}, nil
 	}
 	names, ips, err := f.hosts()

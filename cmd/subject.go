@@ -4,9 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -25,6 +22,7 @@ type subject struct {
 	head head
 	text []byte // JSON
 	body []byte // the review to ask: text itself, or for a manifest an AdmissionReview around it
+	err  error  // why it cannot be judged; it names file and row
 }
 
 const stdinName = "standard input"
@@ -41,154 +39,59 @@ type head struct {
 	Items []json.RawMessage `json:"items"`
 }
 
-func (s subject) at() string { return fmt.Sprintf("%s:%d", s.file, s.row) }
-
-// isReview reports whether the document is a question itself.
-func (h head) isReview() bool {
-	group, _, _ := strings.Cut(h.APIVersion, "/")
-	switch group + " " + h.Kind {
-	case "admission.k8s.io AdmissionReview", "authentication.k8s.io TokenReview",
-		"authorization.k8s.io SubjectAccessReview", "imagepolicy.k8s.io ImageReview":
-		return true
+// at is the place of a subject in messages: file and row, or the file alone when it could not be told which row.
+func (s subject) at() string {
+	if s.row == 0 {
+		return s.file
 	}
-	return false
+	return fmt.Sprintf("%s:%d", s.file, s.row)
 }
 
-// read reads all files the flags name.
-func (f *reviewFlags) read(stdin io.Reader) ([]subject, error) {
-	var old []byte
-	if f.oldObject != "" {
-		found, _, err := readFile(f.oldObject, stdin)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) != 1 {
-			return nil, fmt.Errorf("%s: --old-object takes a file with one document", f.oldObject)
-		}
-		old = found[0].text
-	}
-	files, err := filesOf(f.files)
-	if err != nil {
-		return nil, err
-	}
-	var out []subject
-	documents := 0 // an empty List is one, and the answer of a cluster that has nothing of the kind
-	for _, name := range files {
-		found, n, err := readFile(name, stdin)
-		if err != nil {
-			return nil, err
-		}
-		if name == "-" && n == 0 { // whatever else there is: what should have been piped in was not
-			return nil, fmt.Errorf("there is nothing to judge: no document in %s", stdinName)
-		}
-		out, documents = append(out, found...), documents+n
-	}
-	if documents == 0 {
-		return nil, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.files, ", "))
-	}
-	for i := range out {
-		s := &out[i]
-		if s.body = s.text; !s.head.isReview() {
-			body, err := f.admissionReview(*s, old)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", s.at(), err)
-			}
-			s.body = body
-		}
-	}
-	return out, nil
-}
-
-// filesOf puts the manifests of a directory, in the order of their names, in its place. Directories in it are left alone, as kubectl does.
-func filesOf(names []string) ([]string, error) {
-	var out []string
-	for _, name := range names {
-		if info, err := os.Stat(name); name == "-" || err != nil || !info.IsDir() {
-			out = append(out, name) // what is wrong with it is found out when it is read
-			continue
-		}
-		entries, err := os.ReadDir(name)
-		if err != nil {
-			return nil, err
-		}
-		before := len(out)
-		for _, entry := range entries {
-			switch filepath.Ext(entry.Name()) {
-			case ".yaml", ".yml", ".json":
-				if !entry.IsDir() {
-					out = append(out, filepath.Join(name, entry.Name()))
-				}
-			}
-		}
-		if len(out) == before {
-			return nil, fmt.Errorf("there is no .yaml, .yml or .json file in the directory %s; those in directories below are not read", name)
-		}
-	}
-	return out, nil
-}
-
-// readFile reads the documents of a YAML or JSON file, and counts them; a List is its items.
-func readFile(name string, stdin io.Reader) (out []subject, count int, err error) {
-	var text []byte
-	if name == "-" {
-		name = stdinName
-		text, err = io.ReadAll(stdin)
-	} else {
-		text, err = os.ReadFile(name)
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	documents, err := native.Documents(native.File{Name: name, Text: text})
-	if err != nil {
-		return nil, 0, err
-	}
-	for _, doc := range documents {
-		found, err := subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})
-		if err != nil {
-			return nil, 0, err
-		}
-		out = append(out, found...)
-	}
-	return out, len(documents), nil
-}
-
-func subjectsOf(s subject) ([]subject, error) {
+// subjectsOf reads a document; a List is its items.
+func subjectsOf(s subject) []subject {
 	err := json.Unmarshal(s.text, &s.head)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
 		name := wrong.Field
 		if name == "metadata.labels" && wrong.Type.Kind() == reflect.String {
 			name = "an entry of " + name
 		}
-		return nil, fmt.Errorf("%s: %s", s.at(), native.Mistyped(name, wrong))
+		s.err = fmt.Errorf("%s: %s", s.at(), native.Mistyped(name, wrong))
+		return []subject{s}
 	}
 	if err != nil || s.head.APIVersion == "" || s.head.Kind == "" {
-		return nil, fmt.Errorf("%s: the document is not a Kubernetes object: it needs apiVersion and kind", s.at())
+		s.err = fmt.Errorf("%s: the document is not a Kubernetes object: it needs apiVersion and kind", s.at())
+		return []subject{s}
 	}
 	if !strings.HasSuffix(s.head.Kind, "List") || s.head.Items == nil {
-		return []subject{s}, nil
+		if err := s.head.checkReview(s.text); err != nil {
+			s.err = fmt.Errorf("%s: %w", s.at(), err)
+		}
+		return []subject{s}
 	}
 	var out []subject
 	for _, item := range s.head.Items {
-		found, err := subjectsOf(subject{file: s.file, row: s.row, text: item})
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, found...)
+		out = append(out, subjectsOf(subject{file: s.file, row: s.row, text: item})...)
 	}
-	return out, nil
+	return out
 }
 
-// admissionReview spells the question the API server would ask about a manifest.
-func (f *reviewFlags) admissionReview(s subject, old []byte) ([]byte, error) {
+// ask puts the manifest into the review that the API server would send. What is given as old is what it replaces.
+func (f *reviewFlags) ask(s *subject, old *subject) error {
+	if s.body = s.text; s.head.isReview() {
+		return nil
+	}
 	gv, err := schema.ParseGroupVersion(s.head.APIVersion)
 	if err != nil {
-		return nil, err
+		return err
+	}
+	namespace := f.place(*s)
+	object, err := placed(*s, namespace)
+	if err != nil {
+		return err
 	}
 	plural, _ := meta.UnsafeGuessKindToResource(gv.WithKind(s.head.Kind))
 	kind := map[string]string{"group": gv.Group, "version": gv.Version, "kind": s.head.Kind}
 	resource := map[string]string{"group": gv.Group, "version": gv.Version, "resource": plural.Resource}
-	namespace := s.namespace()
 	if gv.Group == "" && s.head.Kind == "Namespace" {
 		namespace = s.head.Metadata.Name
 	}
@@ -196,29 +99,71 @@ func (f *reviewFlags) admissionReview(s subject, old []byte) ([]byte, error) {
 		"uid": "offline", "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
 		"name": s.head.Metadata.Name, "namespace": namespace, "operation": f.operation,
 		"userInfo": map[string]any{"username": f.user, "groups": append([]string{"system:authenticated"}, f.groups...)},
-		"object":   json.RawMessage(s.text), "oldObject": nil, "dryRun": true, "options": nil,
+		"object":   object, "oldObject": nil, "dryRun": true, "options": nil,
 	}
 	switch f.operation {
 	case "DELETE":
-		request["object"], request["oldObject"] = nil, json.RawMessage(s.text)
+		request["object"], request["oldObject"] = nil, object
 	case "UPDATE":
-		if request["oldObject"] = json.RawMessage(s.text); old != nil {
-			request["oldObject"] = json.RawMessage(old)
+		request["oldObject"] = object
+		if old == nil {
+			break
+		}
+		if request["oldObject"], err = f.replaced(*s, *old, namespace); err != nil {
+			return err
 		}
 	}
-	return json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+	s.body, err = json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+	return err
 }
 
-// namespace is that of a manifest; one that should name its namespace and does not is in "default", as kubectl would have it.
-func (s subject) namespace() string {
+// place is the namespace in which a manifest is put; "" for what is in none.
+func (f *reviewFlags) place(s subject) string {
 	group, _, found := strings.Cut(s.head.APIVersion, "/")
 	if !found {
 		group = ""
 	}
 	if s.head.Metadata.Namespace == "" && !clusterScoped(group, s.head.Kind) {
-		return "default"
+		return f.namespace
 	}
 	return s.head.Metadata.Namespace
+}
+
+// placed is the object with its namespace in it, where the API server puts it before it asks.
+func placed(s subject, namespace string) (json.RawMessage, error) {
+	if namespace == "" || s.head.Metadata.Namespace != "" {
+		return s.text, nil
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(s.text, &object); err != nil {
+		return nil, err
+	}
+	metadata := map[string]json.RawMessage{}
+	if text := object["metadata"]; len(text) > 0 && string(text) != "null" {
+		if err := json.Unmarshal(text, &metadata); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if metadata["namespace"], err = json.Marshal(namespace); err != nil {
+		return nil, err
+	}
+	if object["metadata"], err = json.Marshal(metadata); err != nil {
+		return nil, err
+	}
+	return json.Marshal(object)
+}
+
+// replaced is the object that the subject replaces, if it is the same one in an earlier state.
+func (f *reviewFlags) replaced(s, old subject, namespace string) (json.RawMessage, error) {
+	h := old.head
+	if h.APIVersion != s.head.APIVersion || h.Kind != s.head.Kind || h.Metadata.Name != s.head.Metadata.Name ||
+		(h.Metadata.Namespace != "" && h.Metadata.Namespace != namespace) {
+		return nil, fmt.Errorf("--old-object %s is another object, %s %s, than %s %s, which is to replace it; "+
+			"apiVersion, kind, namespace and name stay the same in an update",
+			f.oldObject, h.APIVersion, old.about(), s.head.APIVersion, s.about())
+	}
+	return placed(old, namespace)
 }
 
 // clusterScoped reports whether a kind has no namespace. Of kinds that are not built in it knows nothing; their manifests must name
