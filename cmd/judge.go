@@ -129,6 +129,7 @@ type (
 		Effect    string            `json:"effect"`
 		Message   string            `json:"message"`
 		Field     string            `json:"field"`
+		Cause     string            `json:"cause,omitempty"`
 		Exception *review.Exception `json:"exception,omitempty"`
 	}
 	jsonUser struct {
@@ -152,7 +153,7 @@ func printJSON(out io.Writer, results []judged) error {
 		}
 		for _, f := range r.findings {
 			one.Findings = append(one.Findings, jsonFinding{
-				Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field, Exception: f.Exception,
+				Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field, Cause: f.Cause, Exception: f.Exception,
 			})
 		}
 		if u := r.identity; u != nil {
@@ -175,6 +176,9 @@ func printTable(out, errOut io.Writer, results []judged, asked int) error {
 		fmt.Fprintf(&text, "%-10s  %s  %s\n", r.verdict, r.subject.at(), r.subject.about())
 		for _, f := range r.findings {
 			fmt.Fprintf(&text, "  %-8s  %s\n", f.Effect, f)
+			if f.Cause != "" {
+				fmt.Fprintf(&text, "  because   %s\n", f.Cause)
+			}
 		}
 		if r.identity != nil {
 			fmt.Fprintf(&text, "  user      %s %v\n", r.identity.Username, r.identity.Groups)

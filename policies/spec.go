@@ -1,6 +1,8 @@
 package policies
 
 import (
+	"fmt"
+
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/review"
@@ -43,6 +45,7 @@ type Spec struct {
 	Severity    string   // "low", "medium", "high", "critical" or empty
 	Controls    []string // "pss/baseline", "cis-1.9/5.2.2"
 	File        string   // where it was read, for messages
+	Row         int      // of its first line there; 0 when that is not known
 	Digest      string   // of everything that makes it what it is; equal digests mean equal policies
 
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
@@ -61,4 +64,12 @@ type Spec struct {
 	Lenient bool
 
 	listed bool // it came in a Bundle that is Listed
+}
+
+// at is the policy's place in messages, "file:row".
+func (s Spec) at() string {
+	if s.Row == 0 {
+		return s.File
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Row)
 }
