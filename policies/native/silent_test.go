@@ -216,8 +216,8 @@ func TestParametersWithoutAValue(t *testing.T) {
 			"a.rego:6: policy a: the parameter max is read, but it is not given and has no default; give it a default, name it in required, or read it with object.get",
 		},
 		{
-			"default misspelt", "a.rego", body("properties: {max: {type: integer, defualt: 10}}", reads),
-			"a.rego:6: policy a: the schema of the parameters: schema.properties.max.defualt is no word of JSON schema; did you mean default?",
+			"default misspelt", "a.rego", body("properties: {max: {type: integer, defaul: 10}}", reads),
+			"a.rego:6: policy a: the schema of the parameters: schema.properties.max.defaul is no word of JSON schema; did you mean default?",
 		},
 		{
 			"properties misspelt", "a.rego", body("propertys: {max: {type: integer}}", reads),
@@ -240,7 +240,7 @@ func TestParametersWithoutAValue(t *testing.T) {
 		"a default":           body("properties: {max: {type: integer, default: 1}}", reads),
 		"object.get":          body("properties: {max: {type: integer}}", "deny contains \"no\" if object.get(input.parameters, \"max\", 3) > 2"),
 		"off":                 strings.Replace(body("properties: {max: {type: integer}}", reads), "parameters:", "enforcement: off\n#     parameters:", 1),
-		"named as a keyword":  body("properties: {defualt: {type: integer, default: 1, x-mine: 1, enum: [1, {nullable: 1}]}}", "deny contains \"no\""),
+		"named as a keyword":  body("properties: {defaul: {type: integer, default: 1, x-mine: 1, enum: [1, {nullable: 1}]}}", "deny contains \"no\""),
 		"not read":            body("properties: {max: {type: integer}}", "deny contains \"no\""),
 		"definitions":         body("$defs: {n: {type: integer}}", "deny contains \"no\""),
 		"a default in itself": body("properties: {max: {type: object, default: {nullable: 1}}}", "deny contains \"no\""),

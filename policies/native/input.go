@@ -30,7 +30,9 @@ func members(stage review.Stage) (input []string, question string, fields []stri
 }
 
 // everyStage has each spelling of members once.
-var everyStage = []review.Stage{review.Validate, review.Guard, review.Authenticate, review.Image}
+func everyStage() []review.Stage {
+	return []review.Stage{review.Validate, review.Guard, review.Authenticate, review.Image}
+}
 
 // neverThere returns an error for the first thing that a policy reads of a review in which there is no such thing: it would always be
 // undefined, and its rule silently never hold. The policy's own package is held to the stages at which it is asked; packages it imports,
@@ -47,7 +49,7 @@ func (b *bundle) neverThere(modules []module, stages []review.Stage, legacy bool
 	for _, m := range all {
 		at := stages
 		if m.path() != own {
-			at = everyStage
+			at = everyStage()
 		}
 		for _, r := range m.reads() {
 			if legacy && r.path[0] == "review" && policies.Reads(m.Module, ast.InputRootDocument, "request") {
@@ -98,7 +100,7 @@ func unknown(path []string, stages []review.Stage, legacy bool) string {
 
 // atStages is " at stage guard", in the words of match.stage.
 func atStages(stages []review.Stage) string {
-	if len(stages) == len(everyStage) {
+	if len(stages) == len(everyStage()) {
 		return " at any stage"
 	}
 	var names []string
