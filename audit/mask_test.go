@@ -126,13 +126,13 @@ func TestThePatchOfASecretIsLeftOut(t *testing.T) {
 func TestWhatPoliciesSayOfASecretIsLeftOut(t *testing.T) {
 	said := review.Decision{Findings: []review.Finding{
 		{Policy: "a", Effect: review.EffectDeny, Message: "the password " + canary + " is weak", Field: "data." + canary},
-		{Policy: "b", Effect: review.EffectWarn, Message: "hm " + canary, Fault: true},
+		{Policy: "b", Effect: review.EffectWarn, Message: "hm " + canary, Fault: true, Cause: "parsing " + canary},
 	}}
 	for resource, want := range map[string]string{
-		"secrets": `"erased":["/result/findings/0/message","/result/findings/0/field","/result/findings/1/message"],"result":{"verdict":"deny","findings":[` +
-			`{"policy":"a","effect":"deny","message":"(erased)","field":"(erased)"},{"policy":"b","effect":"warn","message":"(erased)","fault":true}]}`,
+		"secrets": `"erased":["/result/findings/0/message","/result/findings/0/field","/result/findings/1/message","/result/findings/1/cause"],"result":{"verdict":"deny","findings":[` +
+			`{"policy":"a","effect":"deny","message":"(erased)","field":"(erased)"},{"policy":"b","effect":"warn","message":"(erased)","fault":true,"cause":"(erased)"}]}`,
 		"configmaps": `"result":{"verdict":"deny","findings":[{"policy":"a","effect":"deny","message":"the password ` + canary + ` is weak","field":"data.` + canary +
-			`"},{"policy":"b","effect":"warn","message":"hm ` + canary + `","fault":true}]}`,
+			`"},{"policy":"b","effect":"warn","message":"hm ` + canary + `","fault":true,"cause":"parsing ` + canary + `"}]}`,
 	} {
 		var out bytes.Buffer
 		recorded(t, &out, []*review.Request{question(t, "u", resource, `"object":{}`)}, said, nil)

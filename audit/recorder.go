@@ -236,6 +236,7 @@ type finding struct {
 	Message   string            `json:"message"`
 	Field     string            `json:"field,omitempty"`
 	Fault     bool              `json:"fault,omitempty"`
+	Cause     string            `json:"cause,omitempty"`
 	Exception *review.Exception `json:"exception,omitempty"`
 }
 
@@ -277,7 +278,7 @@ func resultOf(d review.Decision, m *masked) *result {
 		at := fmt.Sprintf("/result/findings/%d/", i)
 		out.Findings = append(out.Findings, finding{
 			Policy: f.Policy, Effect: string(f.Effect), Message: m.said(at+"message", f.Message), Field: m.said(at+"field", f.Field), Fault: f.Fault,
-			Exception: f.Exception,
+			Cause: m.said(at+"cause", f.Cause), Exception: f.Exception,
 		})
 	}
 	return out

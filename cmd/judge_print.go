@@ -35,6 +35,7 @@ type (
 		Effect    string            `json:"effect"`
 		Message   string            `json:"message"`
 		Field     string            `json:"field"`
+		Cause     string            `json:"cause,omitempty"`
 		Exception *review.Exception `json:"exception,omitempty"`
 	}
 	jsonUser struct {
@@ -62,7 +63,7 @@ func printJSON(out io.Writer, results []judged) error {
 		}
 		for _, f := range r.findings {
 			one.Findings = append(one.Findings, jsonFinding{
-				Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field, Exception: f.Exception,
+				Policy: f.Policy, Effect: string(f.Effect), Message: f.Message, Field: f.Field, Cause: f.Cause, Exception: f.Exception,
 			})
 		}
 		if u := r.identity; u != nil {
@@ -84,6 +85,9 @@ func printTable(out, errOut io.Writer, results []judged, known int) error {
 		text.WriteString(strings.TrimRight(line, " ") + "\n")
 		for _, f := range r.findings {
 			fmt.Fprintf(&text, "  %-8s  %s\n", f.Effect, f)
+			if f.Cause != "" {
+				fmt.Fprintf(&text, "  because   %s\n", f.Cause)
+			}
 		}
 		if r.unasked() {
 			fmt.Fprintf(&text, "  unasked   no policy is about %s\n", r.about)

@@ -34,9 +34,6 @@ func (f *serveFlags) checkMeaning() error {
 			return fmt.Errorf("--cert-name %q is neither a DNS name in lower case nor an IP address", name)
 		}
 	}
-	if f.memory < f.maxBody {
-		return fmt.Errorf("--review-memory-bytes %d is less than one review of --max-review-bytes %d takes; raise the one or lower the other", f.memory, f.maxBody)
-	}
 	return f.checkCertDir()
 }
 

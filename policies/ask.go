@@ -59,7 +59,8 @@ func (a asked) eval(
 	// Where a rule gives something, an identity or a permission, undefined is the safe answer; where one refuses, it is not.
 	var failed []topdown.Error
 	if gives := a.query.rule == "user" || a.query.rule == "allow"; !gives && !a.spec.Lenient {
-		q = q.WithBuiltinErrorList(&failed)
+		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined again.
+		q = q.WithBuiltinErrorList(&failed).WithIndexing(false)
 	}
 	err = q.Iter(ctx, func(result topdown.QueryResult) error {
 		term, ok := result[a.query.answer]

@@ -10,17 +10,22 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// findings reads the value of a deny, warn or allow rule: a set of sentences or of objects with a message.
-func findings(policy string, effect review.Effect, value ast.Value) ([]review.Finding, error) {
+// findings reads the value of a deny, warn or allow rule of a policy: a set of sentences or of objects with a message.
+func findings(policy Spec, effect review.Effect, value ast.Value) ([]review.Finding, error) {
 	var out []review.Finding
 	err := elements(value, func(term *ast.Term) error {
-		finding := review.Finding{Policy: policy, Effect: effect}
+		finding := review.Finding{Policy: policy.ID, Effect: effect}
 		switch v := term.Value.(type) {
 		case ast.String:
 			finding.Message = string(v)
 		case ast.Object:
 			if err := findingMembers(v, &finding); err != nil {
 				return err
+			}
+			if !policy.Lenient {
+				if err := onlyKnown(v); err != nil {
+					return err
+				}
 			}
 		default:
 			return fmt.Errorf("it returns %s where a finding should be a sentence or an object with a message", ast.ValueName(term.Value))
@@ -58,6 +63,19 @@ func findingMembers(object ast.Object, finding *review.Finding) error {
 			return fmt.Errorf("it returns a finding whose details are not JSON: %w", err)
 		}
 		finding.Details = decoded
+	}
+	return nil
+}
+
+// onlyKnown refuses members that findings do not have: a misspelt one would be missing in the report. Policies written for other servers
+// may have some of their own.
+func onlyKnown(finding ast.Object) error {
+	for _, key := range finding.Keys() {
+		switch key.Value {
+		case ast.String("message"), ast.String("msg"), ast.String("field"), ast.String("details"):
+		default:
+			return fmt.Errorf("it returns a finding with an unknown member %s; a finding has message, field and details", key)
+		}
 	}
 	return nil
 }

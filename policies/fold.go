@@ -3,10 +3,9 @@ package policies
 import (
 	"errors"
 	"fmt"
-	"path"
-	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -74,7 +73,7 @@ func add(d *review.Decision, a answer) (granted bool, err error) {
 	policy := a.spec.ID
 	switch a.query.rule {
 	case "deny", "warn":
-		found, err := findings(policy, effect(a), a.value)
+		found, err := findings(a.spec, effect(a), a.value)
 		d.Findings = append(d.Findings, found...)
 		return false, err
 	case "allow":
@@ -102,7 +101,7 @@ func addGrant(d *review.Decision, a answer) (granted bool, err error) {
 		if yes {
 			reasons = []review.Finding{{Policy: a.spec.ID, Message: "granted"}}
 		}
-	} else if reasons, err = findings(a.spec.ID, review.EffectAllow, a.value); err != nil {
+	} else if reasons, err = findings(a.spec, review.EffectAllow, a.value); err != nil {
 		return false, err
 	}
 	for _, f := range reasons {
@@ -148,6 +147,9 @@ func effect(a answer) review.Effect {
 // fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
 func fault(a answer, err error) review.Finding {
 	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault()}
+	if failed, ok := errors.AsType[*topdown.Error](err); ok {
+		f.Cause = review.Sentence(failed.Message, review.MaxMessage)
+	}
 	if errors.Is(err, errTwoUsers) {
 		f.Effect = review.EffectDeny
 	}
@@ -166,14 +168,19 @@ func (a answer) onFault() review.Effect {
 	}
 }
 
-// explain puts a fault into a sentence that holds nothing of the input, which Rego's own errors quote, nor of the server's folders.
+// explain puts a fault into a sentence that holds nothing of the input, which Rego's own errors quote. They are the finding's Cause. Files
+// are spelt as in the faults of loading.
 func explain(err error) string {
-	var rego *topdown.Error
-	switch {
-	case errors.As(err, &rego) && rego.Location != nil:
-		return fmt.Sprintf("the policy could not be evaluated: %s at %s:%d", rego.Code, path.Base(filepath.ToSlash(rego.Location.File)), rego.Location.Row)
-	case errors.As(err, &rego):
-		return fmt.Sprintf("the policy could not be evaluated: %s", rego.Code)
+	said := err.Error()
+	if failed, ok := errors.AsType[*topdown.Error](err); ok {
+		said = failed.Code
+		// OPA's message begins with the name of the function, which is the policy's word.
+		if name, _, _ := strings.Cut(failed.Message, ": "); ast.BuiltinMap[name] != nil {
+			said = name + " failed"
+		}
+		if failed.Location != nil {
+			said = fmt.Sprintf("%s at %s:%d", said, failed.Location.File, failed.Location.Row)
+		}
 	}
-	return review.Sentence("the policy could not be evaluated: "+err.Error(), review.MaxMessage)
+	return review.Sentence("the policy could not be evaluated: "+said, review.MaxMessage)
 }

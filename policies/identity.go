@@ -50,7 +50,8 @@ func readIdentity(value ast.Value) (*identity, error) {
 		Extra    map[string][]string `json:"extra"`
 	}
 	if err := json.Unmarshal(text, &user); err != nil {
-		return nil, errors.New("it returns a user that is not {username, uid, groups, extra} with text, text, a list of texts and lists of texts by key")
+		return nil, errors.New("it returns a user that is not {username, uid, groups, extra, audiences} with text, text, a list of texts, " +
+			"lists of texts by key and a list of texts")
 	}
 	if user.Username == "" {
 		return nil, errors.New("it returns a user without a username")

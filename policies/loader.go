@@ -181,7 +181,7 @@ func unique(specs []Spec) (out []Spec, faults Faults) {
 		}
 		faults = append(faults, Fault{
 			File: spec.File, Policy: spec.ID, listed: spec.listed,
-			Err: fmt.Errorf("%s: policy %s is also defined in %s; give one of them another name", spec.File, spec.ID, specs[other].File),
+			Err: fmt.Errorf("%s: policy %s is also defined in %s; give one of them another name", spec.at(), spec.ID, specs[other].at()),
 		})
 	}
 	return out, faults

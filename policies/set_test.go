@@ -158,7 +158,15 @@ func TestFaultsAreAnsweredByOnError(t *testing.T) {
 		},
 		{
 			"built-in function", "package a\ndeny contains \"no\" if to_number(\"99x\") > 5", OnErrorDeny, review.Deny,
-			"the policy could not be evaluated: eval_builtin_error at a.rego:2",
+			"the policy could not be evaluated: to_number failed at a.rego:2",
+		},
+		{
+			"an argument of another type", "package a\ndeny contains \"no\" if startswith(input.request.object.metadata, \"x\")", OnErrorDeny, review.Deny,
+			"the policy could not be evaluated: startswith failed at a.rego:2",
+		},
+		{
+			"unknown member", "package a\ndeny contains {\"message\": \"no\", \"fields\": \"spec\"}", OnErrorDeny, review.Deny,
+			`the policy could not be evaluated: it returns a finding with an unknown member "fields"; a finding has message, field and details`,
 		},
 		{
 			"no message", "package a\ndeny contains {\"field\": \"spec\"}", OnErrorDeny, review.Deny,
@@ -175,6 +183,28 @@ func TestFaultsAreAnsweredByOnError(t *testing.T) {
 				t.Errorf("Faulty() is %v", d.Faulty())
 			}
 		})
+	}
+}
+
+// What OPA says may quote the review: it is for who operates the server.
+func TestAFaultsCauseIsNotForTheUser(t *testing.T) {
+	policy := specOf(t, "policies/a", "package a\ndeny contains \"no\" if to_number(input.request.object.metadata.name) > 5")
+	d, err := compiled(t, policy).Review(t.Context(), podCreate(t, `{"metadata":{"name":"hunter2"}}`))
+	if err != nil || len(d.Findings) != 1 {
+		t.Fatalf("%+v %v", d, err)
+	}
+	f := d.Findings[0]
+	if f.Message != "the policy could not be evaluated: to_number failed at policies/a.rego:2" ||
+		f.Cause != `to_number: strconv.ParseFloat: parsing "hunter2": invalid syntax` || strings.Contains(d.Refusal(), "hunter2") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// A policy written for OPA may have members of its own in a finding.
+func TestFindingsOfPoliciesForOPAAreTakenAsTheyAre(t *testing.T) {
+	set := compiled(t, specOf(t, "a", "package a\ndeny contains {\"msg\": \"no\", \"code\": 7}", func(s *Spec) { s.Lenient = true }))
+	if d, err := set.Review(t.Context(), podCreate(t, pod)); err != nil || d.Refusal() != "a: no" {
+		t.Errorf("%+v %v", d, err)
 	}
 }
 
@@ -341,7 +371,7 @@ func TestUsersThatAreFaults(t *testing.T) {
 		`"jane"`:                                    "it returns string where a user should be an object",
 		`{"username": "jane", "audience": []}`:      "it returns a user with a member that is none of username, uid, groups, extra and audiences",
 		`{"username": "jane", "Audiences": []}`:     "it returns a user with a member that is none of username, uid, groups, extra and audiences",
-		`{"username": 7}`:                           "it returns a user that is not {username, uid, groups, extra} with text, text, a list of texts and lists of texts by key",
+		`{"username": 7}`:                           "it returns a user that is not {username, uid, groups, extra, audiences} with text, text, a list of texts, lists of texts by key and a list of texts",
 		`{"username": "jane", "audiences": "api"}`:  "it returns a user whose audiences are not a list of texts that are not empty",
 		`{"username": "jane", "audiences": null}`:   "it returns a user whose audiences are not a list of texts that are not empty",
 		`{"username": "jane", "audiences": [7]}`:    "it returns a user whose audiences are not a list of texts that are not empty",

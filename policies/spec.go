@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -46,6 +47,7 @@ type Spec struct {
 	Severity    string   // "low", "medium", "high", "critical" or empty
 	Controls    []string // "pss/baseline", "cis-1.9/5.2.2"
 	File        string   // where it was read, for messages
+	Row         int      // of its first line there; 0 when that is not known
 	Digest      string   // of everything that makes it what it is; equal digests mean equal policies
 
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
@@ -69,4 +71,12 @@ type Spec struct {
 	Lenient bool
 
 	listed bool // it came in a Bundle that is Listed
+}
+
+// at is the policy's place in messages, "file:row".
+func (s Spec) at() string {
+	if s.Row == 0 {
+		return s.File
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Row)
 }

@@ -28,7 +28,7 @@ func (s *Set) Try(ctx context.Context, spec Spec) Faults {
 	others := slices.DeleteFunc(slices.Clone(s.policies), func(p *Policy) bool { return p.spec.ID == spec.ID })
 	if at := slices.IndexFunc(s.policies, func(p *Policy) bool { return p.spec.ID == spec.ID && p.spec.File != spec.File }); at >= 0 {
 		return Faults{fault(fmt.Errorf("%s: policy %s is also defined in %s; give one of them another name",
-			spec.File, spec.ID, s.policies[at].spec.File))}
+			spec.at(), spec.ID, s.policies[at].spec.at()))}
 	}
 	policy, err := CompilePolicy(ctx, spec)
 	if err != nil {

@@ -3,17 +3,19 @@ package language_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
 	"github.com/distribution/reference"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/portcullis-dev/portcullis/policies/language"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// call evaluates function(argument) as a policy would; the result is nil when undefined.
+// call evaluates function(argument) as a policy without METADATA would; the result is nil when undefined.
 func call(t testing.TB, function string, argument any) (any, error) {
 	t.Helper()
 	results, err := rego.New(
@@ -135,7 +137,28 @@ func TestQuantityParse(t *testing.T) {
 	}
 }
 
-// Undefined would let a policy that compares a limit find nothing.
+// Undefined would let a policy find nothing that compares a registry or a limit: with METADATA, the failure is the policy's fault.
+func TestWhatIsNotValidFailsTheEvaluation(t *testing.T) {
+	for _, c := range []struct {
+		function string
+		argument any
+		want     string
+	}{
+		{"image.parse", "Evil.io/X y", "image.parse: the argument is not an image reference; ask image.is_valid first"},
+		{"image.parse", 7, "image.parse: the argument is not an image reference; ask image.is_valid first"},
+		{"quantity.parse", "1Gx", "quantity.parse: the argument is not a quantity; ask quantity.is_valid first"},
+		{"quantity.parse", []any{}, "quantity.parse: the argument is not a quantity; ask quantity.is_valid first"},
+	} {
+		_, err := rego.New(
+			rego.Query("x := "+c.function+"(input)"), rego.Input(c.argument), rego.Capabilities(language.Capabilities()), rego.StrictBuiltinErrors(true),
+		).Eval(t.Context())
+		if failed, ok := errors.AsType[*topdown.Error](err); !ok || failed.Message != c.want {
+			t.Errorf("%s(%v): got %v, want %s", c.function, c.argument, err, c.want)
+		}
+	}
+}
+
+// This is for policies without METADATA, too.
 func TestQuantityTooLongFailsTheEvaluation(t *testing.T) {
 	if got, err := call(t, "quantity.parse", strings.Repeat("9", 5000)); err == nil {
 		t.Errorf("got %v, want an error", got)

@@ -1,6 +1,8 @@
 package language
 
 import (
+	"errors"
+
 	"github.com/distribution/reference"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -13,7 +15,7 @@ var imageParse = addition{
 	name: "image.parse",
 	description: "Parses an image reference by the grammar of OCI distribution, with the names of Docker Hub written out: " +
 		"nginx is repository library/nginx of registry docker.io. A missing tag or digest is the empty string. " +
-		"Undefined when the reference is not valid.",
+		"It fails when the reference is not valid; ask image.is_valid first.",
 	argument: imageArgument,
 	result: types.Named("parts", types.NewObject([]*types.StaticProperty{
 		types.NewStaticProperty("digest", types.S),
@@ -23,8 +25,8 @@ var imageParse = addition{
 	}, nil)).Description("registry, repository, tag and digest"),
 	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
 		named, ok := parseImage(operand)
-		if !ok {
-			return nil, nil // undefined
+		if !ok { // undefined would let an image pass whose registry nobody compared
+			return nil, errNoImage
 		}
 		var tag, digest string
 		if tagged, ok := named.(reference.Tagged); ok {
@@ -41,6 +43,9 @@ var imageParse = addition{
 		), nil
 	},
 }
+
+// errNoImage quotes nothing of the review: it may reach whoever made the request.
+var errNoImage = errors.New("the argument is not an image reference; ask image.is_valid first")
 
 var imageIsValid = addition{
 	name:        "image.is_valid",

@@ -29,17 +29,23 @@ var quantityParse = addition{
 	name: "quantity.parse",
 	description: "Parses a Kubernetes quantity to the exact number it means, in whole units: 500m is 0.5 and 1Ki is 1024. " +
 		"As in Kubernetes, nothing is finer than a billionth; amounts beyond 10^30 are taken as 10^30. " +
-		"Undefined when the quantity is not valid.",
+		"It fails when the quantity is not valid; ask quantity.is_valid first.",
 	argument: quantityArgument,
 	result:   types.Named("amount", types.N).Description("the amount"),
 	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
 		amount, ok, err := parseQuantity(operand)
-		if err != nil || !ok {
+		if err != nil {
 			return nil, err
+		}
+		if !ok { // undefined would let an amount pass that nobody compared
+			return nil, errNoQuantity
 		}
 		return ast.NumberTerm(json.Number(amount)), nil
 	},
 }
+
+// errNoQuantity quotes nothing of the review: it may reach whoever made the request.
+var errNoQuantity = errors.New("the argument is not a quantity; ask quantity.is_valid first")
 
 var quantityIsValid = addition{
 	name:        "quantity.is_valid",
@@ -52,8 +58,8 @@ var quantityIsValid = addition{
 	},
 }
 
-// parseQuantity returns the amount as a JSON number without an exponent. It errs, which fails the evaluation, on what it
-// refuses to work on: undefined would let a limit nobody compared pass.
+// parseQuantity returns the amount as a JSON number without an exponent; not ok means that the operand is no quantity. It errs, which
+// halts every evaluation, on what it refuses to work on.
 func parseQuantity(operand *ast.Term) (amount string, ok bool, err error) {
 	var text string
 	switch v := operand.Value.(type) {
@@ -69,7 +75,7 @@ func parseQuantity(operand *ast.Term) (amount string, ok bool, err error) {
 	}
 	parsed, err := resource.ParseQuantity(tameExponent(text))
 	if err != nil {
-		return "", false, nil //nolint:nilerr // not a quantity: undefined, as OPA's own parsers have it
+		return "", false, nil //nolint:nilerr // not a quantity, which is for the caller to judge
 	}
 	return plain(parsed), true, nil
 }

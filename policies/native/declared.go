@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/portcullis-dev/portcullis/policies"
 )
 
 // undeclared returns an error for the first reference to a parameter that the schema does not name: it would always be undefined, and its
@@ -16,17 +18,39 @@ func (s *schema) undeclared(modules []module) error {
 	if !complete {
 		return nil
 	}
-	for _, m := range modules {
-		for _, reference := range m.parameters() {
-			if slices.Contains(names, reference.name) {
-				continue
-			}
-			err := fmt.Errorf("input.parameters.%s is read, but the METADATA has no schema of parameters; add one that names it", reference.name)
-			if s != nil {
-				err = fmt.Errorf("input.parameters.%s is not in the schema of this policy's parameters: %s", reference.name, strings.Join(names, ", "))
-			}
-			return &placedError{at: fmt.Sprintf("%s:%d", reference.at.File, reference.at.Row), err: err}
+	for _, reference := range parametersOf(modules) {
+		if slices.Contains(names, reference.path[1]) {
+			continue
 		}
+		err := fmt.Errorf("input.parameters.%s is read, but the METADATA has no schema of parameters; add one that names it", reference.path[1])
+		if s != nil {
+			known := ", which names none; add it to properties"
+			if len(names) > 0 {
+				known = ": " + strings.Join(names, ", ")
+			}
+			err = fmt.Errorf("input.parameters.%s is not in the schema of this policy's parameters%s", reference.path[1], known)
+		}
+		return &placedError{at: fmt.Sprintf("%s:%d", reference.at.File, reference.at.Row), err: err}
+	}
+	return nil
+}
+
+// ungiven returns an error for the first parameter that is read and has no value: what reads it would be undefined, and silently never hold.
+// One that object.get reads has a value for that case.
+func (s *schema) ungiven(modules []module, values policies.Value) error {
+	names, complete := s.names()
+	given, _ := values.(ast.Object)
+	if !complete || given == nil {
+		return nil
+	}
+	for _, reference := range parametersOf(modules) {
+		name := reference.path[1]
+		if reference.fallback || !slices.Contains(names, name) || given.Get(ast.StringTerm(name)) != nil {
+			continue
+		}
+		err := fmt.Errorf("the parameter %s is read, but it is not given and has no default; give it a default, name it in required, "+
+			"or read it with object.get", name)
+		return under(err, "parameters", "properties", name)
 	}
 	return nil
 }
@@ -44,63 +68,14 @@ func (s *schema) names() (names []string, complete bool) {
 	return slices.Sorted(maps.Keys(properties)), true
 }
 
-// parameter is one reference to a member of input.parameters.
-type parameter struct {
-	name string
-	at   *ast.Location
-}
-
-// parameters lists the references of a module to members of input.parameters, in the order of the text.
-func (m module) parameters() (out []parameter) {
-	all := ast.InputRootRef.Append(ast.StringTerm("parameters"))
-	imported := map[ast.Var]bool{}
-	for _, i := range m.Imports {
-		if i.Path.Value.Compare(all) == 0 {
-			imported[i.Name()] = true
-		}
-	}
-	// below returns what a term refers to below input.parameters.
-	below := func(t *ast.Term) (rest []*ast.Term, ok bool) {
-		switch value := t.Value.(type) {
-		case ast.Var:
-			return nil, imported[value]
-		case ast.Ref:
-			if value.HasPrefix(all) {
-				return value[len(all):], true
-			}
-			if head, ok := value[0].Value.(ast.Var); ok && imported[head] {
-				return value[1:], true
+// parametersOf lists the references of modules to members of input.parameters.
+func parametersOf(modules []module) (out []reading) {
+	for _, m := range modules {
+		for _, r := range m.reads() {
+			if len(r.path) > 1 && r.path[0] == "parameters" {
+				out = append(out, r)
 			}
 		}
-		return nil, false
 	}
-	add := func(name, at *ast.Term) {
-		if text, ok := name.Value.(ast.String); ok && at.Location != nil {
-			out = append(out, parameter{string(text), at.Location})
-		}
-	}
-	get := func(call []*ast.Term) { // object.get(input.parameters, "name", ...)
-		if len(call) < 3 || call[0].Value.Compare(ast.ObjectGet.Ref()) != 0 {
-			return
-		}
-		if rest, ok := below(call[1]); ok && len(rest) == 0 {
-			add(call[2], call[1])
-		}
-	}
-	ast.NewGenericVisitor(func(x any) bool {
-		switch x := x.(type) {
-		case *ast.Expr:
-			if call, ok := x.Terms.([]*ast.Term); ok {
-				get(call)
-			}
-		case *ast.Term:
-			if call, ok := x.Value.(ast.Call); ok {
-				get(call)
-			} else if rest, ok := below(x); ok && len(rest) > 0 {
-				add(rest[0], x)
-			}
-		}
-		return false
-	}).Walk(m.Module)
 	return out
 }

@@ -54,7 +54,7 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 		if text == "*/*" || text == "*" && !admission {
 			// To who asks for permission "*" is everything, subresources and paths included, as it is in RBAC.
 			out.Resources = nil
-			return conditions(out, m, stage, legacy)
+			return conditions(out, m, asked, legacy)
 		}
 		found, err := resource(text, stage)
 		if err != nil {
@@ -67,11 +67,15 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 			return out, err
 		}
 	}
-	return conditions(out, m, stage, legacy)
+	return conditions(out, m, asked, legacy)
 }
 
 // conditions adds to a match all that is not about resources.
-func conditions(out policies.Match, m v1alpha1.Match, stage review.Stage, legacy bool) (_ policies.Match, err error) {
+func conditions(out policies.Match, m v1alpha1.Match, asked []policies.Rule, legacy bool) (_ policies.Match, err error) {
+	if err := neverHolds(m, asked); err != nil {
+		return out, err
+	}
+	stage := asked[0].Stage
 	admission := stage == review.Validate || stage == review.Mutate
 	if out.Operations, err = operations(m.Operations, admission, legacy); err != nil {
 		return out, err

@@ -353,7 +353,7 @@ func TestParametersThatTheSchemaDoesNotName(t *testing.T) {
 	body := func(schema, rest string) string {
 		return "# METADATA\n# custom:\n#   portcullis:\n#     parameters: " + schema + "\npackage a\n\n" + rest + "\n"
 	}
-	const schema = "{type: object, properties: {message: {type: string}, labels: {type: array}}}"
+	const schema = "{type: object, properties: {message: {type: string, default: no}, labels: {type: array, default: []}}}"
 	tell(t, []mistake{
 		{
 			"misspelt", "a.rego", body(schema, "deny contains input.parameters.message if {\n\tsome l in input.parameters.lables\n\tl\n}"),

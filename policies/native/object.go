@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -67,6 +68,9 @@ func isPolicy(doc Document, all keys) (bool, error) {
 		}
 		wrong = kindKey
 	}
+	if items, ok := head["items"].([]any); ok && kind == "List" {
+		return false, listOf(doc, all, items)
+	}
 	at := doc.At()
 	if place, depth := all.find([]string{wrong}); depth > 0 {
 		at = place
@@ -82,6 +86,24 @@ func isPolicy(doc Document, all keys) (bool, error) {
 		return false, fmt.Errorf("%s: a document of kind %s needs its apiVersion; write \"apiVersion: %s\"", at, kind, want)
 	}
 	return false, nil
+}
+
+// listOf returns an error for a list with one of our kinds in it.
+func listOf(doc Document, all keys, items []any) error {
+	for i, item := range items {
+		of, _ := item.(map[string]any)
+		_, apiVersion := member(of, "apiVersion")
+		_, kind := member(of, "kind")
+		if group, _, _ := strings.Cut(apiVersion, "/"); group != v1alpha1.Group {
+			continue
+		}
+		at := doc.At()
+		if place, depth := all.find([]string{"items", strconv.Itoa(i)}); depth > 0 {
+			at = place
+		}
+		return fmt.Errorf("%s: a %s in a List is not read; write it as a document of its own, behind a line %q", at, kind, "---")
+	}
+	return nil
 }
 
 // member returns the text under a key of an object, and how the key is spelled there: a wrong case is told of later, and is no reason
@@ -100,7 +122,7 @@ func member(object map[string]any, name string) (key, text string) {
 
 func objectOf(doc Document, all keys) (object, error) {
 	o := object{Document: doc, keys: all.below("spec")}
-	if err := all.decode(doc.JSON, &o.policy); err != nil {
+	if err := all.decode(off(doc.JSON, o.keys), &o.policy); err != nil {
 		return o, err
 	}
 	if o.policy.Name == "" {
@@ -114,13 +136,34 @@ func objectOf(doc Document, all keys) (object, error) {
 	return o, nil
 }
 
+// off returns the document with "enforcement: off" as it was meant: without quotes it is a boolean to the YAML of kubectl.
+func off(text []byte, spec keys) []byte {
+	said := spec.below("enforcement").node
+	if said == nil || said.Kind != yaml.ScalarNode || said.Value != "off" {
+		return text
+	}
+	var whole, inside map[string]json.RawMessage
+	if json.Unmarshal(text, &whole) != nil || json.Unmarshal(whole["spec"], &inside) != nil {
+		return text
+	}
+	inside["enforcement"] = json.RawMessage(`"off"`)
+	var err error
+	if whole["spec"], err = json.Marshal(inside); err != nil {
+		return text
+	}
+	if out, err := json.Marshal(whole); err == nil {
+		return out
+	}
+	return text
+}
+
 // object makes a policy of a Policy document.
 func (b *bundle) object(o object) (policies.Spec, error) {
 	spec, err := b.inForce(o)
 	if err != nil {
 		return spec, err
 	}
-	spec.ID, spec.File = o.policy.Name, o.File
+	spec.ID, spec.File, spec.Row = o.policy.Name, o.File, o.Row
 	return spec, nil
 }
 

@@ -33,6 +33,9 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	if err != nil {
 		return nil, under(fmt.Errorf("the schema of the parameters: %w", err), "parameters")
 	}
+	if err := keywords(described); err != nil {
+		return nil, err
+	}
 	described = closed(described)
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})

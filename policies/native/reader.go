@@ -16,6 +16,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // File is one file of a bundle; Name is what messages call it.
@@ -40,12 +41,14 @@ func (f File) format() (Format, bool) {
 	switch {
 	case f.Format != ByName:
 		return f.Format, true
-	case strings.HasSuffix(f.Name, "_test.rego"):
+	case strings.HasSuffix(strings.ToLower(f.Name), "_test.rego"):
 		return ByName, false
-	case path.Ext(f.Name) == ".rego":
+	}
+	extension := strings.ToLower(path.Ext(f.Name))
+	if extension == ".rego" {
 		return RegoText, true
 	}
-	return YAMLText, slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(f.Name))
+	return YAMLText, slices.Contains([]string{".yaml", ".yml", ".json"}, extension)
 }
 
 // Reader reads policies. It knows the library: its helper packages may be imported by every policy, and its policies used by
@@ -114,7 +117,11 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 // Use returns the library's policies of the given names, in force as their METADATA says.
 func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
 	b := bundle{packages: r.library, shared: r.shared, own: map[string]bool{}}
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			b.fault("", name, fmt.Errorf("the library's policy %q is named twice; name it once", name))
+			continue
+		}
 		path := b.lookup(name)
 		if path == "" {
 			b.fault("", name, fmt.Errorf("the library has no policy %q; it has %s", name, strings.Join(r.Names(), ", ")))
@@ -223,7 +230,7 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	pkg, over := modules[0].Package, o.policy.Spec
 	spec := policies.Spec{
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
-		File: pkg.Location.File, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
+		File: pkg.Location.File, Row: pkg.Location.Row, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
 	}
 	at, whom, given := fmt.Sprintf("%s:%d", pkg.Location.File, pkg.Location.Row), "policy "+spec.ID, meta.keys
 	if o.policy.Name != "" {
@@ -239,6 +246,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	matched := narrow(meta.Match, over.Match)
 	path := modules[0].path()
 	if spec.Rules, err = rules(modules, matched.Stage, b.readsSpec(path)); err != nil {
+		return spec, blame(err, at, whom, given, meta.keys)
+	}
+	if err := b.rightly(modules, meta, spec.Rules, o, legacy); err != nil {
 		return spec, blame(err, at, whom, given, meta.keys)
 	}
 	if spec.Match, err = match(matched, spec.Rules, legacy); err != nil {
@@ -262,6 +272,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 		if err := schema.undeclared(modules); err != nil {
 			return spec, blame(err, at, whom)
 		}
+		if err := schema.ungiven(modules, spec.Parameters); err != nil && spec.Enforcement != policies.EnforceOff {
+			return spec, blame(err, at, whom, meta.keys)
+		}
 	}
 	sum := sha256.New()
 	for _, m := range b.packages.closure(path) {
@@ -275,6 +288,35 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	sum.Write(text)
 	spec.Digest = hex.EncodeToString(sum.Sum(nil))
 	return spec, nil
+}
+
+// rightly returns an error for what the rules of a package say and the server would never hear of: a rule that is not asked, or one that
+// reads what no review has.
+func (b *bundle) rightly(modules []module, meta metadata, asked []policies.Rule, o object, legacy bool) error {
+	var stages []review.Stage
+	for _, rule := range asked {
+		stages = append(stages, rule.Stage)
+	}
+	if meta.Match != nil && o.policy.Name != "" { // which a document may narrow or replace
+		of, err := rules(modules, meta.Match.Stage, b.readsSpec(modules[0].path()))
+		if err == nil {
+			for _, rule := range of {
+				stages = append(stages, rule.Stage)
+			}
+		}
+	}
+	if meta.keys.node != nil && o.policy.Name == "" && !b.used[identity(modules[0].Package.Path)] {
+		for _, check := range []func() error{
+			func() error { return b.slip(modules) },
+			func() error { return b.ofTokens(modules) },
+			func() error { return b.elsewhere(modules, asked) },
+		} {
+			if err := check(); err != nil {
+				return err
+			}
+		}
+	}
+	return b.neverThere(modules, stages, legacy)
 }
 
 func first(texts ...string) string {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,11 +10,11 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// groupsOf tells the groups of every built-in resource of Kubernetes 1.37, so that METADATA may say "deployments" and a plural that is
-// misspelt is an error instead of a policy that never matches.
-func groupsOf(plural string) []string {
+// builtIn lists the built-in resources of Kubernetes 1.37 by group, so that METADATA may say "deployments" and a plural that is misspelt is
+// an error instead of a policy that never matches.
+func builtIn() map[string][]string {
 	const core = ""
-	groups := map[string][]string{
+	return map[string][]string{
 		"admissionregistration.k8s.io": {"mutatingadmissionpolicies", "mutatingadmissionpolicybindings", "mutatingwebhookconfigurations", "validatingadmissionpolicies", "validatingadmissionpolicybindings", "validatingwebhookconfigurations"},
 		"apiextensions.k8s.io":         {"customresourcedefinitions"},
 		"apiregistration.k8s.io":       {"apiservices"},
@@ -36,14 +37,48 @@ func groupsOf(plural string) []string {
 		"scheduling.k8s.io":            {"priorityclasses", "workloads"},
 		"storage.k8s.io":               {"csidrivers", "csinodes", "csistoragecapacities", "storageclasses", "volumeattachments", "volumeattributesclasses"},
 	}
-	var out []string
-	for group, plurals := range groups {
+}
+
+// groupsOf tells the groups of a built-in resource.
+func groupsOf(plural string) (out []string) {
+	for group, plurals := range builtIn() {
 		if slices.Contains(plurals, plural) {
 			out = append(out, group)
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// subresourcesOf lists the built-in subresources of a built-in resource. A guard is also asked about some that are only permissions.
+func subresourcesOf(plural string, stage review.Stage) []string {
+	out := append([]string{"status"}, map[string][]string{
+		"certificatesigningrequests": {"approval"},
+		"deployments":                {"scale"},
+		"namespaces":                 {"finalize"},
+		"nodes":                      {"proxy"},
+		"pods":                       {"attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize"},
+		"replicasets":                {"scale"},
+		"replicationcontrollers":     {"scale"},
+		"serviceaccounts":            {"token"},
+		"services":                   {"proxy"},
+		"statefulsets":               {"scale"},
+	}[plural]...)
+	if stage != review.Guard && stage != review.Grant {
+		return out
+	}
+	return append(append(out, "finalizers"), map[string][]string{
+		"certificatesigningrequests": {"nodeclient", "selfnodeclient", "selfnodeserver"},
+		"nodes":                      {"checkpoint", "configz", "flagz", "healthz", "log", "metrics", "pods", "runningpods", "spec", "stats", "statusz"},
+		"resourceclaims":             {"binding", "driver"},
+	}[plural]...)
+}
+
+// connected reports whether a subresource is one that is connected to, and nothing else.
+func connected(plural, subresource string) bool {
+	return slices.Contains(map[string][]string{
+		"nodes": {"proxy"}, "pods": {"attach", "exec", "portforward", "proxy"}, "services": {"proxy"},
+	}[plural], subresource)
 }
 
 // workloads is every built-in kind with a Pod template.
@@ -90,6 +125,9 @@ func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 		if !strings.Contains(group, ".") && !slices.Contains([]string{"apps", "autoscaling", "batch", "policy"}, group) || strings.Contains(group, "*") {
 			return nil, fmt.Errorf(`%q is not all of a group, as "apps/*", "core/*" and "example.com/*" are; subresources are named one by one, as "pods/exec"`, text)
 		}
+		if near := nearGroup(group); near != "" {
+			return nil, fmt.Errorf("%q is of a group that is not known; did you mean %q?", text, near+"/*")
+		}
 		return with(policies.Resource{Group: group}, false), nil
 	}
 	name, subresource, _ := strings.Cut(text, "/")
@@ -98,12 +136,19 @@ func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 		return nil, fmt.Errorf(`%q is not a resource; write a plural in lower case such as "pods", "deployments.apps" or "pods/exec", all of a group such as "apps/*", "workloads", or "*"`, text)
 	}
 	groups := []string{group}
-	if !grouped {
+	switch {
+	case !grouped:
 		if groups = groupsOf(plural); len(groups) == 0 {
 			return nil, fmt.Errorf("%q is not a resource built into Kubernetes; if it is a custom resource, write it with its group, %q", plural, plural+".example.com")
 		}
-	} else if group == "core" {
+	case group == "core":
 		groups = []string{""}
+	}
+	if err := wrongGroup(plural, groups[0], name); err != nil {
+		return nil, err
+	}
+	if err := wrongSubresource(plural, subresource, groups[0], stage); err != nil {
+		return nil, err
 	}
 	var out []policies.Resource
 	for _, group := range groups {
@@ -111,4 +156,64 @@ func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 			group == "" && plural == "pods" && subresource == "")...)
 	}
 	return out, nil
+}
+
+// wrongGroup returns an error for a plural with a group in which there can be no such resource.
+func wrongGroup(plural, group, written string) error {
+	version, rest, _ := strings.Cut(group, ".")
+	right := groupsOf(plural)
+	var suggestion string
+	if len(right) > 0 {
+		suggestion = strings.Trim(plural+"."+right[0], ".")
+	}
+	switch known := builtIn()[group]; {
+	case isVersion(version):
+		if suggestion == "" || rest != "" {
+			suggestion = strings.Trim(plural+"."+rest, ".")
+		}
+		return fmt.Errorf("%q has a version; resources are named without, write %q", written, suggestion)
+	case slices.Contains(known, plural):
+		return nil
+	case nearest(plural, known...) != "":
+		return fmt.Errorf("%q is not a resource built into Kubernetes; did you mean %q?", written, strings.Trim(nearest(plural, known...)+"."+group, "."))
+	case suggestion != "" && (known != nil || !strings.Contains(group, ".") || nearGroup(group) != ""):
+		return fmt.Errorf("%q is not a resource built into Kubernetes; did you mean %q?", written, suggestion)
+	case nearGroup(group) != "":
+		return fmt.Errorf("%q is of a group that is not known; did you mean %q?", written, plural+"."+nearGroup(group))
+	case known == nil && !strings.Contains(group, "."):
+		return fmt.Errorf("%q is of a group that is not built into Kubernetes, and those of custom resources have a dot; write %q", written, plural+"."+group+".example.com")
+	}
+	return nil
+}
+
+// nearGroup returns the built-in group that another is most likely a slip of, or "".
+func nearGroup(group string) string {
+	groups := slices.Sorted(maps.Keys(builtIn()))
+	groups = slices.DeleteFunc(groups, func(g string) bool { return g == "" })
+	if slices.Contains(groups, group) {
+		return ""
+	}
+	return nearest(group, groups...)
+}
+
+// isVersion reports whether a name is that of a version, "v1" or "v2beta1".
+func isVersion(name string) bool {
+	rest, ok := strings.CutPrefix(name, "v")
+	for _, stage := range []string{"alpha", "beta"} {
+		rest = strings.Replace(rest, stage, "", 1)
+	}
+	return ok && rest != "" && strings.Trim(rest, "0123456789") == ""
+}
+
+// wrongSubresource returns an error for a subresource that a built-in resource does not have.
+func wrongSubresource(plural, subresource, group string, stage review.Stage) error {
+	known := subresourcesOf(plural, stage)
+	if subresource == "" || slices.Contains(known, subresource) || !slices.Contains(builtIn()[group], plural) {
+		return nil
+	}
+	if near := nearest(subresource, known...); near != "" {
+		return fmt.Errorf("%q is not a subresource built into Kubernetes; did you mean %q?", plural+"/"+subresource, plural+"/"+near)
+	}
+	slices.Sort(known)
+	return fmt.Errorf("%q is not a subresource built into Kubernetes; those of %s are %s", plural+"/"+subresource, plural, listed(known, "and"))
 }

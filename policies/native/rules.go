@@ -38,7 +38,7 @@ func rules(modules []module, stages v1alpha1.Stages, spec bool) ([]policies.Rule
 		return nil, under(err, "match", "stage")
 	}
 	var out []policies.Rule
-	var asked []string
+	var asked, useless []string
 	for i, stage := range stages {
 		var here []policies.Rule
 		switch stage {
@@ -56,6 +56,7 @@ func rules(modules []module, stages v1alpha1.Stages, spec bool) ([]policies.Rule
 			err := fmt.Errorf("stage %q is none of admission, guard, grant and image", stage)
 			return nil, under(err, "match", "stage", strconv.Itoa(i))
 		}
+		before := len(out)
 		for _, rule := range here {
 			if !slices.Contains(asked, rule.Name) {
 				asked = append(asked, rule.Name)
@@ -64,9 +65,15 @@ func rules(modules []module, stages v1alpha1.Stages, spec bool) ([]policies.Rule
 				out = append(out, rule)
 			}
 		}
+		if len(out) == before {
+			useless = append(useless, stage)
+		}
 	}
-	if len(out) == 0 {
+	switch {
+	case len(out) == 0:
 		return nil, noneAsked(modules, stages, asked)
+	case len(useless) > 0: // image, whose only rule is deny
+		return nil, under(fmt.Errorf("the package defines no rule that is asked at stage %s: deny; take the stage out", useless[0]), "match", "stage")
 	}
 	return out, nil
 }
@@ -82,11 +89,7 @@ func noneAsked(modules []module, stages, asked []string) error {
 	for _, m := range modules {
 		for _, r := range m.Rules {
 			name, isRule := nameOf(r)
-			near := nearest(name, asked...)
-			if name == "violation" {
-				near = "deny"
-			}
-			if isRule && slices.Contains(asked, near) {
+			if near := meant(name, asked...); isRule && near != "" {
 				return &placedError{at: placeOf(r), err: fmt.Errorf("%w; did you mean %s by %s?", err, near, name)}
 			}
 		}
@@ -102,6 +105,9 @@ func (b *bundle) unasked(path string) error {
 	if r := ruleOf(modules, "violation"); r != nil && !slices.ContainsFunc(modules, func(m module) bool { return m.mentions("violation") }) {
 		return fmt.Errorf("%s: package %s defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: "+
 			"rename the rule, and let it read input.request where it reads input.review", placeOf(r), name)
+	}
+	if err := b.slip(modules); err != nil && !b.used[name] {
+		return blame(err, "", "policy "+name)
 	}
 	if ruleOf(modules, "deny") != nil || ruleOf(modules, "warn") != nil || b.used[name] {
 		return nil
@@ -148,16 +154,28 @@ func nameOf(r *ast.Rule) (name string, isRule bool) {
 	return string(head), ok
 }
 
-// mentions reports whether a rule's body has that name in it.
+// mentions reports whether a rule of the module refers to that of the name, wherever in it. Rules of the name refer to themselves.
 func (m module) mentions(name string) bool {
 	found := false
-	ast.WalkBodies(m.Module, func(body ast.Body) bool {
-		ast.WalkVars(body, func(v ast.Var) bool {
+	look := func(node any) {
+		ast.WalkVars(node, func(v ast.Var) bool {
 			found = found || string(v) == name
 			return found
 		})
-		return found
-	})
+	}
+	for _, r := range m.Rules {
+		for r := r; r != nil; r = r.Else {
+			look(r.Body)
+			for _, term := range []*ast.Term{r.Head.Key, r.Head.Value} {
+				if term != nil {
+					look(term)
+				}
+			}
+			for _, term := range r.Head.Args {
+				look(term)
+			}
+		}
+	}
 	return found
 }
 

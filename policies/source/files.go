@@ -131,13 +131,14 @@ func changed(ctx context.Context, watcher *fsnotify.Watcher) bool {
 // snapshot is what lies in the paths at one moment.
 type snapshot struct {
 	files  []native.File
+	read   map[string]bool // their paths
 	dirs   []string
 	bytes  int
 	digest [sha256.Size]byte
 }
 
 func (f *Files) scan() (snapshot, error) {
-	var s snapshot
+	s := snapshot{read: map[string]bool{}}
 	for _, path := range f.Paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -184,7 +185,7 @@ func (s *snapshot) addDir(dir string, depth int) error {
 			if err := s.addDir(path, depth+1); err != nil {
 				return err
 			}
-		case slices.Contains([]string{".rego", ".yaml", ".yml", ".json"}, filepath.Ext(path)):
+		case slices.Contains([]string{".rego", ".yaml", ".yml", ".json"}, strings.ToLower(filepath.Ext(path))):
 			if err := s.addFile(path); err != nil {
 				return err
 			}
@@ -204,6 +205,10 @@ func (s *snapshot) addFile(path string) error {
 	if s.bytes += len(text); len(s.files) == maxFiles || s.bytes > maxBytes {
 		return fmt.Errorf("policies: %s: more than %d files or %d MiB; name a smaller directory", path, maxFiles, maxBytes>>20)
 	}
+	if s.read[filepath.Clean(path)] {
+		return fmt.Errorf("policies: %s is read twice; name each path once, and none that lies in another", path)
+	}
+	s.read[filepath.Clean(path)] = true
 	s.files = append(s.files, native.File{Name: path, Text: text})
 	return nil
 }

@@ -189,3 +189,19 @@ func TestAPolicyTheLibraryDoesNotHave(t *testing.T) {
 		t.Errorf("%s %v", said(bundle), err)
 	}
 }
+
+func TestAPathIsNamedOnce(t *testing.T) {
+	dir := t.TempDir()
+	below := filepath.Join(dir, "team")
+	file := filepath.Join(below, "a.Rego")
+	write(t, file, rule("no"))
+	want := "policies: " + file + " is read twice; name each path once, and none that lies in another"
+	for _, paths := range [][]string{{dir, dir}, {dir, below}, {file, dir}, {dir, dir + "/"}} {
+		if _, err := newFiles(t, paths...).Load(); err == nil || err.Error() != want {
+			t.Errorf("%v: got %v\nwant %s", paths, err, want)
+		}
+	}
+	if bundle, err := newFiles(t, dir).Load(); err != nil || len(bundle.Specs) != 1 {
+		t.Errorf("whatever the case of its extension, %s is read once: %v %v", file, bundle, err)
+	}
+}

@@ -72,7 +72,7 @@ func TestWhatTheGateSaysOfAPolicy(t *testing.T) {
 		{"the package of a ConfigMap", "package team.shared\n\ndeny contains 1\n", "portcullis: policy/mine:1: Policy mine: another policy is also in package team.shared"},
 		{"its tests pass", "package a\n\ndeny contains \"a\" if input.request.x\n\ntest_refuses if deny with input as {\"request\": {\"x\": true}}\n", ""},
 		{"its tests fail", "package a\n\ndeny contains \"a\" if input.request.x\n\ntest_refuses if count(deny) == 1 with input as {\"request\": {}}\n\ntest_passes if true\n\ntodo_test_later if false\n", "portcullis: policy/mine:5: test test_refuses fails"},
-		{"its tests cannot be run", "package a\n\ndeny contains \"a\"\n\nx := 1 if true\n\nx := 2 if deny\n\ntest_x if x == 1\n", "portcullis: policy/mine:9: test test_x cannot be run: the policy could not be evaluated: eval_conflict_error at mine:7"},
+		{"its tests cannot be run", "package a\n\ndeny contains \"a\"\n\nx := 1 if true\n\nx := 2 if deny\n\ntest_x if x == 1\n", "portcullis: policy/mine:9: test test_x cannot be run: the policy could not be evaluated: eval_conflict_error at policy/mine:7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := gate(t, there).Review(t.Context(), ask(t, "CREATE", "policies", "", policyObject(t, "mine", c.rego), nil))
@@ -99,7 +99,7 @@ func TestTheGateKnowsWhatAPolicyMayUse(t *testing.T) {
 		}
 	}
 	d, err := g.Review(t.Context(), ask(t, "CREATE", "policies", "", policyObject(t, "team.shared", rule("one")), nil))
-	if err != nil || d.Refusal() != "portcullis: policy/team.shared: policy team.shared is also defined in configmap/portcullis/old/main; give one of them another name" {
+	if err != nil || d.Refusal() != "portcullis: policy/team.shared:1: policy team.shared is also defined in configmap/portcullis/old/main:1; give one of them another name" {
 		t.Error(d.Refusal(), err)
 	}
 }

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -303,7 +304,7 @@ spec:
 `})
 			want := ""
 			if onError == "deny" {
-				want = denied + "broken: the policy could not be evaluated: eval_conflict_error at broken.yaml:10"
+				want = denied + "broken: the policy could not be evaluated: eval_conflict_error at " + filepath.Join(s.policies, "broken.yaml") + ":10"
 			}
 			for _, defaultAllow := range []bool{false, true} {
 				a := request{object: running(ours)}.attributes(t)

@@ -34,6 +34,7 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": entry.path} if {
 	some entry in kubernetes.images
+	image.is_valid(entry.image)
 	parts := image.parse(entry.image)
 	name := sprintf("%s/%s", [parts.registry, parts.repository])
 	not allowed(name)

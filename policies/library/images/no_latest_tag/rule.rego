@@ -16,6 +16,7 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": entry.path} if {
 	some entry in kubernetes.images
+	image.is_valid(entry.image)
 	parts := image.parse(entry.image)
 	parts.digest == ""
 	parts.tag in {"", "latest"}

@@ -32,6 +32,12 @@ deny contains {"message": message, "field": entry.path} if {
 	message := sprintf("the image %q is not pinned; add its digest, as in REPOSITORY:TAG@sha256:...", [entry.image])
 }
 
-pinned(reference) if image.parse(reference).digest != ""
+pinned(reference) if {
+	image.is_valid(reference)
+	image.parse(reference).digest != ""
+}
 
-pinned(reference) if image.parse(reference).registry in input.parameters.trustedRegistries
+pinned(reference) if {
+	image.is_valid(reference)
+	image.parse(reference).registry in input.parameters.trustedRegistries
+}

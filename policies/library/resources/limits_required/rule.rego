@@ -60,4 +60,7 @@ limits_at[kubernetes.pod_spec_path] := kubernetes.pod_spec.resources.limits
 
 limits_at[entry.path] := entry.container.resources.limits if some entry in kubernetes.containers
 
-within(limit, maximum) if quantity.parse(limit) <= quantity.parse(maximum)
+within(limit, maximum) if {
+	quantity.is_valid(limit)
+	quantity.parse(limit) <= quantity.parse(maximum)
+}
