@@ -149,11 +149,15 @@ func undefined(compiler *ast.Compiler) error {
 				return false
 			}
 			prefix := ref.ConstantPrefix()
+			at := ref[0].Location
+			if at == nil {
+				at = compiler.Modules[name].Package.Location
+			}
+			if len(prefix) == 1 && len(ref) > 1 {
+				errs = append(errs, fmt.Errorf("%s:%d: data[...] with a name that is only known when the rule is evaluated cannot be checked; write the name behind data out", at.File, at.Row))
+				return false
+			}
 			if len(compiler.GetRulesForVirtualDocument(prefix)) == 0 && len(compiler.GetRulesWithPrefix(prefix)) == 0 {
-				at := ref[0].Location
-				if at == nil {
-					at = compiler.Modules[name].Package.Location
-				}
 				errs = append(errs, fmt.Errorf("%s:%d: %s is defined by no policy here, and other data is not available in this version", at.File, at.Row, prefix))
 			}
 			return false

@@ -122,6 +122,8 @@ func TestWhatAStageMeansWhenNobodyRefuses(t *testing.T) {
 func TestWhatNothingDefinesIsNotReferredTo(t *testing.T) {
 	for rego, want := range map[string]string{
 		"package a\nimport data.portcullis.kubernets\ndeny contains \"no\" if kubernets.object":  "a.rego:3: data.portcullis.kubernets.object is defined by no policy here, and other data is not available in this version",
+		"package a\ndeny contains \"no\" if data[input.request.name].foo":                        "a.rego:2: data[...] with a name that is only known when the rule is evaluated cannot be checked; write the name behind data out",
+		"package a\n\ndeny contains name if data[name].foo":                                      "a.rego:3: data[...] with a name that is only known when the rule is evaluated cannot be checked; write the name behind data out",
 		"package a\ndeny contains \"no\" if data.kubernetes.namespaces[input.request.namespace]": "a.rego:2: data.kubernetes.namespaces is defined by no policy here, and other data is not available in this version",
 	} {
 		if _, err := Compile(t.Context(), []Spec{specOf(t, "a", rego)}); err == nil || err.Error() != want {
