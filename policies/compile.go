@@ -293,13 +293,19 @@ type Fault struct {
 	listed bool // it was found in a Bundle that is Listed
 }
 
-// concerns reports whether the fault may have cost the policy of spec a part of itself or all: because it is the policy's, or because it
-// is that of a file as a whole from which some of the policy was read.
-func (f Fault) concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) }
+// concerns reports whether the fault may be why the policy of spec is missing: because it is the policy's, or because it is that of a file
+// as a whole in which the policy was or may be now.
+func (f Fault) concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) || f.hides(spec) }
 
-func (f Fault) tears(spec Spec) bool {
-	return f.Policy == "" && f.Exception == "" && f.File != "" && spec.readFrom(f.File)
-}
+// ofFile reports whether the fault is that of a file, or more, as a whole.
+func (f Fault) ofFile() bool { return f.Policy == "" && f.Exception == "" }
+
+// tears reports whether some of the policy was read from what is faulty.
+func (f Fault) tears(spec Spec) bool { return f.ofFile() && f.File != "" && spec.ReadFrom(f.File) }
+
+// hides reports whether a policy, or a part of it, may be in what is faulty, under whatever name. A file does not hide objects of an API,
+// nor they what is in files.
+func (f Fault) hides(spec Spec) bool { return f.ofFile() && f.listed == spec.listed }
 
 // Faults is an error made of one or more Fault, printed one a line.
 type Faults []Fault //nolint:errname // first of all a list; an error only where there is nothing else to return
