@@ -293,9 +293,9 @@ type Fault struct {
 	listed bool // it was found in a Bundle that is Listed
 }
 
-// concerns reports whether the fault may be why the policy of spec is missing: because it is the policy's, or because it is that of a file
+// Concerns reports whether the fault may be why the policy of spec is missing: because it is the policy's, or because it is that of a file
 // as a whole in which the policy was or may be now.
-func (f Fault) concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) || f.hides(spec) }
+func (f Fault) Concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) || f.hides(spec) }
 
 // ofFile reports whether the fault is that of a file, or more, as a whole.
 func (f Fault) ofFile() bool { return f.Policy == "" && f.Exception == "" }

@@ -218,7 +218,7 @@ func keep(compiled []*Policy, previous *Set, faults Faults) (all []*Policy, kept
 			have[policy.spec.ID] = true
 		}
 		for _, policy := range previous.policies {
-			concerned := slices.ContainsFunc(faults, func(f Fault) bool { return f.concerns(policy.spec) })
+			concerned := slices.ContainsFunc(faults, func(f Fault) bool { return f.Concerns(policy.spec) })
 			if concerned && !have[policy.spec.ID] {
 				all = append(all, policy)
 				kept = append(kept, policy.spec.ID)
