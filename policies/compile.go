@@ -25,7 +25,7 @@ import (
 // seconds has met a fault of the compiler.
 const compileTime = 10 * time.Second
 
-// Policy is one compiled policy. It is immutable and safe for concurrent use.
+// Policy is one compiled policy. It is immutable, but for its count of evaluations left behind, and safe for concurrent use.
 type Policy struct {
 	spec           Spec
 	compiler       *ast.Compiler
@@ -33,6 +33,7 @@ type Policy struct {
 	queries        []*query
 	parameters     *ast.Term
 	needsNamespace bool
+	behind         behind
 }
 
 // Spec returns what the policy was compiled from.
