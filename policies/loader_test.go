@@ -102,12 +102,16 @@ func TestWhatVanishesBesideAFaultyFileIsKept(t *testing.T) {
 		{"a part of a policy", Bundle{Specs: []Spec{whole}}, Bundle{Specs: []Spec{policy("a")}, Faults: broken}, "2 reasons:\n- a: a\n- a: a2", "a"},
 		{"an object", listed(policy("a"), policy("b")), Bundle{Specs: []Spec{policy("b")}, Faults: broken, Listed: true}, "2 reasons:\n- a: a\n- b: b", "a"},
 		{
-			"beside another policy's fault", Bundle{Specs: []Spec{policy("a"), policy("b")}},
-			Bundle{Specs: []Spec{policy("b")}, Faults: Faults{{File: "c.rego", Policy: "c", Err: errors.New("c.rego:1: no rule")}}}, "b: b", "",
+			"beside another policy's fault",
+			Bundle{Specs: []Spec{policy("a"), policy("b")}},
+			Bundle{Specs: []Spec{policy("b")}, Faults: Faults{{File: "c.rego", Policy: "c", Err: errors.New("c.rego:1: no rule")}}},
+			"b: b", "",
 		},
 		{
-			"beside an exception's fault", Bundle{Specs: []Spec{policy("a"), policy("b")}},
-			Bundle{Specs: []Spec{policy("b")}, Faults: Faults{{File: "c.yaml", Exception: "shop/c", Err: errors.New("c.yaml:1: no end")}}}, "b: b", "",
+			"beside an exception's fault",
+			Bundle{Specs: []Spec{policy("a"), policy("b")}},
+			Bundle{Specs: []Spec{policy("b")}, Faults: Faults{{File: "c.yaml", Exception: "shop/c", Err: errors.New("c.yaml:1: no end")}}},
+			"b: b", "",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
