@@ -25,6 +25,9 @@ func (h *hearing) Asked(policy string, _ time.Duration, _ error) {
 // Overrun implements policies.Observer.
 func (h *hearing) Overrun(string, int) {}
 
+// Quarantined makes hearing a policies.Observer.
+func (h *hearing) Quarantined(string) {}
+
 // since returns the policies asked since it was called last, sorted, each once. Those that have findings are among them: of one whose
 // namespace is not known it cannot be told whether to ask it.
 func (h *hearing) since(findings []review.Finding) []string {

@@ -25,6 +25,7 @@ type Metrics struct {
 	told     tally
 
 	duration *prometheus.HistogramVec
+	unasked  *prometheus.CounterVec
 	found    *prometheus.CounterVec
 	loads    *prometheus.CounterVec
 	faults   prometheus.Gauge
@@ -40,6 +41,10 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 			Name:    "portcullis_policy_duration_seconds",
 			Help:    "How long one policy took to answer.",
 			Buckets: []float64{.00001, .00005, .0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
+		}, []string{"policy"}),
+		unasked: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portcullis_policy_quarantined_total",
+			Help: "How often one policy was not asked, because evaluations of it that ran out of time have not stopped.",
 		}, []string{"policy"}),
 		found: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portcullis_policy_findings_total",
@@ -63,7 +68,7 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 		return nil, err
 	}
 	for _, c := range []prometheus.Collector{
-		m.duration, m.found, m.loads, m.faults, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.duration, m.unasked, m.found, m.loads, m.faults, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.Registry.Register(c); err != nil {
 			return nil, err
@@ -132,6 +137,9 @@ func (m *Metrics) Overrun(policy string, by int) {
 		m.log.Warn("a policy used up its time and its evaluation has not stopped yet", "policy", policy)
 	}
 }
+
+// Quarantined makes Metrics a policies.Observer.
+func (m *Metrics) Quarantined(policy string) { m.unasked.WithLabelValues(policy).Inc() }
 
 // loaded counts an attempt to load policies and shows what it came to.
 func (m *Metrics) loaded(load policies.Load) {

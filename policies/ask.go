@@ -48,19 +48,20 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 func (a asked) eval(
 	ctx context.Context, in inputs, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
 ) (value ast.Value, err error) {
+	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
+	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).
 		WithQueryCompiler(a.query.compiled).
 		WithCompiler(a.compiler).
 		WithStore(store).
 		WithTransaction(txn).
 		WithInput(in.of(a.Policy)).
-		WithVirtualCache(&sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}).
+		WithVirtualCache(cache).
+		WithBuiltinErrorList(&failed).
 		WithCancel(cancel)
-	// Where a rule gives something, an identity or a permission, undefined is the safe answer; where one refuses, it is not.
-	var failed []topdown.Error
-	if gives := a.query.rule == "user" || a.query.rule == "allow"; !gives && !a.spec.Lenient {
-		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined again.
-		q = q.WithBuiltinErrorList(&failed).WithIndexing(false)
+	if !a.spec.Lenient || a.gives() {
+		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
+		q = q.WithIndexing(false)
 	}
 	err = q.Iter(ctx, func(result topdown.QueryResult) error {
 		term, ok := result[a.query.answer]
@@ -73,8 +74,42 @@ func (a asked) eval(
 	if topdown.IsCancel(err) {
 		return nil, errLate
 	}
-	if err == nil && len(failed) > 0 {
+	switch {
+	case err != nil:
+		return nil, err
+	case len(failed) == 0:
+		cache.share()
+	case a.faulty(value):
 		return nil, &failed[0]
 	}
-	return value, err
+	return value, nil
+}
+
+// faulty reports whether the rule's value is worth nothing because a built-in function failed on the way to it. A rule that refuses may
+// have refused without that. One that gives, an identity or a permission, may have given because of it, under a "not"; only where it gave
+// nothing is undefined the safe answer.
+func (a asked) faulty(value ast.Value) bool {
+	if a.gives() {
+		return something(value)
+	}
+	return !a.spec.Lenient
+}
+
+// gives reports whether the rule gives something, an identity or a permission, rather than to refuse, warn or change.
+func (a asked) gives() bool { return a.query.rule == "user" || a.query.rule == "allow" }
+
+// something reports whether the value of a rule user or allow is anything but a no.
+func something(value ast.Value) bool {
+	switch v := value.(type) {
+	case nil:
+		return false
+	case ast.Boolean:
+		return bool(v)
+	case ast.Set:
+		return v.Len() > 0
+	case *ast.Array:
+		return v.Len() > 0
+	default:
+		return true
+	}
 }

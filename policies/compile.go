@@ -26,7 +26,7 @@ import (
 // seconds has met a fault of the compiler.
 const compileTime = 10 * time.Second
 
-// Policy is one compiled policy. It is immutable and safe for concurrent use.
+// Policy is one compiled policy. It is immutable, but for its count of evaluations left behind, and safe for concurrent use.
 type Policy struct {
 	spec           Spec
 	compiler       *ast.Compiler
@@ -35,6 +35,7 @@ type Policy struct {
 	parameters     *ast.Term
 	needsNamespace bool
 	needs          map[inventory.Kind]*inventory.Need // nil for a policy that declares no data
+	behind         behind
 }
 
 // Spec returns what the policy was compiled from.
@@ -171,6 +172,9 @@ func undefined(compiler *ast.Compiler, spec Spec) error {
 // unknown returns why there is nothing that a reference under data could mean, or nil.
 func unknown(compiler *ast.Compiler, spec Spec, ref ast.Ref) error {
 	prefix := ref.ConstantPrefix()
+	if len(prefix) == 1 && len(ref) > 1 {
+		return errors.New("data[...] with a name that is only known when the rule is evaluated cannot be checked; write the name behind data out")
+	}
 	if inInventory(ref) && len(compiler.GetRulesForVirtualDocument(prefix)) == 0 {
 		return undeclared(compiler, spec, ref)
 	}
@@ -310,13 +314,19 @@ type Fault struct {
 	listed bool // it was found in a Bundle that is Listed
 }
 
-// concerns reports whether the fault may have cost the policy of spec a part of itself or all: because it is the policy's, or because it
-// is that of a file as a whole from which some of the policy was read.
-func (f Fault) concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) }
+// Concerns reports whether the fault may be why the policy of spec is missing: because it is the policy's, or because it is that of a file
+// as a whole in which the policy was or may be now.
+func (f Fault) Concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) || f.hides(spec) }
 
-func (f Fault) tears(spec Spec) bool {
-	return f.Policy == "" && f.Exception == "" && f.File != "" && spec.readFrom(f.File)
-}
+// ofFile reports whether the fault is that of a file, or more, as a whole.
+func (f Fault) ofFile() bool { return f.Policy == "" && f.Exception == "" }
+
+// tears reports whether some of the policy was read from what is faulty.
+func (f Fault) tears(spec Spec) bool { return f.ofFile() && f.File != "" && spec.ReadFrom(f.File) }
+
+// hides reports whether a policy, or a part of it, may be in what is faulty, under whatever name. A file does not hide objects of an API,
+// nor they what is in files.
+func (f Fault) hides(spec Spec) bool { return f.ofFile() && f.listed == spec.listed }
 
 // Faults is an error made of one or more Fault, printed one a line.
 type Faults []Fault //nolint:errname // first of all a list; an error only where there is nothing else to return

@@ -50,7 +50,13 @@ type worker struct {
 func (w *worker) run(ctx context.Context, begun time.Time) {
 	defer close(w.done)
 	for _, rule := range w.rules {
-		got := ask(ctx, rule, w.in, w.cancel)
+		var got answer
+		if rule.behind.quarantined(begun) {
+			w.observe.Quarantined(rule.spec.ID)
+			got = answer{asked: rule, err: errQuarantined}
+		} else {
+			got = ask(ctx, rule, w.in, w.cancel)
+		}
 		now := time.Now()
 		w.mu.Lock()
 		stopped := w.stopped
@@ -60,6 +66,7 @@ func (w *worker) run(ctx context.Context, begun time.Time) {
 		}
 		w.mu.Unlock()
 		if stopped {
+			rule.behind.ended(w)
 			w.observe.Overrun(rule.spec.ID, -1)
 			return
 		}
@@ -112,6 +119,7 @@ func (w *worker) stop() []answer {
 	}
 	w.stopped = true
 	late := w.rules[len(w.answers)]
+	late.behind.add(w, w.since)
 	w.observe.Overrun(late.spec.ID, 1)
 	w.observe.Asked(late.spec.ID, time.Since(w.since), errLate)
 	return append(w.answers, answer{asked: late, err: errLate})

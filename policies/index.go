@@ -100,8 +100,9 @@ func (x index) candidates(req *review.Request) []asked {
 		return stage.all
 	case t.Path != "":
 		return stage.every
-	case t.Resource == "*" || t.Group == "*" || t.Subresource == "*":
-		// "May I do everything?" concerns whoever watches over anything.
+	case req.Stage != review.Grant && (t.Resource == "*" || t.Group == "*" || t.Subresource == "*"):
+		// "May I do everything?" concerns whoever watches over anything. To a grant it is the other way round, and there the star is
+		// looked up as a name, which no policy has: what is left are the policies whose match has no such condition.
 		return stage.all
 	}
 	if list, ok := stage.exact[Resource{Group: t.Group, Resource: t.Resource, Subresource: t.Subresource}]; ok {
@@ -118,7 +119,10 @@ func (x index) candidates(req *review.Request) []asked {
 }
 
 // concerns reports whether a policy's operations include the request's. A question that names none, as those about images and tokens,
-// is about whatever is done.
+// is about whatever is done; and so, but to a grant, is one about every verb.
 func (m Match) concerns(req *review.Request) bool {
-	return len(m.Operations) == 0 || req.Verb == "" || req.Verb == "*" || slices.Contains(m.Operations, req.Verb)
+	if len(m.Operations) == 0 || slices.Contains(m.Operations, req.Verb) {
+		return true
+	}
+	return req.Stage != review.Grant && (req.Verb == "" || req.Verb == "*")
 }

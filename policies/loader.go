@@ -78,7 +78,7 @@ func (l *Loader) load(ctx context.Context) error {
 	previous := l.Engine.Set()
 	specs, twice := arrange(found.Specs)
 	faults := slices.Concat(found.Faults, twice)
-	specs = slices.DeleteFunc(specs, func(spec Spec) bool { return torn(spec.ID, faults, previous) })
+	specs = slices.DeleteFunc(specs, func(spec Spec) bool { return torn(spec, faults, previous) })
 	compiled, failed := l.compileChanged(ctx, specs, previous)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the end is no fault of the policies
@@ -144,14 +144,13 @@ func arrange(specs []Spec) ([]Spec, Faults) {
 	return unique(specs)
 }
 
-// torn reports whether a part of a policy that is in force can no longer be read. What is left of it may well compile, and would not say
-// what it said before.
-func torn(id string, faults Faults, previous *Set) bool {
-	if previous == nil {
-		return false
-	}
-	at := slices.IndexFunc(previous.policies, func(p *Policy) bool { return p.spec.ID == id })
-	return at >= 0 && slices.ContainsFunc(faults, func(f Fault) bool { return f.tears(previous.policies[at].spec) })
+// torn reports whether a part of a policy that is in force can no longer be read, or may be what is wrong with a file of another name. What
+// is left of it may well compile, and would not say what it said before.
+func torn(spec Spec, faults Faults, previous *Set) bool {
+	old := byID(previous)[spec.ID]
+	return old != nil && slices.ContainsFunc(faults, func(f Fault) bool {
+		return f.tears(old.spec) || f.hides(old.spec) && len(spec.Modules) < len(old.spec.Modules)
+	})
 }
 
 // listedLast orders what an operator put beside the server before what came by way of an API. An object must not be able to put a file's
@@ -215,7 +214,8 @@ func (l *Loader) compileChanged(ctx context.Context, specs []Spec, previous *Set
 	return compiled, faults
 }
 
-// keep adds the last good version of every policy that the faults concern, by name or, where the fault is a file's, by file.
+// keep adds the last good version of every policy that is missing and that the faults concern, by name or, where the fault is a file's as a
+// whole, in whatever file it was: it may be in the faulty one now, under the name that file has been given.
 func keep(compiled []*Policy, previous *Set, faults Faults) (all []*Policy, kept []string) {
 	all = compiled
 	if previous != nil {
@@ -224,7 +224,7 @@ func keep(compiled []*Policy, previous *Set, faults Faults) (all []*Policy, kept
 			have[policy.spec.ID] = true
 		}
 		for _, policy := range previous.policies {
-			concerned := slices.ContainsFunc(faults, func(f Fault) bool { return f.concerns(policy.spec) })
+			concerned := slices.ContainsFunc(faults, func(f Fault) bool { return f.Concerns(policy.spec) })
 			if concerned && !have[policy.spec.ID] {
 				all = append(all, policy)
 				kept = append(kept, policy.spec.ID)
@@ -235,7 +235,7 @@ func keep(compiled []*Policy, previous *Set, faults Faults) (all []*Policy, kept
 	return all, kept
 }
 
-// readFrom reports whether some part of the policy was read from file.
-func (s Spec) readFrom(file string) bool {
+// ReadFrom reports whether some part of the policy was read from file.
+func (s Spec) ReadFrom(file string) bool {
 	return s.File == file || slices.ContainsFunc(s.Modules, func(m *ast.Module) bool { return m.Package.Location.File == file })
 }

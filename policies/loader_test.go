@@ -85,6 +85,68 @@ func TestATornPolicyKeepsItsLastGoodVersion(t *testing.T) {
 	}
 }
 
+// A file that is renamed and spoilt at once has a fault by which nobody can tell what was in it.
+func TestWhatVanishesBesideAFaultyFileIsKept(t *testing.T) {
+	broken := Faults{{File: "new.rego", Err: errors.New("new.rego:1: not Rego")}}
+	policy := func(id string) Spec { return specOf(t, id, "package "+id+"\ndeny contains \""+id+"\"") }
+	whole := policy("a")
+	whole.Modules = append(whole.Modules, specOf(t, "a2", "package a\ndeny contains \"a2\"").Modules...)
+	whole.Digest += "2"
+	for _, c := range []struct {
+		name          string
+		before, after Bundle
+		want, kept    string
+	}{
+		{"a policy", Bundle{Specs: []Spec{policy("a"), policy("b")}}, Bundle{Specs: []Spec{policy("b")}, Faults: broken}, "2 reasons:\n- a: a\n- b: b", "a"},
+		{"every policy", Bundle{Specs: []Spec{policy("a"), policy("b")}}, Bundle{Faults: broken}, "2 reasons:\n- a: a\n- b: b", "a b"},
+		{"a part of a policy", Bundle{Specs: []Spec{whole}}, Bundle{Specs: []Spec{policy("a")}, Faults: broken}, "2 reasons:\n- a: a\n- a: a2", "a"},
+		{"an object", listed(policy("a"), policy("b")), Bundle{Specs: []Spec{policy("b")}, Faults: broken, Listed: true}, "2 reasons:\n- a: a\n- b: b", "a"},
+		{
+			"beside another policy's fault",
+			Bundle{Specs: []Spec{policy("a"), policy("b")}},
+			Bundle{Specs: []Spec{policy("b")}, Faults: Faults{{File: "c.rego", Policy: "c", Err: errors.New("c.rego:1: no rule")}}},
+			"b: b", "",
+		},
+		{
+			"beside an exception's fault",
+			Bundle{Specs: []Spec{policy("a"), policy("b")}},
+			Bundle{Specs: []Spec{policy("b")}, Faults: Faults{{File: "c.yaml", Exception: "shop/c", Err: errors.New("c.yaml:1: no end")}}},
+			"b: b", "",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			engine, source := &Engine{}, make(feed)
+			reports, _ := running(t, engine, source)
+			source <- c.before
+			<-reports
+			source <- c.after
+			if load := <-reports; refusal(t, engine) != c.want || strings.Join(load.Kept, " ") != c.kept {
+				t.Errorf("%s; kept %v", refusal(t, engine), load.Kept)
+			}
+			source <- c.after // and as long as the fault is there
+			if load := <-reports; refusal(t, engine) != c.want || strings.Join(load.Kept, " ") != c.kept {
+				t.Errorf("later: %s; kept %v", refusal(t, engine), load.Kept)
+			}
+		})
+	}
+}
+
+// Who may write objects must not be able to hold a file's policy in force by way of a faulty one.
+func TestAFaultyObjectKeepsNoFilesPolicy(t *testing.T) {
+	engine, files, api := &Engine{}, make(feed), make(feed)
+	reports, _ := running(t, engine, files, api)
+	a, b := specOf(t, "a", "package a\ndeny contains \"a\""), specOf(t, "b", "package b\ndeny contains \"b\"")
+	files <- Bundle{Specs: []Spec{a, b}}
+	api <- listed()
+	<-reports
+	api <- Bundle{Listed: true, Faults: Faults{{File: "configmap/x/y/z", Err: errors.New("configmap/x/y/z:1: not Rego")}}}
+	<-reports
+	files <- Bundle{Specs: []Spec{b}}
+	if load := <-reports; refusal(t, engine) != "b: b" || len(load.Kept) > 0 {
+		t.Errorf("%s; kept %v", refusal(t, engine), load.Kept)
+	}
+}
+
 func TestNoPoliciesAreNotASetOfNone(t *testing.T) {
 	engine, source := &Engine{}, make(feed)
 	reports, _ := running(t, engine, source)
@@ -339,7 +401,8 @@ func TestALoadNamesWhatChanged(t *testing.T) {
 		{Bundle{Specs: []Spec{policy("b", "1"), policy("a", "1")}}, "a b", "", "", ""},
 		{Bundle{Specs: []Spec{policy("b", "1"), policy("a", "1")}}, "", "", "", ""},
 		{Bundle{Specs: []Spec{policy("c", "1"), policy("b", "2"), policy("a", "1")}}, "c", "b", "", ""},
-		{Bundle{Specs: []Spec{policy("b", "2"), policy("d", "1")}, Faults: Faults{{File: "c.rego", Err: errors.New("c.rego:1: not Rego")}}}, "d", "", "a", "c"},
+		{Bundle{Specs: []Spec{policy("b", "2"), policy("d", "1")}, Faults: Faults{{File: "c.rego", Err: errors.New("c.rego:1: not Rego")}}}, "d", "", "", "a c"},
+		{Bundle{Specs: []Spec{policy("b", "2"), policy("d", "1")}}, "", "", "a c", ""},
 		{Bundle{}, "", "", "", ""}, // what was in force stays in force
 	} {
 		source <- step.bundle

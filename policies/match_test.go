@@ -2,6 +2,7 @@ package policies
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -63,7 +64,6 @@ func TestTheIndexFindsWhatConcernsARequest(t *testing.T) {
 		{review.Target{Group: "apps", Resource: "replicasets"}, []string{"any", "apps", "everything"}},
 		{review.Target{Group: "apps", Resource: "deployments", Subresource: "scale"}, []string{"any"}},
 		{review.Target{Path: "/metrics"}, []string{"any"}},
-		{review.Target{Resource: "*"}, []string{"any", "apps", "deployments", "everything", "exec", "pods"}},
 	} {
 		var got []string
 		for _, a := range set.index.candidates(&review.Request{Stage: review.Validate, Target: c.target}) {
@@ -96,10 +96,64 @@ func TestOperations(t *testing.T) {
 		{[]string{"create", "update"}, "create", true},
 		{[]string{"create", "update"}, "delete", false},
 		{[]string{"create", "update"}, "", true}, // an ImageReview does not say what is done
-		{[]string{"get"}, "*", true},
 	} {
 		if got := (Match{Operations: c.operations}).concerns(&review.Request{Verb: c.verb}); got != c.want {
 			t.Errorf("%v and %q: %v", c.operations, c.verb, got)
+		}
+	}
+}
+
+// A star in a question means everything. Whoever watches over a part of it is asked; whoever may give a part of it has nothing to give.
+func TestStarsInAQuestion(t *testing.T) {
+	specs := map[string]func(*Spec){
+		"any":        on(),
+		"everything": on(Resource{Any: true}),
+		"apps":       on(Resource{Group: "apps"}),
+		"core":       on(Resource{}),
+		"exec":       on(Resource{Resource: "pods", Subresource: "exec"}),
+		"pods":       on(Resource{Resource: "pods"}),
+		"get":        func(s *Spec) { s.Match.Operations = []string{"get"} },
+	}
+	const all = "any apps core everything exec get pods"
+	for _, c := range []struct {
+		verb         string
+		target       review.Target
+		guard, grant string
+	}{
+		{"get", review.Target{Resource: "*"}, all, "any core everything get"},
+		{"get", review.Target{Group: "apps", Resource: "*"}, all, "any apps everything get"},
+		{"get", review.Target{Group: "*", Resource: "*"}, all, "any everything get"},
+		{"get", review.Target{Group: "*", Resource: "pods"}, all, "any everything get"},
+		{"get", review.Target{Resource: "pods", Subresource: "*"}, all, "any get"},
+		{"get", review.Target{Resource: "*", Subresource: "exec"}, all, "any get"},
+		{"get", review.Target{Resource: "*", Subresource: "*"}, all, "any get"},
+		{"get", review.Target{Group: "*", Resource: "pods", Subresource: "exec"}, all, "any get"},
+		{"get", review.Target{Group: "*", Resource: "*", Subresource: "*"}, all, "any get"},
+		{"get", review.Target{Path: "*"}, "any get", "any get"},
+		{"get", review.Target{Path: "/*"}, "any get", "any get"},
+		{"*", review.Target{Path: "/metrics"}, "any get", "any"},
+		{"*", review.Target{Resource: "pods"}, "any core everything get pods", "any core everything pods"},
+		{"*", review.Target{Group: "*", Resource: "*"}, all, "any everything"},
+		{"*", review.Target{Group: "*", Resource: "*", Subresource: "*"}, all, "any"},
+		{"", review.Target{Resource: "pods"}, "any core everything get pods", "any core everything pods"},
+	} {
+		for _, stage := range []review.Stage{review.Guard, review.Grant} {
+			rule, want := "deny", c.guard
+			if stage == review.Grant {
+				rule, want = "allow", c.grant
+			}
+			var list []Spec
+			for id, match := range specs {
+				list = append(list, specOf(t, id, "package "+id+"\n"+rule+" contains \"x\"", at(stage, rule), match))
+			}
+			asked, unknown := compiled(t, list...).match(&review.Request{Stage: stage, Verb: c.verb, Target: c.target}, nil)
+			var got []string
+			for _, a := range asked {
+				got = append(got, a.spec.ID)
+			}
+			if strings.Join(got, " ") != want || len(unknown) > 0 {
+				t.Errorf("%s, may I %q %+v: asked are %v, want %s", stage, c.verb, c.target, got, want)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -121,6 +122,8 @@ func TestWhatAStageMeansWhenNobodyRefuses(t *testing.T) {
 func TestWhatNothingDefinesIsNotReferredTo(t *testing.T) {
 	for rego, want := range map[string]string{
 		"package a\nimport data.portcullis.kubernets\ndeny contains \"no\" if kubernets.object":  "a.rego:3: data.portcullis.kubernets.object is defined by no policy here; objects of the cluster are at data.kubernetes[kind]",
+		"package a\ndeny contains \"no\" if data[input.request.name].foo":                        "a.rego:2: data[...] with a name that is only known when the rule is evaluated cannot be checked; write the name behind data out",
+		"package a\n\ndeny contains name if data[name].foo":                                      "a.rego:3: data[...] with a name that is only known when the rule is evaluated cannot be checked; write the name behind data out",
 		"package a\ndeny contains \"no\" if data.kubernetes.namespaces[input.request.namespace]": "a.rego:2: data.kubernetes[\"namespaces\"] is not declared: add \"namespaces\" to data in the policy's METADATA",
 	} {
 		if _, err := Compile(t.Context(), []Spec{specOf(t, "a", rego)}); err == nil || err.Error() != want {
@@ -138,6 +141,54 @@ func TestAFailingFunctionGivesNothing(t *testing.T) {
 	}
 	if d, err := set.Review(t.Context(), req); err != nil || d.Verdict != review.NoOpinion || len(d.Findings) > 0 {
 		t.Errorf("%+v %v", d, err)
+	}
+}
+
+// A built-in function that fails is undefined to Rego, and under "not" that is true: what a rule gives then is not given.
+func TestAFailureGivesNothing(t *testing.T) {
+	const expired = "expired if time.now_ns() > time.parse_rfc3339_ns(input.spec.extra.until[0])\n"
+	for _, c := range []struct {
+		name, until string
+		lenient     bool
+		rego        string
+		stage       review.Stage
+		onError     OnError
+		verdict     review.Verdict
+		faulty      int
+	}{
+		{name: "still valid", until: "2199-01-01T00:00:00Z", rego: "allow if not expired", verdict: review.Allow},
+		{name: "expired", until: "1999-01-01T00:00:00Z", rego: "allow if not expired", verdict: review.NoOpinion},
+		{name: "garbage", until: "garbage", rego: "allow if not expired", verdict: review.NoOpinion, faulty: 1},
+		{name: "garbage, with a reason", until: "garbage", rego: "allow contains \"x\" if not expired", verdict: review.NoOpinion, faulty: 1},
+		{name: "garbage, to a policy written for OPA", until: "garbage", lenient: true, rego: "allow if not expired", verdict: review.NoOpinion, faulty: 1},
+		{name: "garbage that gives nothing", until: "garbage", rego: "allow if expired", verdict: review.NoOpinion},
+		{name: "garbage that gives no reason", until: "garbage", rego: "allow contains \"x\" if expired", verdict: review.NoOpinion},
+		{name: "garbage that gives no", until: "garbage", rego: "default allow := false\nallow if expired", verdict: review.NoOpinion},
+		{name: "a user", until: "garbage", stage: review.Authenticate, rego: `user := {"username": "bob"} if not expired`, verdict: review.Deny, faulty: 1},
+		{name: "a user, forgivingly", until: "garbage", stage: review.Authenticate, rego: `user := {"username": "bob"} if not expired`, onError: OnErrorAllow, verdict: review.NoOpinion, faulty: 1},
+		{name: "no user", until: "garbage", stage: review.Authenticate, rego: `user := {"username": "bob"} if expired`, verdict: review.NoOpinion},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			stage, rule := review.Grant, "allow"
+			if c.stage == review.Authenticate {
+				stage, rule = c.stage, "user"
+			}
+			set := compiled(t, specOf(t, "a", "package a\n"+expired+c.rego, at(stage, rule), func(s *Spec) {
+				s.Lenient = c.lenient
+				s.OnError = cmp.Or(c.onError, OnErrorDeny)
+			}))
+			req := &review.Request{Stage: stage, Verb: "get", Target: review.Target{Resource: "pods"}, Body: review.Raw(`{"spec":{"extra":{"until":["` + c.until + `"]}}}`)}
+			d, err := set.Review(t.Context(), req)
+			faults := 0
+			for _, f := range d.Findings {
+				if f.Fault && f.Message == "the policy could not be evaluated: time.parse_rfc3339_ns failed at a.rego:2" {
+					faults++
+				}
+			}
+			if err != nil || d.Verdict != c.verdict || d.Identity != nil || faults != c.faulty {
+				t.Errorf("%+v %v", d, err)
+			}
+		})
 	}
 }
 
@@ -467,5 +518,25 @@ func TestSharedPackages(t *testing.T) {
 	}
 	if keys := in.shared.Keys(); len(keys) != 1 || keys[0].String() != "data.helper.names" {
 		t.Errorf("shared are %v", keys)
+	}
+}
+
+// A policy that counts on a built-in function's failure being told is told of it, whoever asked the shared package before.
+func TestAFailureIsNotShared(t *testing.T) {
+	helper := specOf(t, "helper", "package helper\nlarge if to_number(input.request.object.spec.size) > 5\nnames contains c.name if some c in input.request.object.spec.containers")
+	shares := func(s *Spec) {
+		s.Modules = append(s.Modules, helper.Modules...)
+		s.Shared = []ast.Ref{helper.Package}
+	}
+	rego := func(id string) string { return "package " + id + "\ndeny contains \"no\" if data.helper.large" }
+	set := compiled(t,
+		specOf(t, "a", rego("a"), shares, func(s *Spec) { s.Lenient = true }),
+		specOf(t, "b", rego("b"), shares),
+		specOf(t, "c", rego("c"), shares),
+	)
+	d, err := set.Review(t.Context(), podCreate(t, `{"spec":{"size":"99x"}}`))
+	const fault = "the policy could not be evaluated: to_number failed at helper.rego:2"
+	if err != nil || d.Refusal() != "2 reasons:\n- b: "+fault+"\n- c: "+fault {
+		t.Errorf("%v %v", d.Refusal(), err)
 	}
 }

@@ -1,6 +1,7 @@
 package language
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,8 +19,8 @@ func TestEveryBuiltinIsJudgedOnce(t *testing.T) {
 		}
 	}
 	for _, f := range families {
-		if f.because == "" {
-			t.Errorf("%v are allowed without a reason", f.names)
+		if f.because == "" || f.bounded == "" {
+			t.Errorf("%v are allowed without a reason, or it is not said why what they return is bounded", f.names)
 		}
 		for _, name := range f.names {
 			judged[name]++
@@ -66,6 +67,17 @@ func TestCapabilitiesAreWhatTheTableSays(t *testing.T) {
 		}
 		if a.description == "" || topdown.GetBuiltin(a.name) == nil {
 			t.Errorf("%s has no description or is not registered", a.name)
+		}
+	}
+}
+
+func TestLimitsAreOfFunctionsThatMayBeCalled(t *testing.T) {
+	for name := range limits {
+		if !allowed[name] {
+			t.Errorf("%s has a limit and is not allowed", name)
+		}
+		if !slices.ContainsFunc(beyond, func(c call) bool { return strings.HasPrefix(c.expression, name+"(") }) {
+			t.Errorf("no test goes beyond the limit of %s", name)
 		}
 	}
 }

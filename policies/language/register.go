@@ -31,9 +31,10 @@ var register = sync.OnceFunc(func() {
 	for _, a := range additions {
 		rego.RegisterBuiltin1(a.function(), a.call)
 	}
+	holdLimits()
 })
 
-// Register teaches OPA the functions Portcullis adds. Call it before anything is compiled; calling it again does nothing.
+// Register teaches OPA the functions Portcullis adds, and the limits of those that need one. Call it before anything is compiled; calling it again does nothing.
 //
 // OPA keeps its functions in registries of the whole process, which are read without a lock. So this is not done in an init
 // function, where the order of packages would decide, but by whoever starts the process, once, before there is a second

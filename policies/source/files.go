@@ -41,7 +41,8 @@ const (
 )
 
 // Run yields the bundle at once and after each change. It returns an error when a path cannot be read at the start; one that vanishes
-// later is a fault, yielded once and again when it is gone, and what was read from it stays meanwhile.
+// later is a fault, yielded once and again when it is gone, and what was read from it stays meanwhile. A policy whose file is gone is so
+// a second later, and one whose file is empty stays, with a fault: tools that save by deleting or truncating leave a moment in between.
 func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -53,42 +54,19 @@ func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 		return err
 	}
 	state.watch(watcher)
-	r := reading{digest: state.digest, bundle: f.read(state)}
-	yield(r.bundle)
-	for changed(ctx, watcher) {
+	var r reading
+	bundle, _ := r.next(f, state, nil, time.Now())
+	yield(bundle)
+	for changed(ctx, watcher, r.wait(time.Now())) {
 		state, err := f.scan()
 		if err == nil {
 			state.watch(watcher)
 		}
-		if bundle, news := r.next(f, state, err); news {
+		if bundle, news := r.next(f, state, err, time.Now()); news {
 			yield(bundle)
 		}
 	}
 	return nil
-}
-
-// reading is what was read last.
-type reading struct {
-	digest  [sha256.Size]byte
-	bundle  policies.Bundle
-	problem string // why the paths cannot be read now
-}
-
-// next returns what another look at the paths, which came to state or to err, has to say; and whether that is anything new.
-func (r *reading) next(f *Files, state snapshot, err error) (policies.Bundle, bool) {
-	switch {
-	case err != nil:
-		if err.Error() == r.problem {
-			return policies.Bundle{}, false
-		}
-		r.problem = err.Error()
-		// The faults of before are not mended by this one: without them, policies that keep their last good version would lose it.
-		return policies.Bundle{Specs: r.bundle.Specs, Faults: append(slices.Clone(r.bundle.Faults), policies.Fault{Err: err})}, true
-	case state.digest == r.digest && r.problem == "":
-		return policies.Bundle{}, false
-	}
-	*r = reading{digest: state.digest, bundle: f.read(state)}
-	return r.bundle, true
 }
 
 // Load reads the bundle once.
@@ -107,9 +85,9 @@ func (f *Files) read(state snapshot) policies.Bundle {
 	return policies.Bundle{Specs: append(specs, used...), Exceptions: exceptions, Faults: slices.Concat(faults, faulty, unknown)}
 }
 
-// changed waits for a change and a moment longer. It returns false when ctx ends.
-func changed(ctx context.Context, watcher *fsnotify.Watcher) bool {
-	timer := time.NewTimer(poll)
+// changed waits for a change and a moment longer, and no longer than atMost for either. It returns false when ctx ends.
+func changed(ctx context.Context, watcher *fsnotify.Watcher, atMost time.Duration) bool {
+	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	seen := false
 	for {

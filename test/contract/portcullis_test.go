@@ -242,6 +242,8 @@ func (a *asked) Overrun(_ string, by int) {
 	}
 }
 
+func (*asked) Quarantined(string) {}
+
 // take returns the counts since the last call.
 func (a *asked) take() map[string]int {
 	a.mu.Lock()

@@ -88,8 +88,11 @@ for_user(grant) if grant.user == kubernetes.user.username
 
 for_user(grant) if grant.group in kubernetes.user.groups
 
-# Whether a list names a value, or has a star that may stand for it.
-covers(list, value, _) if value in list
+# Whether a list names a value, or has a star that may stand for it. A star in the question asks for everything, and is named by no list.
+covers(list, value, _) if {
+	value in list
+	not contains(value, "*")
+}
 
 covers(list, _, true) if "*" in list
 

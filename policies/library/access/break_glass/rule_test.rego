@@ -66,6 +66,9 @@ test_stars if {
 	every attributes in [
 		{"verb": "delete", "resource": "pods", "namespace": "vault"},
 		{"verb": "deletecollection", "group": "example.com", "resource": "widgets"},
+		{"verb": "get", "resource": "*", "namespace": "vault"},
+		{"verb": "get", "group": "*", "resource": "*"},
+		{"verb": "get", "group": "*", "resource": "pods"},
 	] {
 		break_glass.allow == {"granted until 2030-06-01T12:00:00Z: incident 4712"} with time.now_ns as before
 			with input as review_of("otto", ["on-call"], attributes)
@@ -77,8 +80,29 @@ test_stars_stand_for_no_subresource_and_no_unusual_verb if {
 		{"verb": "create", "resource": "pods", "subresource": "exec", "namespace": "shop"},
 		{"verb": "impersonate", "resource": "users"},
 		{"verb": "*", "resource": "pods", "subresource": "log"},
+		{"verb": "*", "resource": "pods"},
+		{"verb": "*", "group": "*", "resource": "*"},
+		{"verb": "get", "resource": "pods", "subresource": "*"},
+		{"verb": "get", "resource": "*", "subresource": "*"},
+		{"verb": "get", "group": "*", "resource": "*", "subresource": "*"},
 	] {
 		break_glass.allow == set() with input as review_of("otto", ["on-call"], attributes) with time.now_ns as before
+	}
+}
+
+test_a_question_with_a_star_is_no_name if {
+	listing := {
+		"user": "anna", "until": until, "verbs": ["get", "*"], "resources": ["pods/*", "*.apps", "*/*"],
+		"namespaces": ["shop"], "reason": "stars that stand for nothing",
+	}
+	every attributes in [
+		{"verb": "get", "resource": "pods", "subresource": "*", "namespace": "shop"},
+		{"verb": "get", "group": "apps", "resource": "*", "namespace": "shop"},
+		{"verb": "get", "resource": "*", "subresource": "*", "namespace": "shop"},
+		{"verb": "*", "resource": "pods", "subresource": "*", "namespace": "shop"},
+	] {
+		break_glass.allow == set() with time.now_ns as before
+			with input as object.union(review(attributes), {"parameters": {"grants": [listing]}})
 	}
 }
 
