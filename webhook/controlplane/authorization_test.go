@@ -46,6 +46,7 @@ func TestMatchConditions(t *testing.T) {
 			User: "system:node:a", Groups: []string{"system:nodes"}, ResourceAttributes: pods,
 		}, false},
 		"the scheduler":         {authorizationv1.SubjectAccessReviewSpec{User: "system:kube-scheduler", ResourceAttributes: pods}, false},
+		"who is called like it": {authorizationv1.SubjectAccessReviewSpec{User: "system:kube-x", Groups: []string{"admins"}, ResourceAttributes: pods}, true},
 		"the API server":        {authorizationv1.SubjectAccessReviewSpec{User: "system:apiserver", ResourceAttributes: pods}, false},
 		"its namesake":          {authorizationv1.SubjectAccessReviewSpec{User: "system:apiserver-2", ResourceAttributes: pods}, true},
 		"health":                {authorizationv1.SubjectAccessReviewSpec{User: "alice", NonResourceAttributes: path("/livez")}, false},
