@@ -203,3 +203,7 @@ test_the_excepted_act_as_whom_they_like if {
 	token := {"verb": "create", "resource": "serviceaccounts", "subresource": "token", "namespace": "kube-system", "name": "a"}
 	sealed_namespaces.deny == set() with input as review_of("system:node:a", ["system:nodes"], token)
 }
+
+test_a_question_without_a_verb_is_one_about_reading if {
+	sealed_namespaces.deny == sealed with input as review({"resource": "secrets", "namespace": "vault"})
+}
