@@ -46,9 +46,10 @@ type member struct {
 	objects    *source.Objects    // nil without --cluster-policies
 	ledger     status.Ledger
 	status     *status.Writer
-	keeper     *registration.Keeper     // nil without --register
-	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
-	request    *certmanager.Certificate // nil unless cert-manager makes it
+	sentinel   func(context.Context, *policies.Policy) error // nil without --register
+	keeper     *registration.Keeper                          // nil without --register
+	rotation   *certs.Rotation                               // nil unless the certificate is made here and kept in the cluster
+	request    *certmanager.Certificate                      // nil unless cert-manager makes it
 	identity   identity
 
 	mu     sync.Mutex
@@ -112,6 +113,7 @@ func (c *member) feed(loader *policies.Loader) error {
 		if err != nil {
 			return err
 		}
+		c.sentinel = judge.Check
 		loader.Gate = judge.Check
 	}
 	report := loader.Report
@@ -232,7 +234,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 		out = append(out, webhook.Endpoint{
 			Stage: review.Validate, Path: registration.PoliciesPath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 10 * time.Second,
 			Dialect:  review.DialectValidate,
-			Reviewer: &source.Gate{Objects: c.objects, Engine: engine},
+			Reviewer: &source.Gate{Objects: c.objects, Engine: engine, Check: c.sentinel},
 		})
 	}
 	return out

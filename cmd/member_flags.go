@@ -158,10 +158,13 @@ func (f *memberFlags) registration(exempt []string) (registration.Options, error
 	return registration.Options{
 		Name: f.name, Namespace: f.namespace, URL: strings.TrimRight(f.webhookURL, "/"),
 		ExemptNamespaces: exempt, Conditions: conditions, Annotations: annotations,
-		MutateSeconds: int32(f.mutateTime / time.Second), ValidateSeconds: int32(f.validateTime / time.Second),
+		MutateSeconds: seconds(f.mutateTime), ValidateSeconds: seconds(f.validateTime),
 		Labels: map[string]string{"app.kubernetes.io/name": "portcullis", "app.kubernetes.io/instance": f.name},
 	}, nil
 }
+
+// seconds is a time that check has found to be thirty at most.
+func seconds(d time.Duration) int32 { return int32(min(d, 30*time.Second) / time.Second) } //nolint:gosec // thirty at most
 
 func (f *memberFlags) matchConditions() ([]admissionregistrationv1.MatchCondition, error) {
 	var out []admissionregistrationv1.MatchCondition

@@ -26,6 +26,10 @@ func neverHolds(m v1alpha1.Match, asked []policies.Rule) error {
 	if err := namespaceNames(m); err != nil {
 		return err
 	}
+	if at(review.Image) && m.Resources != nil && !slices.ContainsFunc(m.Resources, coversPods) {
+		return under(errors.New(`match.resources: at stage image every question is about Pods, which are not among them; add "pods", or leave match.resources out`),
+			"match", "resources")
+	}
 	switch {
 	case at(review.Validate, review.Mutate):
 		return connections(m)
@@ -33,6 +37,11 @@ func neverHolds(m v1alpha1.Match, asked []policies.Rule) error {
 		return verbs(m.Operations)
 	}
 	return nil
+}
+
+// coversPods reports whether an entry of match.resources covers Pods themselves.
+func coversPods(text string) bool {
+	return slices.Contains([]string{"*", "*/*", "pods", "pods.core", "core/*"}, text)
 }
 
 // aboutTokens refuses all conditions: what is known of a token before a policy has looked at it is the token.

@@ -27,6 +27,8 @@ type Gate struct {
 	Objects *Objects
 	Engine  *policies.Engine
 	Now     func() time.Time // nil means time.Now
+	// Check, if it is not nil, judges a Policy that compiles, as Loader.Gate will; the error is why it is refused.
+	Check func(context.Context, *policies.Policy) error
 }
 
 // gateName is the policy that a Gate's findings are of.
@@ -81,8 +83,24 @@ func (g *Gate) policy(ctx context.Context, set *policies.Set, present []native.F
 	faults = slices.DeleteFunc(faults, func(f policies.Fault) bool { return f.File != file.Name })
 	for _, spec := range specs {
 		if spec.File == file.Name {
-			faults = append(faults, set.Try(ctx, spec)...)
+			faults = append(faults, g.try(ctx, set, spec)...)
 		}
+	}
+	return faults
+}
+
+// try compiles a policy, runs its tests and has it checked.
+func (g *Gate) try(ctx context.Context, set *policies.Set, spec policies.Spec) policies.Faults {
+	faults := set.Try(ctx, spec)
+	if len(faults) > 0 || g.Check == nil {
+		return faults
+	}
+	policy, err := policies.CompilePolicy(ctx, spec)
+	if err == nil {
+		err = g.Check(ctx, policy)
+	}
+	if err != nil {
+		faults = append(faults, policies.Fault{File: spec.File, Policy: spec.ID, Err: err})
 	}
 	return faults
 }
