@@ -122,7 +122,7 @@ func (a *assembly) judge() error {
 		loader.Sources = append(loader.Sources, from)
 	}
 	if a.cluster.given() {
-		if a.member, err = a.cluster.join(a.exemptNamespaces, reader, a.metrics, a.log); err != nil {
+		if a.member, err = a.cluster.join(a.tls.mode != tlsFiles, a.exemptNamespaces, reader, a.metrics, a.log); err != nil {
 			return err
 		}
 		if err := a.member.feed(loader); err != nil {

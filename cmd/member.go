@@ -56,9 +56,9 @@ type member struct {
 	loaded policies.Load
 }
 
-// join returns what works with the cluster of the flags. The cluster is not called before the parts run.
-func (f *memberFlags) join(exempt []string, reader *native.Reader, m *Metrics, log *slog.Logger) (*member, error) {
-	if err := f.complete(); err != nil {
+// join returns what works with the cluster of the flags; stored says that the server's certificate is kept there. The cluster is not called before the parts run.
+func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, m *Metrics, log *slog.Logger) (*member, error) {
+	if err := f.complete(stored); err != nil {
 		return nil, err
 	}
 	c := &member{flags: f, exempt: f.spared(exempt), log: log, metrics: m}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -65,7 +66,23 @@ func (f *memberFlags) check() error {
 			return fmt.Errorf("%s needs a cluster: add --in-cluster or --kubeconfig FILE", needs.flag)
 		}
 	}
+	for _, needs := range []struct {
+		flag string
+		set  bool
+	}{
+		{"--webhook-url", f.webhookURL != ""}, {"--webhook-failure-policy", f.failurePolicy != ""},
+		{"--mutate-timeout", f.mutateTime != 0}, {"--validate-timeout", f.validateTime != 0},
+		{"--webhook-match-condition", len(f.conditions) > 0}, {"--webhook-annotation", len(f.annotations) > 0},
+	} {
+		if needs.set && !f.register {
+			return fmt.Errorf("%s goes with --register, which keeps the webhook configurations", needs.flag)
+		}
+	}
 	switch {
+	case len(validation.IsDNS1123Label(f.name)) > 0:
+		return fmt.Errorf("--name %q cannot be the name of a Service: lower case letters, digits and dashes", f.name)
+	case f.namespace != "" && len(validation.IsDNS1123Label(f.namespace)) > 0:
+		return fmt.Errorf("--namespace %q is not the name of a namespace: lower case letters, digits and dashes", f.namespace)
 	case f.inCluster && f.kubeconfig != "":
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:
@@ -90,8 +107,8 @@ func (f *memberFlags) check() error {
 	return err
 }
 
-// complete fills in what the environment says.
-func (f *memberFlags) complete() error {
+// complete fills in what the environment says. stored says that the certificate is kept in the release's namespace.
+func (f *memberFlags) complete(stored bool) error {
 	if f.namespace == "" {
 		f.namespace = os.Getenv("POD_NAMESPACE")
 	}
@@ -102,7 +119,7 @@ func (f *memberFlags) complete() error {
 		}
 		f.namespace = strings.TrimSpace(string(text))
 	}
-	if f.namespace == "" && (f.policies || f.register) {
+	if f.namespace == "" && (f.policies || f.register || stored) {
 		return errors.New("the namespace of the release is not known; give --namespace")
 	}
 	if f.replica == "" {

@@ -158,6 +158,11 @@ func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 	return out, nil
 }
 
+// impersonated are what access reviews call those whom somebody wants to act as. Nobody can create them, so admission has none.
+func impersonated() []string {
+	return []string{"users", "groups", "serviceaccounts", "nodes", "uids", "userextras"}
+}
+
 // wrongGroup returns an error for a plural with a group in which there can be no such resource.
 func wrongGroup(plural, group, written string) error {
 	version, rest, _ := strings.Cut(group, ".")
@@ -172,7 +177,7 @@ func wrongGroup(plural, group, written string) error {
 			suggestion = strings.Trim(plural+"."+rest, ".")
 		}
 		return fmt.Errorf("%q has a version; resources are named without, write %q", written, suggestion)
-	case slices.Contains(known, plural):
+	case slices.Contains(known, plural), group == "authentication.k8s.io" && slices.Contains(impersonated(), plural):
 		return nil
 	case nearest(plural, known...) != "":
 		return fmt.Errorf("%q is not a resource built into Kubernetes; did you mean %q?", written, strings.Trim(nearest(plural, known...)+"."+group, "."))
