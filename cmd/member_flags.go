@@ -70,9 +70,12 @@ func (f *memberFlags) check() error {
 		flag string
 		set  bool
 	}{
-		{"--webhook-url", f.webhookURL != ""}, {"--webhook-failure-policy", f.failurePolicy != ""},
-		{"--mutate-timeout", f.mutateTime != 0}, {"--validate-timeout", f.validateTime != 0},
-		{"--webhook-match-condition", len(f.conditions) > 0}, {"--webhook-annotation", len(f.annotations) > 0},
+		{"--webhook-url", f.webhookURL != ""},
+		{"--webhook-failure-policy", f.failurePolicy != ""},
+		{"--mutate-timeout", f.mutateTime != 0},
+		{"--validate-timeout", f.validateTime != 0},
+		{"--webhook-match-condition", len(f.conditions) > 0},
+		{"--webhook-annotation", len(f.annotations) > 0},
 	} {
 		if needs.set && !f.register {
 			return fmt.Errorf("%s goes with --register, which keeps the webhook configurations", needs.flag)
