@@ -167,38 +167,41 @@ func expand(ts *testscript.TestScript, path string) []byte {
 
 // put copies files into the policies' directory, each as editors save: written elsewhere and renamed.
 func (s suite) put(ts *testscript.TestScript, _ bool, args []string) {
-	before := s.loads(ts)
+	before := s.metrics(ts, loads)
 	for _, name := range args {
 		text := expand(ts, ts.MkAbs(name))
 		draft := filepath.Join(s.policies, "."+name)
 		ts.Check(os.WriteFile(draft, text, 0o600))
 		ts.Check(os.Rename(draft, filepath.Join(s.policies, name)))
 	}
-	s.awaitLoad(ts, before)
+	s.await(ts, loads, before)
 }
 
+// withdraw waits for another revision: a file that has gone is believed a second later, and until then loads change nothing.
 func (s suite) withdraw(ts *testscript.TestScript, _ bool, args []string) {
-	before := s.loads(ts)
+	before := s.metrics(ts, "revision_info")
 	for _, name := range args {
 		ts.Check(os.Remove(filepath.Join(s.policies, name)))
 	}
-	s.awaitLoad(ts, before)
+	s.await(ts, "revision_info", before)
 }
 
-// loads is how often Portcullis has loaded policies, and the revision in force.
-func (s suite) loads(ts *testscript.TestScript) string {
+// loads are the metrics that say how often Portcullis has loaded policies, and the revision in force.
+const loads = "load_total|revision_info"
+
+func (s suite) metrics(ts *testscript.TestScript, names string) string {
 	response, err := http.Get(s.gate.Health + "/metrics")
 	ts.Check(err)
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	ts.Check(err)
-	return strings.Join(regexp.MustCompile(`(?m)^portcullis_policy_(load_total|revision_info).*$`).FindAllString(string(text), -1), "\n")
+	return strings.Join(regexp.MustCompile(`(?m)^portcullis_policy_(` + names + `).*$`).FindAllString(string(text), -1), "\n")
 }
 
-func (s suite) awaitLoad(ts *testscript.TestScript, before string) {
+func (s suite) await(ts *testscript.TestScript, names, before string) {
 	const patience = 20 * time.Second // it takes a tenth of a second on an idle machine
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if s.loads(ts) != before {
+		if s.metrics(ts, names) != before {
 			return
 		}
 	}
