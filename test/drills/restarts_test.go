@@ -1,6 +1,7 @@
 package drills
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 
@@ -57,10 +58,15 @@ func TestRestarts(t *testing.T) {
 	})
 }
 
-// replace deletes a Pod and waits until another is ready in its place and it has gone.
 func (w *world) replace(t *testing.T, pod corev1.Pod) {
 	t.Helper()
-	if err := w.client.CoreV1().Pods(namespace).Delete(t.Context(), pod.Name, metav1.DeleteOptions{}); err != nil {
+	w.replaceNamed(t, pod.Name)
+}
+
+// replaceNamed deletes a Pod and waits until another is ready in its place and it has gone.
+func (w *world) replaceNamed(t *testing.T, pod string) {
+	t.Helper()
+	if err := w.client.CoreV1().Pods(namespace).Delete(t.Context(), pod, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "another Pod has taken the place", func() bool {
@@ -69,7 +75,7 @@ func (w *world) replace(t *testing.T, pod corev1.Pod) {
 			return false
 		}
 		all, err := w.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=server"})
-		return err == nil && len(all.Items) == replicas && all.Items[0].Name != pod.Name && all.Items[1].Name != pod.Name && all.Items[2].Name != pod.Name
+		return err == nil && len(all.Items) == replicas && !slices.ContainsFunc(all.Items, func(p corev1.Pod) bool { return p.Name == pod })
 	})
 }
 

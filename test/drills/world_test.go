@@ -58,7 +58,7 @@ const (
 	// apiServer is the name in the client certificate of the API server.
 	apiServer = "kube-apiserver"
 	// patience bounds what is awaited: much more than it takes.
-	patience = 3 * time.Minute
+	patience = time.Minute
 )
 
 // team is in force during all drills. It refuses when nobody can be asked.
@@ -235,13 +235,16 @@ func (w *world) startPlane(ctx context.Context) (err error) {
 }
 
 // startNode starts what runs Pods.
-func (w *world) startNode(ctx context.Context) (err error) {
-	w.node, err = node.Start(ctx, node.Options{Config: w.config, Dir: w.file("node"), Programs: map[string]node.Program{image: {
+func (w *world) startNode(ctx context.Context) error {
+	n, err := node.Start(ctx, node.Options{Config: w.config, Dir: w.file("node"), Programs: map[string]node.Program{image: {
 		Path: w.file("portcullis"),
 		Arguments: func(i node.Instance) []string {
 			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081), "--drain=" + w.drain.Load().(string)}
 		},
 	}}})
+	if err == nil {
+		w.node = n
+	}
 	return err
 }
 
