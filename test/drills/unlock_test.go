@@ -13,6 +13,7 @@ import (
 // that come back leave it open; another command closes it again.
 func TestUnlock(t *testing.T) {
 	w := start(t)
+	dead := w.holder(t.Context())
 	w.killAll(t)
 	until(t, "control: while it is locked nothing passes", func() bool { return unanswered(w.configMap(t.Context(), true)) })
 	began := time.Now()
@@ -29,7 +30,7 @@ func TestUnlock(t *testing.T) {
 		d, err := w.client.AppsV1().Deployments(namespace).Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && rolledOut(d)
 	})
-	until(t, "one of them leads", func() bool { return w.leads(t.Context()) })
+	until(t, "one of them leads", func() bool { return w.leads(t.Context()) && w.holder(t.Context()) != dead })
 	holds(t, "everything passes while it is unlocked", 3*time.Second, func() bool { return w.configMap(t.Context(), false) == nil })
 	began = time.Now()
 	w.portcullis(t, "lock")
