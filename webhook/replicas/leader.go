@@ -17,8 +17,9 @@ import (
 // make no sense. While this server leads, run runs; its context ends when the lead is lost or ctx ends, and run must return soon after.
 // A server that lost the lead takes part again once run has returned.
 //
-// A leader that stood still for a while, as the machine it runs on may, goes on for an instant before it learns that another one leads.
-// So what run writes must be refused if somebody else has written meanwhile: each write carries the resourceVersion it is based on.
+// A leader that stood still for a while, as the machine it runs on may, learns that its time is over by its own clock, before it goes on.
+// Only a write that was under way then may still arrive, so what run writes must be refused if somebody else has written meanwhile: each
+// write carries the resourceVersion it is based on.
 func Lead(ctx context.Context, o Options, run func(context.Context)) error {
 	o, err := o.complete()
 	if err != nil {
@@ -43,11 +44,15 @@ func Lead(ctx context.Context, o Options, run func(context.Context)) error {
 // The elector's own ReleaseOnCancel gives the Lease back before it ends the context of who leads; where the API server does not answer
 // that takes as long as a renewal may, and the leader would go on when its Lease is over. So it is given back here, when run has ended.
 func (o Options) term(ctx context.Context, identity string, run func(context.Context)) error {
-	lock := &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: o.Namespace, Name: o.leaderLease()},
-		Client:     o.Client.CoordinationV1(),
-		LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
-		Labels:     map[string]string{releaseOfLeader: o.Name},
+	lock := &held{
+		LeaseLock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: o.Namespace, Name: o.leaderLease()},
+			Client:     o.Client.CoordinationV1(),
+			LockConfig: resourcelock.ResourceLockConfig{Identity: identity},
+			Labels:     map[string]string{releaseOfLeader: o.Name},
+		},
+		lasts: o.times.deadline + o.times.retry,
+		lost:  make(chan struct{}),
 	}
 	began := make(chan context.Context, 1)
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
@@ -75,7 +80,7 @@ func (o Options) term(ctx context.Context, identity string, run func(context.Con
 	case <-over:
 	case leading := <-began:
 		leaveWaiting()
-		o.lead(ctx, leading, run)
+		o.lead(ctx, leading, lock.lost, run)
 		stop()
 		<-over
 	}
@@ -83,11 +88,18 @@ func (o Options) term(ctx context.Context, identity string, run func(context.Con
 	return nil
 }
 
-// lead runs run until the lead is lost, which ends leading, or ctx ends.
-func (o Options) lead(ctx, leading context.Context, run func(context.Context)) {
+// lead runs run until the lead is lost, which ends leading or closes lost, or ctx ends.
+func (o Options) lead(ctx, leading context.Context, lost <-chan struct{}, run func(context.Context)) {
 	leading, cancel := context.WithCancel(leading)
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
+	go func() {
+		select {
+		case <-lost:
+			cancel()
+		case <-leading.Done():
+		}
+	}()
 	o.Log.Info("this server leads: it writes into the cluster", "replica", o.Replica)
 	o.own(leading)
 	run(leading)
@@ -110,7 +122,7 @@ func (o Options) own(ctx context.Context) {
 }
 
 // giveBack lets the next leader begin at once. Where that fails the Lease runs out by itself.
-func (o Options) giveBack(ctx context.Context, lock *resourcelock.LeaseLock) {
+func (o Options) giveBack(ctx context.Context, lock *held) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	record, _, err := lock.Get(ctx)

