@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -220,8 +221,8 @@ func (m *matrix) existing(collection, plural string, group schema.GroupVersion, 
 		return "", func() {}
 	}
 	kind := r.Kind
-	if strings.Contains(r.Name, "/") {
-		kind = ""
+	if strings.Contains(r.Name, "/") && !strings.HasSuffix(r.Name, "/status") {
+		kind = "" // that of what is asked of the object
 	}
 	body, _ := json.Marshal(typed(example, group, kind))
 	text, err = admin.Post().AbsPath(collection).SetHeader("Content-Type", "application/json").Body(body).DoRaw(ctx)
@@ -240,10 +241,7 @@ func (m *matrix) existing(collection, plural string, group schema.GroupVersion, 
 
 // typed says of which kind an example is, where it is known; the path says it, too.
 func typed(example map[string]any, group schema.GroupVersion, kind string) map[string]any {
-	out := map[string]any{}
-	for key, value := range example {
-		out[key] = value
-	}
+	out := maps.Clone(example)
 	if kind != "" {
 		out["apiVersion"], out["kind"] = group.String(), kind
 	}
