@@ -70,6 +70,10 @@ demo: bin/portcullis bin/demo bin/controlplane ## guard a real API server and wa
 test: ## run everything: unit, race, Rego, contract, end to end, fuzzing (short), linters
 	@test/all.sh
 
+.PHONY: drills
+drills: bin/portcullis bin/controlplane bin/helm ## break a cluster in every way of docs/reliability.md, and print the figures
+	@DRILLS=full $(GO) test -count=1 -timeout 40m -v ./test/drills
+
 .PHONY: lint
 lint: bin/golangci-lint ## run the linters
 	@bin/golangci-lint run ./...

@@ -52,12 +52,12 @@ func TestPartition(t *testing.T) {
 	} else {
 		t.Logf("FIGURE F12 control: restarted meanwhile: %v", err)
 	}
+	got := load.end()
 	w.signalAPIServer(t, syscall.SIGCONT)
 	began := time.Now()
 	until(t, "the one that was restarted decides", func() bool { return answers(t.Context(), crashed) == nil })
 	took := time.Since(began)
 	w.settled(t)
-	got := load.end()
 	if got.failed > 0 {
 		t.Errorf("without an API server: %v", got)
 	}

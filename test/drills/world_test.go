@@ -58,7 +58,7 @@ const (
 	// apiServer is the name in the client certificate of the API server.
 	apiServer = "kube-apiserver"
 	// patience bounds what is awaited: much more than it takes.
-	patience = time.Minute
+	patience = 2 * time.Minute
 )
 
 // team is in force during all drills. It refuses when nobody can be asked.
@@ -120,7 +120,7 @@ func start(t *testing.T) *world {
 		t.Skip("a cluster with three servers takes half a minute to start, and this is -short")
 	}
 	if shared.world == nil && shared.err == nil {
-		shared.world, shared.err = newWorld(t)
+		shared.world, shared.err = newWorld(t.Context())
 	}
 	if shared.err != nil {
 		t.Fatalf("there is no cluster to drill in: %v", shared.err)
@@ -135,7 +135,7 @@ func start(t *testing.T) *world {
 	return w
 }
 
-func newWorld(t *testing.T) (w *world, err error) {
+func newWorld(ctx context.Context) (w *world, err error) {
 	dir, err := os.MkdirTemp("", "drills-")
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func newWorld(t *testing.T) (w *world, err error) {
 	if err != nil {
 		return w, err
 	}
-	address, err := props.FreeAddress(t.Context())
+	address, err := props.FreeAddress(ctx)
 	if err != nil {
 		return w, err
 	}
@@ -172,23 +172,23 @@ func newWorld(t *testing.T) (w *world, err error) {
 	if err := w.putBinary(); err != nil {
 		return w, err
 	}
-	if err := w.startPlane(t.Context()); err != nil {
+	if err := w.startPlane(ctx); err != nil {
 		return w, err
 	}
-	if err := w.startNode(t.Context()); err != nil {
+	if err := w.startNode(ctx); err != nil {
 		return w, err
 	}
-	_, err = w.release.Helm(t.Context(), w.Kubeconfig, "install", name, w.release.Chart(), "--namespace="+namespace, "--create-namespace",
+	_, err = w.release.Helm(ctx, w.Kubeconfig, "install", name, w.release.Chart(), "--namespace="+namespace, "--create-namespace",
 		"--set=image.tag=test", "--set-json=extraArgs="+fmt.Sprintf(`["--client-ca=%s","--client-name=%s"]`, w.file("callers.crt"), apiServer),
 		"--wait", "--timeout=180s")
 	if err != nil {
 		return w, err
 	}
-	if _, err = w.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: work}},
+	if _, err = w.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: work}},
 		metav1.CreateOptions{}); err != nil {
 		return w, err
 	}
-	return w, w.apply(t.Context(), team)
+	return w, w.apply(ctx, team)
 }
 
 // credentials writes the files by which the API server proves to the servers who it is, and they check it.
