@@ -195,7 +195,7 @@ func (s suite) metrics(ts *testscript.TestScript, names string) string {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	ts.Check(err)
-	return strings.Join(regexp.MustCompile(`(?m)^portcullis_policy_(` + names + `).*$`).FindAllString(string(text), -1), "\n")
+	return strings.Join(regexp.MustCompile(`(?m)^portcullis_policy_(`+names+`).*$`).FindAllString(string(text), -1), "\n")
 }
 
 func (s suite) await(ts *testscript.TestScript, names, before string) {
