@@ -97,7 +97,7 @@ func TestColdStart(t *testing.T) {
 	until(t, "an answer is given again", func() bool { return refusedBy(w.configMap(t.Context(), false), "team") })
 	back := time.Since(began)
 	w.settled(t)
-	figure(t, "F2: %d requests a cluster lives by passed in %v without a server; the first answer came %v after a node was there, all three replicas agreed after %v",
+	figure(t, "F2: %d requests a cluster lives by passed in %v without a server; the first answer came %v after a node was there, all three replicas decided after %v",
 		len(w.lifelines(t)), without.Round(time.Millisecond), back.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 
 	t.Run("control: without the exclusions it does not come back", func(t *testing.T) { w.withoutExclusions(t) })

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -315,7 +316,8 @@ func (w *world) pods(t *testing.T) (out []corev1.Pod) {
 	return out
 }
 
-// settled waits until nothing moves: the Deployment is rolled out, no other Pod is left, every replica serves team, and it is enforced.
+// settled waits until nothing moves: the Deployment is rolled out, no other Pod is left, every replica decides by team, its status says so,
+// and it is enforced.
 func (w *world) settled(t *testing.T) {
 	t.Helper()
 	until(t, "three replicas are ready, and no other is left", func() bool {
@@ -326,11 +328,32 @@ func (w *world) settled(t *testing.T) {
 		all, err := w.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=server"})
 		return err == nil && len(all.Items) == replicas
 	})
+	caller, question := w.asAPIServer(t), review(t, "ConfigMap", work)
+	until(t, "each replica decides by team", func() bool {
+		pods := w.pods(t)
+		for _, pod := range pods {
+			instance, err := w.node.Instance(namespace, pod.Name, "")
+			if err != nil || !ready(pod) {
+				return false
+			}
+			got, err := caller.ask(t.Context(), instance.Address(8443), question)
+			if err != nil || !strings.HasPrefix(got.message(), "team: ") {
+				return false
+			}
+		}
+		return len(pods) == replicas
+	})
 	w.ready(t, "team")
 	until(t, "team is enforced with Fail", func() bool {
 		v, err := w.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), name, metav1.GetOptions{})
 		return err == nil && len(v.Webhooks) > 0 && strings.HasPrefix(v.Webhooks[0].Name, "enforce.") && *v.Webhooks[0].FailurePolicy == "Fail" &&
 			refusedBy(w.configMap(t.Context(), false), "team")
+	})
+}
+
+func ready(pod corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 
