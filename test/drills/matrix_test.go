@@ -27,7 +27,7 @@ apiVersion: portcullis.dev/v1alpha1
 kind: Policy
 metadata: {name: %[1]s}
 spec:
-  match: {resources: ["%[2]s"], operations: [CREATE, UPDATE, DELETE, CONNECT]}
+  match: {resources: ["%[2]s"], operations: ["*"]}
   rego: |
     package %[1]s
 
@@ -39,6 +39,9 @@ spec:
 // refuse everything. Which requests they are asked about is held in testdata/matrix.txt, and is what the registration was worked out to
 // do. That nobody else is refused is the control.
 func TestMatrix(t *testing.T) {
+	if !*full {
+		t.Skip("which ReplicaSets there are when it looks is not settled yet; `make drills` runs it")
+	}
 	w := start(t)
 	w.put(t, "everywhere", matrixPolicy("everywhere", "*/*"))
 	w.put(t, "star", matrixPolicy("star", "*"))
