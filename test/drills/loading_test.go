@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -193,7 +192,7 @@ func (w *world) lone(t *testing.T, cluster string) lone {
 	log := &props.Buffer{}
 	cmd := exec.Command(w.binary, "serve", "--kubeconfig="+kubeconfig, "--namespace=early", "--name=early", "--replica=lone", "--cluster-policies",
 		"--policies="+policy, "--listen="+out.address, "--health-listen="+props.FreeAddressT(t), "--ca-file="+out.ca, "--drain=0s")
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
