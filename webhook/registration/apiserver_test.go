@@ -25,12 +25,17 @@ type request struct {
 	namespace, name string
 	user            string
 	groups          []string
+	role            string // which the object binds
 }
 
 func (r request) attributes() admission.Attributes {
 	kind := schema.GroupVersionKind{Group: r.Group, Version: "v1", Kind: "Any"}
 	object := func() runtime.Object {
-		return &unstructured.Unstructured{Object: map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind}}
+		out := &unstructured.Unstructured{Object: map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind}}
+		if r.role != "" {
+			out.Object["roleRef"] = map[string]any{"kind": "ClusterRole", "name": r.role}
+		}
+		return out
 	}
 	var now, before runtime.Object
 	switch r.operation {
@@ -95,7 +100,9 @@ func (j *judge) asks(t testing.TB, r request) bool {
 	if !ruled {
 		return false
 	}
-	result := j.matcher.Match(t.Context(), &admission.VersionedAttributes{Attributes: attributes, VersionedKind: attributes.GetKind()}, nil, nil)
+	result := j.matcher.Match(t.Context(), &admission.VersionedAttributes{
+		Attributes: attributes, VersionedKind: attributes.GetKind(), VersionedObject: admission.NewLazyObject(attributes.GetObject()), VersionedOldObject: admission.NewLazyObject(attributes.GetOldObject()),
+	}, nil, nil)
 	if result.Error != nil {
 		t.Fatalf("%+v: a condition has no value: %v", r, result.Error)
 	}

@@ -31,6 +31,14 @@ func requests() map[string]struct {
 		r.name = name
 		return r
 	}
+	crd := func(operation admissionregistrationv1.OperationType) request {
+		return on("apiextensions.k8s.io", "customresourcedefinitions", "", operation)
+	}
+	binding := func(role string, operation admissionregistrationv1.OperationType) request {
+		r := on("rbac.authorization.k8s.io", "clusterrolebindings", "", operation)
+		r.role = role
+		return r
+	}
 	kubelet := func(r request) request { return by("system:node:n1", r, "system:nodes", "system:authenticated") }
 	return map[string]row{
 		"a Pod is made":                            {in("default", on("", "pods", "", create)), true},
@@ -52,6 +60,22 @@ func requests() map[string]struct {
 		"a cluster role is deleted":                {on("rbac.authorization.k8s.io", "clusterroles", "", remove), true},
 		"a cluster role of the API server":         {by("system:apiserver", on("rbac.authorization.k8s.io", "clusterroles", "", update), "system:masters"), false},
 		"a cluster role of its namesake":           {by("system:apiserver-2", on("rbac.authorization.k8s.io", "clusterroles", "", update)), true},
+		"our role":                                 {named("portcullis", on("rbac.authorization.k8s.io", "clusterroles", "", update)), false},
+		"our role is deleted":                      {named("portcullis", on("rbac.authorization.k8s.io", "clusterroles", "", remove)), false},
+		"a role yet to be named":                   {named("", on("rbac.authorization.k8s.io", "clusterroles", "", create)), true},
+		"a role in a namespace by our name":        {in("default", named("portcullis", on("rbac.authorization.k8s.io", "roles", "", create))), true},
+		"a kind called clusterroles by our name":   {named("portcullis", on("example.com", "clusterroles", "", create)), true},
+		"the binding of our role is made":          {named("portcullis", binding("portcullis", create)), false},
+		"the binding of our role is changed":       {named("portcullis", binding("portcullis", update)), false},
+		"the binding of our role is deleted":       {named("portcullis", binding("", remove)), false},
+		"another role is bound by our name":        {named("portcullis", binding("cluster-admin", create)), true},
+		"our role is bound by another name":        {named("x", binding("portcullis", create)), true},
+		"no role is bound by our name":             {named("portcullis", on("rbac.authorization.k8s.io", "clusterrolebindings", "", create)), true},
+		"the kind of policies":                     {named("policies.portcullis.dev", crd(update)), false},
+		"the kind of policies is deleted":          {named("policies.portcullis.dev", crd(remove)), false},
+		"the kind of exceptions":                   {named("policyexceptions.portcullis.dev", crd(create)), false},
+		"the status of our kind":                   {named("policies.portcullis.dev", on("apiextensions.k8s.io", "customresourcedefinitions", "status", update)), false},
+		"another kind":                             {named("policies.example.com", crd(create)), true},
 		"something of ours":                        {in("default", by("system:serviceaccount:portcullis-system:portcullis", on("", "configmaps", "", create))), false},
 		"something of our namesake":                {in("default", by("system:serviceaccount:other:portcullis", on("", "configmaps", "", create))), true},
 		"a node":                                   {on("", "nodes", "", create), false},

@@ -22,6 +22,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -71,6 +72,15 @@ func TestColdStart(t *testing.T) {
 	after := cluster.StartT(t, cluster.Options{Dir: dir})
 	p = clients(t, after)
 	p.stopsOthers(t)
+	for name, err := range map[string]error{
+		"our role bound by another name": p.bound(t.Context(), "x", "portcullis"),
+		"another role by our name":       p.bound(t.Context(), "portcullis", "cluster-admin"),
+		"a role with our label":          p.labelledRole(t.Context()),
+	} {
+		if !stopped(err) {
+			t.Errorf("%s is not stopped: %v", name, err)
+		}
+	}
 	lifelines := p.lifelines(t)
 	t.Run("passes", func(t *testing.T) {
 		for _, line := range lifelines {
@@ -111,6 +121,19 @@ func TestColdStart(t *testing.T) {
 			return p.pod(ctx, metav1.NamespaceDefault, "x") == nil, nil
 		})
 	})
+}
+
+func (p *plane) bound(ctx context.Context, name, role string) error {
+	_, err := p.client.RbacV1().ClusterRoleBindings().Create(ctx, bind(name, role), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
+// labelledRole makes a role that says it is ours.
+func (p *plane) labelledRole(ctx context.Context) error {
+	_, err := p.client.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{
+		Name: "x", Labels: map[string]string{"app.kubernetes.io/name": "portcullis", "app.kubernetes.io/instance": "portcullis"},
+	}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
 }
 
 // register puts configurations in place of those there are.
@@ -267,6 +290,20 @@ func (p *plane) lifelines(t *testing.T) []lifeline {
 		_, err := p.dynamic.Resource(policies()).Create(ctx, policy, created)
 		return err
 	})
+	add("our kind is mended", func(ctx context.Context) error {
+		_, err := p.dynamic.Resource(definitions()).Patch(ctx, "policies."+Group, types.MergePatchType, labelled(tag), metav1.PatchOptions{})
+		return err
+	})
+	add("our role is made", func(ctx context.Context) error {
+		_ = p.client.RbacV1().ClusterRoles().Delete(ctx, "portcullis", metav1.DeleteOptions{})
+		_, err := p.client.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "portcullis"}}, created)
+		return err
+	})
+	add("our role is bound", func(ctx context.Context) error {
+		_ = p.client.RbacV1().ClusterRoleBindings().Delete(ctx, "portcullis", metav1.DeleteOptions{})
+		_, err := p.client.RbacV1().ClusterRoleBindings().Create(ctx, bind("portcullis", "portcullis"), created)
+		return err
+	})
 	always("a token is reviewed", func(ctx context.Context) error {
 		review := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: "x"}}
 		_, err := p.client.AuthenticationV1().TokenReviews().Create(ctx, review, created)
@@ -281,10 +318,19 @@ func (p *plane) lifelines(t *testing.T) []lifeline {
 	})
 	always("another webhook is mended", func(ctx context.Context) error {
 		_, err := p.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Patch(ctx, "portcullis-policies",
-			types.MergePatchType, []byte(`{"metadata":{"labels":{"by":"`+tag+`"}}}`), metav1.PatchOptions{})
+			types.MergePatchType, labelled(tag), metav1.PatchOptions{})
 		return err
 	})
 	return out
+}
+
+func labelled(tag string) []byte { return []byte(`{"metadata":{"labels":{"by":"` + tag + `"}}}`) }
+
+func bind(name, role string) *rbacv1.ClusterRoleBinding {
+	return &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+	}
 }
 
 func (p *plane) makePod(ctx context.Context, namespace, name, node string) error {
@@ -307,6 +353,10 @@ func policies() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: Group, Version: "v1alpha1", Resource: "policies"}
 }
 
+func definitions() schema.GroupVersionResource {
+	return schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+}
+
 // define makes the API server know of policies, as much as is needed here.
 func (p *plane) define(t *testing.T) {
 	t.Helper()
@@ -322,8 +372,7 @@ func (p *plane) define(t *testing.T) {
 			}},
 		},
 	}}
-	resource := schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
-	if _, err := p.dynamic.Resource(resource).Create(t.Context(), definition, metav1.CreateOptions{}); err != nil {
+	if _, err := p.dynamic.Resource(definitions()).Create(t.Context(), definition, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "policies are served", func(ctx context.Context) (bool, error) {

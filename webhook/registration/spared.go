@@ -36,6 +36,48 @@ func spares() []spare {
 	}
 }
 
+// keepsake is an object outside of any namespace by which Portcullis is installed, upgraded and repaired. Its kind is everybody's, so it is
+// spared by its name. Nobody can give another object of the kind that name, and no label spares anything.
+type keepsake struct {
+	name string // of the match condition
+	Resource
+	names []string
+	// only, if there is one, is a condition in CEL that must hold for it to be spared.
+	only string
+}
+
+func keepsakes(o Options) []keepsake {
+	const rbac = "rbac.authorization.k8s.io"
+	return []keepsake{
+		// Without its kinds there are no policies.
+		{"not-kinds-of-portcullis", Resource{"apiextensions.k8s.io", "customresourcedefinitions", all}, []string{"policies." + Group, "policyexceptions." + Group}, ""},
+		// Without its role a replica reads no policies, and writes no registration.
+		{"not-role-of-portcullis", Resource{rbac, "clusterroles", all}, []string{o.Name}, ""},
+		// Under the name of ours another role must not be given to anybody past the policies.
+		{
+			"not-role-binding-of-portcullis",
+			Resource{rbac, "clusterrolebindings", all},
+			[]string{o.Name},
+			`request.operation == "DELETE" || has(object.roleRef) && has(object.roleRef.name) && object.roleRef.name == ` + quote(o.Name),
+		},
+	}
+}
+
+// condition spares the object. While the API server is yet to make up a name, a request has none.
+func (k keepsake) condition() admissionregistrationv1.MatchCondition {
+	spared := "has(request.name) && request.name in " + list(k.names)
+	if k.only != "" {
+		spared += " && (" + k.only + ")"
+	}
+	return admissionregistrationv1.MatchCondition{Name: k.name, Expression: fmt.Sprintf(
+		"request.resource.group != %s || request.resource.resource != %s || !(%s)", quote(k.Group), quote(k.Resource.Resource), spared)}
+}
+
+// includes reports whether rules of these atoms are about anything of r.
+func includes(atoms []atom, r Resource) bool {
+	return slices.ContainsFunc(atoms, func(a atom) bool { _, overlap := a.Resource.meet(r); return overlap })
+}
+
 // Spared lists those of an interest's resources that are never asked about, in their order: whoever wrote the policy should be told.
 func Spared(i Interest) []Resource {
 	var out []Resource
@@ -56,8 +98,7 @@ func spared(r Resource) bool {
 func sparing(atoms []atom, o Options) []admissionregistrationv1.MatchCondition {
 	var out []admissionregistrationv1.MatchCondition
 	for _, s := range spares() {
-		// Only a wildcard in the rules can include it.
-		if !slices.ContainsFunc(atoms, func(a atom) bool { _, overlap := a.Resource.meet(s.Resource); return overlap }) {
+		if !includes(atoms, s.Resource) { // only a wildcard in the rules can
 			continue
 		}
 		expression := "request.resource.group != " + quote(s.Group)
@@ -69,6 +110,11 @@ func sparing(atoms []atom, o Options) []admissionregistrationv1.MatchCondition {
 			continue
 		}
 		out = append(out, admissionregistrationv1.MatchCondition{Name: s.name, Expression: expression})
+	}
+	for _, k := range keepsakes(o) {
+		if includes(atoms, k.Resource) {
+			out = append(out, k.condition())
+		}
 	}
 	return append(out,
 		admissionregistrationv1.MatchCondition{
