@@ -350,5 +350,10 @@ func (f Faults) Unwrap() []error {
 
 var _ interface{ Unwrap() []error } = Faults(nil)
 
+// of reports whether one of the faults is that policy's.
+func (f Faults) of(policy string) bool {
+	return slices.ContainsFunc(f, func(fault Fault) bool { return fault.Policy == policy })
+}
+
 // errNotKnown is why a policy that needs its namespace has no answer.
 var errNotKnown = errors.New("the namespace is not known here (yet); serve learns of namespaces with --kubeconfig, review from Namespaces among the files")

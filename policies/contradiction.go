@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -10,17 +11,29 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// withoutContradictions takes out the policies that contradict an earlier one, or an operator's file.
-func withoutContradictions(compiled []*Policy) ([]*Policy, Faults) {
-	slices.SortStableFunc(compiled, func(a, b *Policy) int { return listedLast(a.spec, b.spec) })
-	faults := contradictions(compiled)
-	return slices.DeleteFunc(compiled, func(p *Policy) bool {
-		return slices.ContainsFunc(faults, func(f Fault) bool { return f.Policy == p.spec.ID })
-	}), faults
+// withoutContradictions takes out the policies that contradict another that stands before them: an operator's file stands before an object,
+// then what is there now before what is kept of earlier, and then the order of names decides. It does not matter in which order policies
+// came: all replicas see the same ones win, also those that were started later. The order of compiled stays.
+func withoutContradictions(compiled []*Policy, kept ...string) ([]*Policy, Faults) {
+	ranked := slices.SortedFunc(slices.Values(compiled), func(a, b *Policy) int {
+		return cmp.Or(listedLast(a.spec, b.spec), keptLast(a.spec, b.spec, kept), cmp.Compare(a.spec.ID, b.spec.ID))
+	})
+	faults := contradictions(ranked)
+	return slices.DeleteFunc(compiled, func(p *Policy) bool { return faults.of(p.spec.ID) }), faults
 }
 
-// contradictions finds policies that can be seen, without any request, to set one path to different values whenever both are asked.
-// What only an object shows is found when it comes, and refused then.
+func keptLast(a, b Spec, kept []string) int {
+	switch a, b := slices.Contains(kept, a.ID), slices.Contains(kept, b.ID); {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// contradictions finds policies that can be seen, without any request, to set one path to different values than an earlier one whenever both
+// are asked. One that is found stands in nobody's way any more. What only an object shows is found when it comes, and refused then.
 func contradictions(compiled []*Policy) Faults {
 	type constant struct {
 		policy *Policy
@@ -30,6 +43,8 @@ func contradictions(compiled []*Policy) Faults {
 	byPath := map[string][]constant{}
 	var faults Faults
 	for _, policy := range compiled {
+		own := map[string][]constant{}
+		before := len(faults)
 		for _, rule := range policy.constantEdits() {
 			edit, _ := rule.Head.Key.Value.(ast.Object)
 			path, value := edit.Get(ast.InternedTerm("set")), edit.Get(ast.InternedTerm("value"))
@@ -38,13 +53,19 @@ func contradictions(compiled []*Policy) Faults {
 			}
 			key := path.String()
 			for _, other := range byPath[key] {
-				if other.policy != policy && !other.value.Equal(value) && overlapSurely(policy.spec.Match, other.policy.spec.Match) {
+				if !other.value.Equal(value) && overlapSurely(policy.spec.Match, other.policy.spec.Match) {
 					faults = append(faults, Fault{File: policy.spec.File, Policy: policy.spec.ID, listed: policy.spec.listed, Err: fmt.Errorf(
 						"%s:%d: policies %s and %s set %s to different values whenever they are asked; the other does so at %s:%d",
 						rule.Location.File, rule.Location.Row, policy.spec.ID, other.policy.spec.ID, key, other.at.File, other.at.Row)})
 				}
 			}
-			byPath[key] = append(byPath[key], constant{policy: policy, value: value, at: rule.Location})
+			own[key] = append(own[key], constant{policy: policy, value: value, at: rule.Location})
+		}
+		if len(faults) > before {
+			continue
+		}
+		for key, constants := range own {
+			byPath[key] = append(byPath[key], constants...)
 		}
 	}
 	return faults

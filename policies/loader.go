@@ -89,6 +89,10 @@ func (l *Loader) load(ctx context.Context) error {
 		return fatal
 	}
 	compiled, kept := keep(compiled, previous, faults)
+	// What is kept may contradict what is there now, and be the very version that has just lost to it.
+	compiled, beside := withoutContradictions(compiled, kept...)
+	kept = slices.DeleteFunc(kept, beside.of)
+	faults = append(faults, slices.DeleteFunc(beside, func(f Fault) bool { return contrary.of(f.Policy) })...)
 	if len(compiled) == 0 && len(faults) == 0 && !found.Listed {
 		faults = Faults{{Err: errNoPolicies}}
 	}
