@@ -99,6 +99,16 @@ func TestSentences(t *testing.T) {
 				"a node joins (create nodes sentinel-node by system:node:sentinel-node): the policy could not be evaluated: eval_conflict_error at policy.rego:12",
 			Options{},
 		},
+		{
+			"the role", policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no owner" if not input.request.object.metadata.labels.owner`),
+			"policy.rego: policy rbac is not put in force, for it would refuse what the cluster lives by; narrow its match: " +
+				"the ClusterRole of Portcullis is changed (update clusterroles.rbac.authorization.k8s.io gate by system:admin): no owner",
+			Options{Name: "gate"},
+		},
+		{"the role by name", policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no owner" if {
+	input.request.name != "gate"
+	not input.request.object.metadata.labels.owner
+}`), "", Options{Name: "gate"}},
 		{"one that only warns", policy("warns", "enforcement: warn, match: {resources: ['*']}", `deny contains "no"`), "", Options{}},
 		{"one that is recorded", policy("audits", "enforcement: audit, match: {resources: ['*']}", `deny contains "no"`), "", Options{}},
 		{"one that fails and allows", policy("lenient", "onError: allow, match: {resources: [nodes], operations: [CREATE]}", "deny contains \"x\" if {\n\tx\n}\n\nx := 1 if input.request\n\nx := 2 if input.request\n"), "", Options{}},
@@ -140,6 +150,11 @@ func poisoned() map[string]string {
 			"certificates":         "resources: [certificatesigningrequests.certificates.k8s.io]",
 			"certificate-approval": "resources: [certificatesigningrequests.certificates.k8s.io/approval]",
 			"events":               "resources: [events, events.events.k8s.io]",
+			"roles":                "resources: [clusterroles.rbac.authorization.k8s.io]",
+			"role-bindings":        "resources: [clusterrolebindings.rbac.authorization.k8s.io]",
+			"kinds":                "resources: [customresourcedefinitions.apiextensions.k8s.io]",
+			"policies":             "resources: [policies.portcullis.dev]",
+			"exceptions":           "resources: [policyexceptions.portcullis.dev]",
 		} {
 			out[body+"-"+name] = policy("poison", "match: {"+match+"}", rules)
 		}
