@@ -49,7 +49,7 @@ type Inputs struct {
 //   - What policies no longer want goes at once; what they want beside waits until every replica serves the revision that wants it.
 //   - Webhooks with Fail are registered with Ignore until a probe through the API server has been answered. Once they are Fail they stay so
 //     while the address stays the same.
-//   - What others change or delete is mended.
+//   - What others change or delete is mended, at once and then ever more slowly if they go on: see mendBurst.
 //   - While somebody has unlocked the cluster there are no webhooks.
 //
 // It must run on one replica at a time.
@@ -67,6 +67,8 @@ type Keeper struct {
 	written map[place]*object // what was written last
 	proven  map[Phase]proof
 	last    string // the error that was logged last
+
+	contests map[place]*contest
 }
 
 // proof is what a probe has proven.
@@ -82,6 +84,7 @@ func NewKeeper(client dynamic.Interface, o Options, in Inputs, metrics *Metrics,
 	}
 	return &Keeper{
 		client: client, options: o, inputs: in, metrics: metrics, log: log, now: now, wake: make(chan struct{}, 1),
+		contests: map[place]*contest{},
 	}
 }
 
@@ -101,6 +104,7 @@ func (k *Keeper) Wake() {
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
 	k.planned = nil
+	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
 		informer := dynamicinformer.NewFilteredDynamicInformer(k.client, p.resource(), metav1.NamespaceAll, 0, cache.Indexers{},
 			func(o *metav1.ListOptions) {
@@ -178,9 +182,14 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	k.weaken(at, objects, live)
+	again := look
 	for n, p := range at {
-		if err := k.keep(ctx, p, objects[n], live[n]); err != nil {
+		wait, err := k.keep(ctx, p, objects[n], live[n])
+		if err != nil {
 			return 0, err
+		}
+		if wait > 0 {
+			again = min(again, wait)
 		}
 	}
 	progress, err := k.prove(ctx, o, at, objects)
@@ -192,7 +201,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
 	case held:
 		return leastDelay, nil
 	}
-	return look, nil
+	return again, nil
 }
 
 func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
@@ -253,23 +262,27 @@ func address(hook *admissionregistrationv1.MutatingWebhook) string {
 	return u.Scheme + "://" + u.Host
 }
 
-// keep writes a configuration unless it is what it should be. The first time it always does, so as to own all fields.
-func (k *Keeper) keep(ctx context.Context, p place, wanted, live *object) error {
+// keep writes a configuration unless it is what it should be. The first time it always does, so as to own all fields. If it is mended too
+// often already, keep says when it will be again; what policies want anew is written all the same.
+func (k *Keeper) keep(ctx context.Context, p place, wanted, live *object) (wait time.Duration, err error) {
 	before := k.written[p]
 	if before != nil && (live == nil || !same(live, before)) {
-		k.metrics.drifted(p.label)
-		k.log.Warn("somebody else changed or deleted a webhook configuration; it is mended", "configuration", p.String())
+		if wait, ok := k.mend(p, live); !ok && reflect.DeepEqual(before, wanted) {
+			return wait, nil
+		}
+	} else {
+		k.settled(p)
 	}
 	if before != nil && live != nil && same(live, wanted) {
 		k.written[p] = wanted
-		return nil
+		return 0, nil
 	}
 	if err := p.apply(ctx, k.client, wanted, live); err != nil {
-		return err
+		return 0, err
 	}
 	k.written[p] = wanted
 	k.log.Info("a webhook configuration is registered", "configuration", p.String(), "webhooks", len(wanted.Webhooks))
-	return nil
+	return 0, nil
 }
 
 // prove probes what has not been proven, and says whether anything was.

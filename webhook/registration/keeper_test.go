@@ -3,6 +3,7 @@ package registration
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -39,6 +40,8 @@ type world struct {
 	bundle    []byte
 	injected  bool // the bundle is left to others
 	clockAdds time.Duration
+	still     time.Time // the clock stands still here
+	log       lines
 	looks     int // how often the Keeper asked what is wanted
 }
 
@@ -91,8 +94,16 @@ func (w *world) run(t *testing.T) {
 	if w.injected {
 		inputs.Bundle = nil
 	}
-	now := func() (out time.Time) { locked(func() { out = time.Now().Add(w.clockAdds) }); return }
-	w.keeper = NewKeeper(w.dynamic, w.options, inputs, w.metrics, slog.New(slog.NewTextHandler(logWriter{t}, nil)), now)
+	now := func() (out time.Time) {
+		locked(func() {
+			if out = w.still; out.IsZero() {
+				out = time.Now()
+			}
+			out = out.Add(w.clockAdds)
+		})
+		return
+	}
+	w.keeper = NewKeeper(w.dynamic, w.options, inputs, w.metrics, slog.New(slog.NewTextHandler(io.MultiWriter(logWriter{t}, &w.log), nil)), now)
 	w.lead(t)
 }
 
@@ -206,6 +217,7 @@ func TestKeeper(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *world){
 		"ignore-first": testIgnoreFirst,
 		"drift":        testDrift,
+		"contest":      testContest,
 		"agreement":    testAgreement,
 		"unlock":       testUnlock,
 		"next-leader":  testNextLeader,
@@ -317,6 +329,79 @@ func testDrift(t *testing.T, w *world) {
 		`"webhooks":[{`+hook+`,"failurePolicy":"Fail"}]}`)
 	w.set(func() { w.wanted = Wanted{nil, "r2"} })
 	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
+}
+
+// lines keep what was logged.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// Somebody who does not give in is answered ever more slowly, and named.
+func testContest(t *testing.T, w *world) {
+	w.still = time.Now()
+	w.run(t)
+	w.until(t, "Fail", fails)
+	at := w.place(Validate)
+	weaken := func() {
+		t.Helper()
+		w.patch(t, at, types.JSONPatchType, `[{"op":"replace","path":"/webhooks/0/failurePolicy","value":"Ignore"}]`)
+	}
+	contested := func() float64 { return testutil.ToFloat64(w.metrics.contested.WithLabelValues("validating")) }
+	for range mendBurst {
+		weaken()
+		w.until(t, "it is mended", fails)
+	}
+	if contested() != 0 {
+		t.Error("a few changes are a fight")
+	}
+	weaken()
+	eventually(t, "it is told", func(context.Context) (bool, error) { return contested() == 1, nil })
+	w.settle(t)
+	w.settle(t)
+	if hook, err := w.enforce(t.Context()); err != nil || fails(hook) {
+		t.Errorf("it is mended without an end: %v", err)
+	}
+	const told = `level=ERROR msg="somebody else keeps changing or deleting a webhook configuration; it is mended more slowly from now on: have them leave it alone" ` +
+		`configuration="ValidatingWebhookConfiguration contest" by=somebody every=10s`
+	if n := w.log.count(told); n != 1 {
+		t.Errorf("it is logged %d times", n)
+	}
+	if n := testutil.ToFloat64(w.metrics.drift.WithLabelValues("validating")); n != mendBurst {
+		t.Errorf("it was mended %v times", n)
+	}
+	// What policies want anew does not wait for that.
+	w.set(func() { w.wanted = Wanted{[]Interest{w.interest("secrets")}, "r2"} })
+	w.until(t, "secrets", asksAbout("secrets"))
+	weaken()
+	w.settle(t)
+	w.set(func() { w.clockAdds += mendEvery })
+	w.until(t, "it is mended once more", fails)
+	if contested() != 1 {
+		t.Error("it counts as over at once")
+	}
+	w.set(func() { w.clockAdds += 2 * mendEvery })
+	eventually(t, "it is over", func(context.Context) (bool, error) { return contested() == 0, nil })
+	// Another configuration is nobody's fight.
+	if err := w.place(Mutate).client(w.dynamic).Delete(t.Context(), w.options.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the other one is mended", func(ctx context.Context) (bool, error) {
+		live, err := w.place(Mutate).get(ctx, w.dynamic)
+		return live != nil, err
+	})
 }
 
 // Less is asked at once, more only when all replicas can answer.

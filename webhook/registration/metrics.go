@@ -12,6 +12,7 @@ type Metrics struct {
 	failures       prometheus.Counter
 	probes         *prometheus.CounterVec
 	held, unlocked prometheus.Gauge
+	contested      *prometheus.GaugeVec
 }
 
 const (
@@ -43,14 +44,19 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Help: "1 while the cluster is unlocked and no webhook is asked.",
 		}),
 	}
+	m.contested = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "portcullis_registration_contested",
+		Help: "1 while somebody else changes or deletes a webhook configuration more often than it is mended.",
+	}, []string{"configuration"})
 	// Shown as 0 from the start, so that alerts see the first increase.
 	for _, p := range places("") {
 		m.drift.WithLabelValues(p.label)
+		m.contested.WithLabelValues(p.label)
 	}
 	for _, result := range []string{probeAnswered, probeUnanswered} {
 		m.probes.WithLabelValues(result)
 	}
-	for _, collector := range []prometheus.Collector{m.drift, m.failures, m.probes, m.held, m.unlocked} {
+	for _, collector := range []prometheus.Collector{m.drift, m.failures, m.probes, m.held, m.unlocked, m.contested} {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering the metrics of the registration: %w", err)
 		}
@@ -87,9 +93,24 @@ func (m *Metrics) setHeld(held bool) {
 	}
 }
 
+func (m *Metrics) setContested(configuration string, contested bool) {
+	if m != nil {
+		m.contested.WithLabelValues(configuration).Set(number(contested))
+	}
+}
+
 func (m *Metrics) setUnlocked(unlocked bool) {
 	if m != nil {
 		m.unlocked.Set(number(unlocked))
+	}
+}
+
+// rest shows what a server shows that does not lead.
+func (m *Metrics) rest() {
+	m.setHeld(false)
+	m.setUnlocked(false)
+	for _, p := range places("") {
+		m.setContested(p.label, false)
 	}
 }
 
