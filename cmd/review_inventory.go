@@ -24,7 +24,7 @@ func fillInventory(store *inventory.Store, needs map[inventory.Kind]*inventory.N
 			}
 		}
 		list.Fields = need.Fields.Of(list.Namespaced)
-		builder := inventory.NewBuilder(list.Fields)
+		builder := inventory.NewBuilder(kind, list.Fields)
 		for _, s := range found {
 			object, err := s.object(builder, place(s))
 			if err != nil {

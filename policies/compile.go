@@ -93,7 +93,9 @@ func compilePolicy(spec Spec) (policy *Policy, err error) {
 		return nil, err
 	}
 	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: readsNamespace(compiler, spec)}
-	policy.needs = needs(compiler, spec)
+	if policy.needs, err = needs(compiler, spec); err != nil {
+		return nil, err
+	}
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}

@@ -131,11 +131,13 @@ func (b Bundle) withoutData() Bundle {
 	return b
 }
 
-// needs works out what a policy reads of each kind it declares.
-func needs(compiler *ast.Compiler, spec Spec) map[inventory.Kind]*inventory.Need {
+// needs works out what a policy reads of each kind it declares. What Secrets hold it may not: it would be masked, and be like nothing that
+// the policy compares it with.
+func needs(compiler *ast.Compiler, spec Spec) (map[inventory.Kind]*inventory.Need, error) {
 	if len(spec.Data) == 0 {
-		return nil
+		return nil, nil
 	}
+	reveals := false
 	out := map[inventory.Kind]*inventory.Need{}
 	for _, kind := range spec.Data {
 		out[kind] = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: spec.MaxStaleness}
@@ -143,7 +145,12 @@ func needs(compiler *ast.Compiler, spec Spec) map[inventory.Kind]*inventory.Need
 	readFields(compiler, func(kind inventory.Kind, path []inventory.Step, whole bool) {
 		if need := out[kind]; need != nil {
 			need.Fields.Add(path, whole)
+			reveals = reveals || whole && kind == inventory.Secrets && inventory.Reveals(path)
 		}
 	})
-	return out
+	if reveals {
+		return nil, fmt.Errorf("%s: policy %s reads what is in Secrets, and policies see only the names of the keys in their data: "+
+			"ask whether a key is there, or judge the Secret itself when it is written", spec.at(), spec.ID)
+	}
+	return out, nil
 }

@@ -46,7 +46,7 @@ func ingress(name, host string) map[string]any {
 
 func objectOf(t testing.TB, need *inventory.Need, object map[string]any) inventory.Object {
 	t.Helper()
-	value, err := inventory.NewBuilder(need.Fields.Of(true)).Build(object)
+	value, err := inventory.NewBuilder(ingresses, need.Fields.Of(true)).Build(object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,6 +199,32 @@ func TestReferencesToDataAreDeclared(t *testing.T) {
 	}
 }
 
+func TestWhatSecretsHoldIsNotRead(t *testing.T) {
+	rule := func(body string) string { return "package a\ndeny contains \"no\" if {\n\t" + body + "\n}\n" }
+	const refused = "a.rego: policy a reads what is in Secrets, and policies see only the names of the keys in their data: " +
+		"ask whether a key is there, or judge the Secret itself when it is written"
+	for _, c := range []struct{ body, want string }{
+		{`data.kubernetes.secrets[_][_].data.password == "x"`, refused},
+		{`some secret in data.kubernetes.secrets.shop; base64.decode(secret.data.password) == "x"`, refused},
+		{`secret := data.kubernetes.secrets.shop.web; secret.stringData[_] == input.x`, refused},
+		{`not data.kubernetes.secrets.shop.web.data.password`, ""},
+		{`data.kubernetes.secrets.shop.web.data["tls.crt"]`, ""},
+		{`some key, _ in data.kubernetes.secrets.shop.web.data; key == "password"`, ""},
+		{`data.kubernetes.secrets.shop.web.metadata.labels.data == "x"`, ""},
+		{`data.kubernetes.pods.shop.web.data.password == "x"`, ""},
+		{`count(data.kubernetes.secrets.shop) > 1`, ""},
+	} {
+		_, err := Compile(t.Context(), []Spec{specOf(t, "a", rule(c.body), reading("pods", inventory.Secrets))})
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s:\n got %s\nwant %s", c.body, got, c.want)
+		}
+	}
+}
+
 // readingPolicy is a policy with the fields of Pods that it reads.
 type readingPolicy struct{ rego, want string }
 
@@ -292,7 +318,7 @@ func TestPruningChangesNoAnswer(t *testing.T) {
 			var answers []string
 			for _, fields := range []*inventory.Fields{whole, set.Needs()["pods"].Fields.Of(true)} {
 				list := inventory.List{Namespaced: true, Fields: fields, Fixed: true}
-				builder := inventory.NewBuilder(fields)
+				builder := inventory.NewBuilder(ingresses, fields)
 				for i, object := range objects {
 					if only>>i&1 == 0 {
 						continue

@@ -48,7 +48,7 @@ func built(t testing.TB, f *Fields, text string) string {
 	if err := d.Decode(&object); err != nil {
 		t.Fatal(err)
 	}
-	value, err := NewBuilder(f).Build(object)
+	value, err := NewBuilder("pods", f).Build(object)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,11 +166,11 @@ func TestPruningLosesNothingThatIsRead(t *testing.T) {
 		for _, r := range asked {
 			f.Add(r.path, r.whole)
 		}
-		all, err := NewBuilder(&Fields{whole: true}).Build(object)
+		all, err := NewBuilder("pods", &Fields{whole: true}).Build(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		pruned, err := NewBuilder(f).Build(object)
+		pruned, err := NewBuilder("pods", f).Build(object)
 		if err != nil {
 			t.Fatal(err)
 		}

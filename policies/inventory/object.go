@@ -16,16 +16,17 @@ type Object struct {
 
 // Builder makes the values of one kind's objects, pruned to what is read. It is for one goroutine.
 type Builder struct {
-	fields *Fields
-	keys   map[string]*ast.Term
+	secrets bool
+	fields  *Fields
+	keys    map[string]*ast.Term
 }
 
 // maxKeys bounds the names a Builder remembers: those of a kind's own fields are few hundred, those of labels without end.
 const maxKeys = 1024
 
-// NewBuilder returns a Builder that keeps of each object what fields say.
-func NewBuilder(fields *Fields) *Builder {
-	return &Builder{fields: fields, keys: map[string]*ast.Term{}}
+// NewBuilder returns a Builder that keeps of each object of the kind what fields say, and of Secrets never what they hold.
+func NewBuilder(kind Kind, fields *Fields) *Builder {
+	return &Builder{secrets: kind == Secrets, fields: fields, keys: map[string]*ast.Term{}}
 }
 
 // place is where in an object the builder is, as far as that matters for the bookkeeping, which is left out unless it is named.
@@ -54,6 +55,9 @@ func (p place) leavesOut(name string) bool {
 
 // Build makes the value of an object as Kubernetes' clients decode it: of maps, slices, strings, booleans, numbers and nil.
 func (b *Builder) Build(object map[string]any) (ast.Value, error) {
+	if b.secrets {
+		object = masked(object)
+	}
 	return b.object(object, b.fields, atObject)
 }
 

@@ -273,7 +273,7 @@ func BenchmarkReplace(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				builder := NewBuilder(fields)
+				builder := NewBuilder("pods", fields)
 				var store Store
 				list := List{Namespaced: true, Fields: fields, Fixed: true}
 				for i := range 10_000 {

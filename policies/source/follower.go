@@ -128,7 +128,7 @@ func (f *follower) follow(ctx context.Context) error {
 	}
 	fields := f.need.Fields.Of(at.namespaced)
 	from := f.server.of(at, fields.OnlyMetadata())
-	sink := &sink{follower: f, namespaced: at.namespaced, fields: fields, builder: inventory.NewBuilder(fields)}
+	sink := &sink{follower: f, namespaced: at.namespaced, fields: fields, builder: inventory.NewBuilder(f.kind, fields)}
 	var client any = plain{}
 	if f.need.MaxStaleness >= streamable {
 		client = from.client()
