@@ -32,11 +32,12 @@ type RotationOptions struct {
 	// DNSNames and IPs are what the certificate is for. At least one of either is needed.
 	DNSNames []string
 	IPs      []net.IP
-	// Published returns the authorities, as PEM, that every configuration by which the API server calls us holds now. An error
-	// means that nobody can say, and nothing is replaced meanwhile. Nil: nobody is asked, and callers are taken to know an authority
-	// an hour after it was made.
+	// Published returns the authorities, as PEM, that every configuration by which the API server calls us holds now, and that it was
+	// seen to go by. An error means that nobody can say, and nothing is replaced meanwhile. Nil: nobody is asked, and callers are taken to
+	// know an authority an hour after it was made.
 	Published func(ctx context.Context) ([]byte, error)
-	// Lag is how long the API server was lately seen to take until it went by a configuration just written. Nil means not seen.
+	// Lag is how long an API server was lately seen to take until it went by a configuration just written; there may be others that
+	// take longer. Nil means not seen.
 	Lag func() time.Duration
 	// Log hears of each step, and of what fails. Nil discards.
 	Log *slog.Logger
@@ -92,7 +93,7 @@ func (r *Rotation) Phase() Step {
 	return step
 }
 
-// CABundle is what callers should trust, as PEM, as this Rotation has last read or written it; nil before. Whoever writes the
+// CABundle is what callers should trust, as PEM, as this Rotation has read or written it since it was last started; nil before. Whoever writes the
 // configurations by which the API server calls us must take it from here and not from a Secret that is followed: a watch that lags
 // would take an authority back that signs already.
 func (r *Rotation) CABundle() []byte {
@@ -103,7 +104,9 @@ func (r *Rotation) CABundle() []byte {
 // Start takes the steps that are due until ctx ends: give it one that ends with leadership. What fails is logged and tried again,
 // within 30 seconds. It must not be called twice at a time.
 func (r *Rotation) Start(ctx context.Context) error {
-	r.toldOf = "" // what this process saw when it was leader before may have changed since
+	// What this process saw when it was leader before may have changed since: another may have rolled the authority.
+	r.toldOf = ""
+	r.bundle.Store([]byte(nil))
 	pause := firstRetry
 	for {
 		step, err := r.once(ctx)

@@ -27,7 +27,7 @@ const (
 // world is a cluster as rotation sees it: the Secrets, the bundle by which the API server calls, the replicas, and two clocks.
 type world struct {
 	t     require
-	store client.Client
+	store client.WithWatch
 	write func(client.Object) (before, after error) // what goes wrong with a write; nil: nothing
 	wall  *clock
 	tick  time.Time // moves on with the time that passes, and never jumps
@@ -411,6 +411,33 @@ func TestRotationRecovers(t *testing.T) {
 				t.Error(log.String())
 			}
 		})
+	}
+}
+
+// Who leads again says nothing of authorities before it has read what became of them while another led.
+func TestRotationForgetsWhenItStarts(t *testing.T) {
+	w := newWorld(t)
+	first, second := w.rotation(), w.rotation()
+	w.settle(first)
+	if first.CABundle() == nil {
+		t.Fatal("it never knew any")
+	}
+	if err := w.store.Delete(t.Context(), w.secret(caSecret)); err != nil {
+		t.Fatal(err)
+	}
+	w.settle(second)
+	first.opts.Client = interceptor.NewClient(w.store, interceptor.Funcs{
+		Get: func(context.Context, client.WithWatch, client.ObjectKey, client.Object, ...client.GetOption) error {
+			return errors.New("the API server is away")
+		},
+	})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := first.Start(ended); err != nil {
+		t.Fatal(err)
+	}
+	if bundle := first.CABundle(); bundle != nil {
+		t.Errorf("it still says what it knew when it led before:\n%s", bundle)
 	}
 }
 

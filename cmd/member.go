@@ -208,9 +208,12 @@ func (c *member) keep(who identity) error {
 	if err != nil {
 		return err
 	}
-	bundle := who.source.CABundle
+	bundle := func() ([]byte, bool) { return who.source.CABundle(), who.source.Ready() }
 	if c.rotation != nil {
-		bundle = c.rotation.CABundle
+		bundle = func() ([]byte, bool) {
+			pem := c.rotation.CABundle()
+			return pem, len(pem) > 0
+		}
 	}
 	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
 		Wanted: c.wanted, Agreed: c.replicas.Agree, Bundle: bundle,

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"sync"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -59,4 +60,12 @@ func (c *member) published(ctx context.Context) ([]byte, error) {
 		return c.rotation.CABundle(), nil
 	}
 	return c.keeper.Published(ctx)
+}
+
+// lag is how long the API server was last seen to take to go by what is registered.
+func (c *member) lag() time.Duration {
+	if c.keeper == nil {
+		return 0
+	}
+	return c.keeper.Lag()
 }

@@ -95,7 +95,7 @@ func (c *member) certificates(f tlsFlags, names []string, ips []net.IP) (identit
 		c.rotation, err = certs.NewRotation(certs.RotationOptions{
 			Client: direct, Namespace: c.flags.namespace, Name: c.flags.name,
 			DNSNames: names, IPs: ips,
-			Published: c.published, Log: c.log,
+			Published: c.published, Lag: c.lag, Log: c.log,
 		})
 	case tlsCertManager:
 		issuer, problem := f.issuerReference()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -40,8 +41,10 @@ type Inputs struct {
 	Wanted func() (w Wanted, ok bool)
 	// Agreed reports whether every live replica serves that revision; nil means that there is but one.
 	Agreed func(revision string) bool
-	// Bundle is the PEM of the authorities to trust; nil leaves the field to others, as cert-manager's injector.
-	Bundle func() []byte
+	// Bundle is the PEM of the authorities to trust. While they are not known, ok is false and what is registered stays. A bundle that is
+	// known to be empty leaves the field as it is: the API server then goes by the authorities of its machine. Nil leaves the field to
+	// others, as cert-manager's injector.
+	Bundle func() (pem []byte, ok bool)
 }
 
 // Keeper keeps the configurations in the cluster as they should be:
@@ -66,9 +69,18 @@ type Keeper struct {
 	planned []Interest        // what is registered; nil before the first look
 	written map[place]*object // what was written last
 	proven  map[Phase]proof
-	last    string // the error that was logged last
+	last    string    // the error that was logged last
+	changed time.Time // when something was last written
 
 	contests map[place]*contest
+
+	taken atomic.Pointer[taken]
+}
+
+// taken is what the API server was last seen to have taken up.
+type taken struct {
+	fingerprint string // of the bundle in all configurations
+	lag         time.Duration
 }
 
 // proof is what a probe has proven.
@@ -86,6 +98,15 @@ func NewKeeper(client dynamic.Interface, o Options, in Inputs, metrics *Metrics,
 		client: client, options: o, inputs: in, metrics: metrics, log: log, now: now, wake: make(chan struct{}, 1),
 		contests: map[place]*contest{},
 	}
+}
+
+// Lag is how long the API server took until it went by the configurations when they were last written; 0 if that was not seen. It may be
+// called at any time.
+func (k *Keeper) Lag() time.Duration {
+	if t := k.taken.Load(); t != nil {
+		return t.lag
+	}
+	return 0
 }
 
 // Own says with what the configurations vanish; nil is nothing. It must not be called while the Keeper runs.
@@ -149,7 +170,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 }
 
 // forget has everything written and proven anew.
-func (k *Keeper) forget() { k.written, k.proven = map[place]*object{}, map[Phase]proof{} }
+func (k *Keeper) forget() {
+	k.written, k.proven = map[place]*object{}, map[Phase]proof{}
+	k.taken.Store(nil)
+}
 
 // step brings the configurations one step nearer to what they should be, and says when to look again.
 func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
@@ -172,7 +196,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
 	}
 	o := k.options
 	if k.inputs.Bundle != nil {
-		if o.Bundle = k.inputs.Bundle(); bundle(o.Bundle) == nil {
+		if o.Bundle, ok = k.inputs.Bundle(); !ok {
 			return 0, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
 		}
 	}
@@ -280,7 +304,7 @@ func (k *Keeper) keep(ctx context.Context, p place, wanted, live *object) (wait 
 	if err := p.apply(ctx, k.client, wanted, live); err != nil {
 		return 0, err
 	}
-	k.written[p] = wanted
+	k.written[p], k.changed = wanted, k.now()
 	k.log.Info("a webhook configuration is registered", "configuration", p.String(), "webhooks", len(wanted.Webhooks))
 	return 0, nil
 }
@@ -304,6 +328,9 @@ func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*ob
 		}
 		k.log.Info("a webhook was seen to answer through the API server", "phase", string(p.phase), "replica", answer.Replica, "bundle", want.fingerprint)
 		k.proven[p.phase], progress = want, true
+	}
+	if progress {
+		k.taken.Store(&taken{fingerprint: Fingerprint(o.Bundle), lag: k.now().Sub(k.changed)})
 	}
 	return progress, nil
 }
@@ -330,9 +357,14 @@ func (k *Keeper) clear(ctx context.Context, at []place, live []*object, open Unl
 	return nil
 }
 
-// Published returns the authorities which every webhook registered in the cluster has callers trust, as PEM. It is nil if none is
-// registered, as when the cluster is unlocked: nobody calls then.
+// Published returns the authorities which every webhook registered in the cluster has callers trust, as PEM, once the API server was seen
+// to go by them. It is nil before, and if no webhook is registered, as when the cluster is unlocked: nobody calls then. It may be called at
+// any time.
 func (k *Keeper) Published(ctx context.Context) ([]byte, error) {
+	seen := k.taken.Load()
+	if seen == nil {
+		return nil, nil
+	}
 	live, err := k.read(ctx, places(k.options.Name))
 	if err != nil {
 		return nil, err
@@ -346,5 +378,8 @@ func (k *Keeper) Published(ctx context.Context) ([]byte, error) {
 			bundles = append(bundles, hook.ClientConfig.CABundle)
 		}
 	}
-	return common(bundles), nil
+	if published := common(bundles); Fingerprint(published) == seen.fingerprint {
+		return published, nil
+	}
+	return nil, nil
 }

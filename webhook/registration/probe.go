@@ -2,11 +2,8 @@ package registration
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -85,32 +82,6 @@ func Probe(ctx context.Context, client dynamic.Interface, o Options, phase Phase
 		return Answer{}, fmt.Errorf("the probe of the %s webhook was not answered: %w", phase, err)
 	}
 	return answer, nil
-}
-
-// ProbeEach probes until each of the replicas has answered, and has the bundle o.Bundle. It needs a server that ends the connection after
-// each answer to a probe: the API server keeps asking over one that is open, and so the same replica. The error says which are missing.
-func ProbeEach(ctx context.Context, client dynamic.Interface, o Options, phase Phase, replicas []string) error {
-	missing := slices.Clone(replicas)
-	var reason error
-	err := wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (bool, error) {
-		answer, err := Probe(ctx, client, o, phase)
-		if err == nil && answer.Bundle != Fingerprint(o.Bundle) {
-			err = fmt.Errorf("%s has bundle %s", answer.Replica, answer.Bundle)
-		}
-		if err != nil {
-			if ctx.Err() == nil { // else it says only that the time is up
-				reason = err
-			}
-			return false, nil
-		}
-		missing = slices.DeleteFunc(missing, func(replica string) bool { return replica == answer.Replica })
-		return len(missing) == 0, nil
-	})
-	if err != nil {
-		return fmt.Errorf("the replicas %s did not answer a probe with bundle %s: %w",
-			strings.Join(missing, ", "), Fingerprint(o.Bundle), errors.Join(reason, err))
-	}
-	return nil
 }
 
 func probeOnce(ctx context.Context, client dynamic.Interface, o Options, phase Phase) (answer Answer, asked bool, err error) {
