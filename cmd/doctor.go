@@ -36,6 +36,7 @@ type doctor struct {
 	client          kubernetes.Interface
 	dynamic         dynamic.Interface
 	name, namespace string
+	secret          string // that of the certificate
 	now             time.Time
 }
 
@@ -48,6 +49,7 @@ type examination struct {
 func (d *doctor) examinations() []examination {
 	return []examination{
 		{"registration", d.registration},
+		{"certificates", d.certificates},
 		{"admission", d.probes},
 		{"lock-out", d.lockOut},
 		{"authorizers", d.authorizers},
@@ -62,14 +64,14 @@ const lookTime = 20 * time.Second
 
 func newDoctor() *cobra.Command {
 	var flags clusterFlags
-	var namespace, format string
+	var namespace, secret, format string
 	cmd := &cobra.Command{
 		Use:   "doctor",
 		Short: "Looks whether the API server reaches Portcullis, and what could lock the cluster",
-		Long: `Looks at a release from outside: whether the API server reaches the admission webhooks and trusts them, which authorizers it asks in
-which order, whether tokens are asked about, which webhooks could keep a cluster from coming up, whether all replicas serve the same,
-and which policies are faulty. It changes nothing: what it creates are dry runs and reviews. It needs the rights of an administrator.
-The exit code is 2 if something is wrong, 1 if it could not look.`,
+		Long: `Looks at a release from outside: whether the API server reaches the admission webhooks and trusts them, until when the certificates
+are valid and whether they fit, which authorizers it asks in which order, whether tokens are asked about, which webhooks could keep a
+cluster from coming up, whether all replicas serve the same, and which policies are faulty. It changes nothing: what it creates are dry
+runs and reviews. It needs the rights of an administrator. The exit code is 2 if something is wrong, 1 if it could not look.`,
 		Example: `  portcullis doctor
   portcullis doctor --kubeconfig admin.conf -o json`,
 		Args: noArguments("--name"),
@@ -82,7 +84,10 @@ The exit code is 2 if something is wrong, 1 if it could not look.`,
 				return err
 			}
 			config.QPS = -1 // a handful of requests, at once
-			d := &doctor{name: flags.name, namespace: namespace, now: time.Now()}
+			d := &doctor{name: flags.name, namespace: namespace, secret: secret, now: time.Now()}
+			if d.secret == "" {
+				d.secret = d.name + "-tls"
+			}
 			if d.client, err = kubernetes.NewForConfig(config); err != nil {
 				return fmt.Errorf("--kubeconfig: %w", err)
 			}
@@ -94,6 +99,7 @@ The exit code is 2 if something is wrong, 1 if it could not look.`,
 	}
 	flags.register(cmd.Flags())
 	cmd.Flags().StringVar(&namespace, "namespace", "portcullis-system", "`NAME` of the namespace that the release is in")
+	cmd.Flags().StringVar(&secret, "tls-secret", "", "`NAME` of the Secret with the certificate; by default that of the release with -tls behind it")
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	return cmd
 }

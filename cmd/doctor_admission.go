@@ -1,10 +1,7 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,9 +14,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
-
-// expiresSoon is how long before its end the certificate of an authority is worth a word: rotation should have begun long before.
-const expiresSoon = 14 * 24 * time.Hour
 
 // hook is a webhook of either kind with the configuration it is in.
 type hook struct {
@@ -63,7 +57,7 @@ func (d *doctor) hooks(ctx context.Context) (all []hook, ours []metav1.ObjectMet
 
 func (d *doctor) ours(h hook) bool { return h.configuration.Name == d.name }
 
-// registration looks at what is registered, and whom it trusts.
+// registration looks at what is registered.
 func (d *doctor) registration(ctx context.Context) ([]check, error) {
 	all, ours, err := d.hooks(ctx)
 	if err != nil {
@@ -95,34 +89,7 @@ func (d *doctor) registration(ctx context.Context) ([]check, error) {
 	if len(out) == 0 {
 		out = append(out, check{"registration", checkWarn, "no policy is asked about at admission", "apply a policy; or lock, if somebody has unlocked the cluster"})
 	}
-	return append(out, d.authorities(all)...), nil
-}
-
-// authorities looks at the certificates that callers are told to trust.
-func (d *doctor) authorities(all []hook) []check {
-	var bundle []byte
-	for _, h := range all {
-		if d.ours(h) && !bytes.Contains(bundle, h.ClientConfig.CABundle) {
-			bundle = append(bundle, h.ClientConfig.CABundle...)
-		}
-	}
-	var ends time.Time
-	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err == nil && certificate.NotAfter.After(ends) {
-			ends = certificate.NotAfter
-		}
-	}
-	day := ends.UTC().Format(time.DateOnly)
-	switch {
-	case ends.IsZero():
-		return []check{{"certificates", checkWarn, "the registration names no authority; the API server trusts those of its machine", "let Portcullis or cert-manager fill in the caBundle"}}
-	case !ends.After(d.now):
-		return []check{{"certificates", checkFail, "the authority that the registration names has expired on " + day, "look at the leader's log for why it is not renewed"}}
-	case ends.Sub(d.now) < expiresSoon:
-		return []check{{"certificates", checkWarn, "the authority that the registration names expires on " + day, "look at the leader's log for why it is not renewed"}}
-	}
-	return []check{{"certificates", checkOK, "the authority that the registration names is valid until " + day, ""}}
+	return out, nil
 }
 
 // probes has the API server ask each webhook about what only a Portcullis can answer.

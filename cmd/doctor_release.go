@@ -29,7 +29,7 @@ func (d *doctor) replicas(ctx context.Context) ([]check, error) {
 	if err != nil {
 		return nil, err
 	}
-	revisions := map[string][]string{}
+	revisions, bundles := map[string][]string{}, map[string][]string{}
 	live := 0
 	for _, lease := range list.Items {
 		if lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil ||
@@ -38,7 +38,10 @@ func (d *doctor) replicas(ctx context.Context) ([]check, error) {
 		}
 		live++
 		revision := lease.Annotations[replicas.RevisionAnnotation]
-		revisions[revision] = append(revisions[revision], strings.TrimPrefix(lease.Name, d.name+"-replica-"))
+		name := strings.TrimPrefix(lease.Name, d.name+"-replica-")
+		revisions[revision] = append(revisions[revision], name)
+		bundle := lease.Annotations[replicas.CertificateAnnotation]
+		bundles[bundle] = append(bundles[bundle], name)
 	}
 	switch {
 	case live == 0:
@@ -49,17 +52,22 @@ func (d *doctor) replicas(ctx context.Context) ([]check, error) {
 	case len(revisions[""]) > 0:
 		return []check{{"replicas", checkFail, fmt.Sprintf("%s of %d have no policies in force", strings.Join(revisions[""], ", "), live), "look at their logs"}}, nil
 	case len(revisions) > 1:
-		var each []string
-		for _, revision := range slices.Sorted(maps.Keys(revisions)) {
-			each = append(each, revision+": "+strings.Join(revisions[revision], ", "))
-		}
-		return []check{{
-			"replicas", checkWarn, "replicas serve different policies: " + strings.Join(each, "; "),
-			"look again in a moment; if it stays so, look at the logs of those that are behind",
-		}}, nil
+		return []check{{"replicas", checkWarn, "replicas serve different policies: " + whoHasWhat(revisions), behind}}, nil
+	case len(bundles) > 1:
+		return []check{{"replicas", checkWarn, "replicas would have callers trust different authorities: " + whoHasWhat(bundles), behind}}, nil
 	}
 	revision := slices.Collect(maps.Keys(revisions))[0]
 	return []check{{"replicas", checkOK, fmt.Sprintf("%d alive, all serve %s", live, revision), ""}}, nil
+}
+
+const behind = "look again in a moment; if it stays so, look at the logs of those that are behind"
+
+func whoHasWhat(names map[string][]string) string {
+	var each []string
+	for _, what := range slices.Sorted(maps.Keys(names)) {
+		each = append(each, what+": "+strings.Join(names[what], ", "))
+	}
+	return strings.Join(each, "; ")
 }
 
 // policies looks at the status of all Policies.

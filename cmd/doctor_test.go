@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -173,9 +174,16 @@ func TestDoctorInARealCluster(t *testing.T) {
 		}
 	}
 	defer e.replica("portcullis-0", "r1")()
+	e.expect("no Secret", exitOK, `warn certificates: there is no Secret portcullis-tls in namespace default, so it is not known until when the certificate that is served is valid$`)
+	pair := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "portcullis-tls"}, Data: map[string][]byte{"tls.crt": ca}}
+	if _, err := e.client.CoreV1().Secrets("default").Create(t.Context(), pair, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
 	e.expect("all is well", exitOK,
 		`ok registration: enforce.validate.portcullis.dev is registered with failurePolicy Fail$`,
 		`ok certificates: the authority that the registration names is valid until 20\d\d-\d\d-\d\d$`,
+		`ok certificates: the certificate that is served is valid until 20\d\d-\d\d-\d\d \d\d:\d\d UTC$`,
+		`ok certificates: the registration's authorities vouch for the certificate that is served$`,
 		`ok mutate: the API server reaches portcullis-0 and trusts it$`,
 		`ok validate: the API server reaches portcullis-0 and trusts it$`,
 		`ok lock-out: `, `ok guard: `, `ok grant: `, `ok tokens: `,
