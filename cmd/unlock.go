@@ -20,8 +20,9 @@ import (
 
 func newUnlock() *cobra.Command {
 	var flags clusterFlags
-	var period time.Duration
+	var period, dwell time.Duration
 	var reason string
+	var ignoreNotFound bool
 	cmd := &cobra.Command{
 		Use:   "unlock --for 1h --reason TEXT",
 		Short: "Takes Portcullis out of the way of admission for a while",
@@ -35,13 +36,35 @@ stands in the annotations of the configurations and in an event. A Portcullis th
 			if period <= 0 || reason == "" {
 				return errors.New("--for and --reason are needed: for how long, at most 24h, and why, which is kept in the cluster")
 			}
-			return flags.unlock(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), period, reason)
+			err := flags.unlock(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), period, reason)
+			if ignoreNotFound && errors.Is(err, registration.ErrNotRegistered) {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), "nothing is registered")
+				return err
+			}
+			if err == nil {
+				err = pause(cmd.Context(), dwell)
+			}
+			return err
 		},
 	}
 	flags.register(cmd.Flags())
 	cmd.Flags().DurationVar(&period, "for", 0, "how `LONG`, as 30m or 2h, at most 24h")
 	cmd.Flags().StringVar(&reason, "reason", "", "`TEXT` that says why")
+	cmd.Flags().DurationVar(&dwell, "dwell", 0, "how `LONG` to wait afterwards, as 10s, so that every API server has heard of it when the command ends")
+	cmd.Flags().BoolVar(&ignoreNotFound, "ignore-not-found", false, "succeed if there is no webhook configuration of that name")
 	return cmd
+}
+
+// pause waits, or returns the error of a ctx that ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
 
 func newLock() *cobra.Command {

@@ -37,6 +37,9 @@ func TestUnlockWithNothingButTheAPIServer(t *testing.T) {
 	if code, out := portcullis("unlock", "--for=1h", "--reason=x"); code != exitFault || out != absent {
 		t.Errorf("without a release: %d %s", code, out)
 	}
+	if code, out := portcullis("unlock", "--for=1h", "--reason=x", "--ignore-not-found"); code != exitOK || out != "nothing is registered\n" {
+		t.Errorf("without a release, and that may be: %d %s", code, out)
+	}
 	plan := registration.Plan([]registration.Interest{{Phase: registration.Mutate, Fail: true}, {Phase: registration.Validate, Fail: true}},
 		registration.Options{Name: "portcullis", Namespace: "portcullis-system", URL: "https://127.0.0.1:1"})
 	if _, err := client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(t.Context(), plan.Validating, metav1.CreateOptions{}); err != nil {

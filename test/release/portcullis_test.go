@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -77,17 +78,18 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 	}
 	kubectl(noTeam, "apply", "-f", "-")
 	kubectl("", "wait", "--for=condition=Ready", "policy/team", "--timeout=60s")
-	create := func(name string) error {
-		_, err := client.CoreV1().ConfigMaps("default").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}},
-			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	write := func(name string, labels map[string]string) error {
+		_, err := client.CoreV1().ConfigMaps("default").Create(t.Context(),
+			&corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err
 	}
+	create := func(name string) error { return write(name, nil) }
 	denied := func(err error) bool {
 		return apierrors.IsForbidden(err) && strings.Contains(err.Error(), "team: a ConfigMap needs the label team")
 	}
 	until(t, "the Policy denies", func() bool { return denied(create("first")) })
 
-	steady := func(while string, do func()) {
+	steady := func(while string, right func() error, do func()) {
 		t.Helper()
 		stop, failed := make(chan struct{}), make(chan error, 1)
 		asked := 0
@@ -99,7 +101,7 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 					return
 				default:
 				}
-				if err := create("during"); !denied(err) {
+				if err := right(); err != nil {
 					failed <- err
 					return
 				}
@@ -112,7 +114,13 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 		}
 		t.Logf("%s: %d requests, each answered", while, asked)
 	}
-	steady("while every replica is restarted", func() {
+	denies := func() error {
+		if err := create("during"); !denied(err) {
+			return fmt.Errorf("it is not denied: %w", err)
+		}
+		return nil
+	}
+	steady("while every replica is restarted", denies, func() {
 		kubectl("", "rollout", "restart", "deployment/portcullis", "--namespace="+r.Namespace)
 		kubectl("", "rollout", "status", "deployment/portcullis", "--namespace="+r.Namespace, "--timeout=120s")
 		until(t, "the old replicas have gone", func() bool {
@@ -120,7 +128,7 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 			return err == nil && len(pods.Items) == 3
 		})
 	})
-	steady("while the authority is replaced", func() {
+	steady("while the authority is replaced", denies, func() {
 		before := issuer(t, client, r.Namespace)
 		if err := client.CoreV1().Secrets(r.Namespace).Delete(t.Context(), "portcullis-ca", metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
@@ -130,7 +138,9 @@ func TestPortcullisFromInstallToUninstall(t *testing.T) {
 
 	helm("test", r.Name, "--timeout=60s")
 
-	helm("uninstall", r.Name, "--wait", "--timeout=60s")
+	// What is right passes at every moment. Without the Pod that unlocks first, the API server still calls servers that have gone.
+	passes := func() error { return write("during", map[string]string{"team": "shop"}) }
+	steady("while it is uninstalled", passes, func() { helm("uninstall", r.Name, "--wait", "--timeout=60s") })
 	until(t, "nothing is refused", func() bool { return create("after") == nil })
 	until(t, "what the server had made has gone", func() bool {
 		left := kubectl("", "get", "secrets,leases,pods,endpointslices", "--namespace="+r.Namespace, "-o", "name") +

@@ -32,6 +32,9 @@ type Unlocked struct {
 	By, Reason string
 }
 
+// ErrNotRegistered is the error of Unlock and Lock when there is nothing to change.
+var ErrNotRegistered = errors.New("there is no webhook configuration")
+
 // Unlock takes the webhooks out of the release's configurations until period from now, at most MaxUnlock. It needs nothing but the API
 // server, which asks no webhook about this, and works although no Portcullis is running: where one is, it puts them back when the time is
 // over; where none is, they are put back when one runs again. Unlocking what is unlocked sets a new end.
@@ -79,7 +82,7 @@ func patch(ctx context.Context, client dynamic.Interface, name string, change ma
 		}
 	}
 	if len(errs) == 0 && found == 0 {
-		return fmt.Errorf("there is no webhook configuration named %q; if the release has another name, give it with --name", name)
+		return fmt.Errorf("%w named %q; if the release has another name, give it with --name", ErrNotRegistered, name)
 	}
 	return errors.Join(errs...)
 }
