@@ -45,6 +45,8 @@ type Inputs struct {
 	// known to be empty leaves the field as it is: the API server then goes by the authorities of its machine. Nil leaves the field to
 	// others, as cert-manager's injector.
 	Bundle func() (pem []byte, ok bool)
+	// Report is told, after each attempt, why the configurations are not as they should be, or nil; Report may be nil.
+	Report func(error)
 }
 
 // Keeper keeps the configurations in the cluster as they should be:
@@ -148,6 +150,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			continue
 		case err == nil:
 			delay, k.last = leastDelay, ""
+			k.report(nil)
 		case apierrors.IsConflict(err): // somebody was faster; the next look sees what he did
 			again = leastDelay
 		default:
@@ -156,6 +159,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 				k.log.Error("the webhook configurations are not as they should be; trying again", "error", err)
 				k.last = err.Error()
 			}
+			k.report(err)
 			again, delay = delay, min(2*delay, mostDelay)
 		}
 		timer := time.NewTimer(again)
@@ -167,6 +171,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 		timer.Stop()
 	}
 	return nil
+}
+
+func (k *Keeper) report(err error) {
+	if k.inputs.Report != nil {
+		k.inputs.Report(err)
+	}
 }
 
 // forget has everything written and proven anew.
