@@ -109,7 +109,10 @@ func (d *Dir) Write(s *State) error {
 		return fmt.Errorf("the state is not kept: %w", err)
 	}
 	if err := d.replace(content); err != nil {
-		return fmt.Errorf("the state is not kept: %w", err)
+		if at, ok := errors.AsType[*fs.PathError](err); ok {
+			err = at.Err // the path is that of a file with another name each time
+		}
+		return fmt.Errorf("the state is not kept: writing %s: %w", filepath.Join(d.path, Name), err)
 	}
 	d.last = sum
 	return nil
