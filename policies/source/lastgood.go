@@ -207,7 +207,8 @@ func encodeEntry(is stalled) ([]byte, error) {
 	var out bytes.Buffer
 	zip := gzip.NewWriter(&out)
 	_, err = zip.Write(text)
-	return out.Bytes(), errors.Join(err, zip.Close())
+	err = errors.Join(err, zip.Close())
+	return out.Bytes(), err
 }
 
 func digestOf(text []byte) string { return fmt.Sprintf("%x", sha256.Sum256(text)) }
