@@ -11,10 +11,14 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/portcullis-dev/portcullis/certs"
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/policies/source/state"
 )
 
@@ -99,6 +103,40 @@ func TestAServerFindsWhatItKept(t *testing.T) {
 	next.member.namespaces.listed()
 	if next.note() != "" || shown(t, next, "portcullis_state_age_seconds") != 0 {
 		t.Error("it stands in still")
+	}
+}
+
+// What the leader writes is of the cluster as it is: it registers nothing by policies that were kept.
+func TestNothingIsRegisteredByWhatWasKept(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	reader, err := NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(&rest.Config{Host: "http://127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := certs.NewSelfSigned(certs.SelfSignedOptions{DNSNames: []string{"localhost"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &member{flags: &memberFlags{}, identity: identity{source: self}}
+	c.loaded.Set = policies.NewSet(nil)
+	if _, known := c.wanted(); !known {
+		t.Fatal("nothing is ever registered")
+	}
+	c.objects = &source.Objects{Client: client, Reader: reader, Log: log, Kept: &source.Kept{}}
+	ctx, cancel := context.WithCancel(t.Context())
+	yielded, ended := make(chan policies.Bundle, 8), make(chan error)
+	go func() { ended <- c.objects.Run(ctx, func(b policies.Bundle) { yielded <- b }) }()
+	<-yielded
+	if _, known := c.wanted(); known || !c.standsIn() {
+		t.Error("the leader writes by what was kept")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

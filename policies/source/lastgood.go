@@ -283,7 +283,7 @@ func (o *Objects) earlier(ctx context.Context, k *kind) ([]native.File, error) {
 	}
 	files, err := k.read(ctx)
 	if files != nil || o.Live() {
-		return files, nil //nolint:nilerr // what was read before stays, and policies do not wait for what they may never need
+		return files, nil // what was read before stays, and policies do not wait for what they may never need
 	}
 	if o.lacking.IsZero() {
 		o.lacking = time.Now()

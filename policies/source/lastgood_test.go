@@ -21,6 +21,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/review"
 	"github.com/portcullis-dev/portcullis/test/cluster"
 )
 
@@ -312,6 +313,27 @@ func TestWhatWasKeptStandsIn(t *testing.T) {
 	until(t, "it is kept", func() bool { return s.objects.Keep() != nil })
 	if kept := s.objects.Keep(); !s.objects.Live() || len(kept.Files) != 1 || len(kept.Good) > 0 {
 		t.Errorf("%+v", kept)
+	}
+}
+
+// An exception that was kept ends when it says, whether or not the cluster answers.
+func TestAnExceptionThatWasKeptEnds(t *testing.T) {
+	request := func() *review.Request {
+		req := ask(t, "CREATE", "policies", "", policyObject(t, "mine", rule("one")), nil)
+		req.Target = review.Target{Version: "v1", Resource: "secrets", Kind: "Secret", Namespace: "prod", Name: "web"}
+		return req
+	}
+	for ends, want := range map[time.Duration]bool{-time.Minute: false, time.Hour: true} {
+		client := fakeCluster(t)
+		away(client)
+		exception := exceptionFile(object(t, `{apiVersion: portcullis.dev/v1alpha1, kind: PolicyException, metadata: {name: a, namespace: prod},
+			spec: {policies: [mine], match: {resources: [secrets]}, reason: z, expires: "`+time.Now().Add(ends).UTC().Format(time.RFC3339)+`"}}`))
+		s := begin(t, client, &Kept{Files: []native.File{policyFile(policyObject(t, "mine", rule("one"))), exception}})
+		until(t, "what was kept is served", func() bool { return s.serves() == `"one"` })
+		d, err := s.engine.Review(t.Context(), request())
+		if err != nil || (d.Verdict == review.Allow) != want {
+			t.Errorf("it ends in %v: %+v, %v", ends, d, err)
+		}
 	}
 }
 

@@ -193,7 +193,7 @@ func header(body []byte) string {
 
 // Decode reads what Encode has written. Every other sequence of bytes is an error, whose text goes on from the file's name.
 func Decode(content []byte) (*State, error) {
-	first, body, found := bytes.Cut(content[:min(len(content), maxHeader)], []byte("\n"))
+	first, _, found := bytes.Cut(content[:min(len(content), maxHeader)], []byte("\n"))
 	rest, ours := strings.CutPrefix(string(first), magic)
 	if !found || !ours {
 		return nil, errors.New("is not a state that Portcullis keeps, or only a part of one")
@@ -202,7 +202,7 @@ func Decode(content []byte) (*State, error) {
 	if is, err := strconv.Atoi(number); err == nil && is != version {
 		return nil, fmt.Errorf("is of format %d, and this server reads format %d", is, version)
 	}
-	body = content[len(first)+1:]
+	body := content[len(first)+1:]
 	if len(body) > MaxFile {
 		return nil, fmt.Errorf("is longer than the %d MiB that a state may be", MaxFile>>20)
 	}
