@@ -125,9 +125,10 @@ func (l *LastGood) keep(ctx context.Context) error {
 	}
 	if !maps.Equal(before, wanted) {
 		if missing {
-			if live, err = l.create(ctx, secrets); err != nil {
+			if err := l.create(ctx, secrets); err != nil {
 				return fmt.Errorf("make %s: %w", l.at(), err)
 			}
+			return l.keep(ctx) // by what is there now
 		}
 		if err := unstructured.SetNestedStringMap(live.Object, wanted, "data"); err != nil {
 			return err
@@ -145,7 +146,7 @@ func (l *LastGood) keep(ctx context.Context) error {
 
 // create makes the Secret by server-side apply, which names it so that a role can confine it. It is empty: should another leader have made
 // and filled it meanwhile, this changes nothing of what is in it.
-func (l *LastGood) create(ctx context.Context, secrets dynamic.ResourceInterface) (*unstructured.Unstructured, error) {
+func (l *LastGood) create(ctx context.Context, secrets dynamic.ResourceInterface) error {
 	empty := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "type": "Opaque"}}
 	empty.SetName(l.Name)
 	empty.SetNamespace(l.Namespace)
@@ -153,14 +154,8 @@ func (l *LastGood) create(ctx context.Context, secrets dynamic.ResourceInterface
 	if l.owner != nil {
 		empty.SetOwnerReferences([]metav1.OwnerReference{*l.owner})
 	}
-	made, err := secrets.Apply(ctx, l.Name, empty, metav1.ApplyOptions{FieldManager: manager})
-	if err != nil {
-		return nil, err
-	}
-	if data, _, _ := unstructured.NestedStringMap(made.Object, "data"); len(data) > 0 {
-		return nil, errors.New("another server has made it meanwhile")
-	}
-	return made, nil
+	_, err := secrets.Apply(ctx, l.Name, empty, metav1.ApplyOptions{FieldManager: manager})
+	return err
 }
 
 func (l *LastGood) at() string { return "Secret " + l.Namespace + "/" + l.Name }

@@ -207,7 +207,7 @@ func TestAServerThatStartsFindsTheLastGoodVersion(t *testing.T) {
 		young.faulty(t)
 		until(t, "it is kept", func() bool { keep(young); return data()["mine"] != "" })
 		before := data()
-		if _, err := young.keeper.create(t.Context(), secrets); err == nil || err.Error() != "another server has made it meanwhile" {
+		if err := young.keeper.create(t.Context(), secrets); err != nil {
 			t.Errorf("making it again: %v", err)
 		}
 		if got := data(); got["mine"] != before["mine"] {
