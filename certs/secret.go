@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -40,6 +41,9 @@ type Secret struct {
 	lastGood
 	client          client.WithWatch
 	namespace, name string
+
+	mu       sync.Mutex // held while a pair is taken
+	restored bool       // the current one, and not read
 }
 
 var _ Source = (*Secret)(nil)
@@ -65,7 +69,7 @@ func (s *Secret) Start(ctx context.Context) error {
 		began := time.Now()
 		err := s.follow(ctx)
 		if err != nil && ctx.Err() == nil {
-			s.take(contents{}, fmt.Errorf("reading %s: %w", s.what, err))
+			s.learn(contents{}, fmt.Errorf("reading %s: %w", s.what, err))
 		}
 		if time.Since(began) > lastRetry {
 			pause = firstRetry
@@ -125,10 +129,10 @@ func (s *Secret) follow(ctx context.Context) error {
 // look publishes the pair in secret, nil when there is none, if it is new and in order.
 func (s *Secret) look(secret *corev1.Secret) {
 	if secret == nil {
-		s.take(contents{}, fmt.Errorf("%s does not exist", s.what))
+		s.learn(contents{}, fmt.Errorf("%s does not exist", s.what))
 		return
 	}
-	s.take(s.read(secret))
+	s.learn(s.read(secret))
 }
 
 func (s *Secret) read(secret *corev1.Secret) (contents, error) {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -42,6 +43,9 @@ type member struct {
 	inventory  *source.Inventory
 	replicas   *replicas.Replicas // nil unless there is something to write
 	objects    *source.Objects    // nil without --cluster-policies
+	lastGood   *source.LastGood   // nil without --cluster-policies
+	keeping    *keeping           // nil without --state-dir
+	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
 	ledger     status.Ledger
 	status     *status.Writer
 	sentinel   func(context.Context, *policies.Policy) error // nil without --register
@@ -85,6 +89,15 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	if f.policies {
 		c.objects = &source.Objects{Client: c.dynamic, Reader: reader, ConfigMaps: append([]string{f.namespace}, f.configMaps...), Log: log}
 	}
+	if f.policies {
+		c.lastGood = source.NewLastGood(c.dynamic, f.namespace, f.name+"-last-good", c.objects, log)
+		c.objects.LastGood = types.NamespacedName{Namespace: f.namespace, Name: f.name + "-last-good"}
+	}
+	if f.stateDir != "" {
+		if c.keeping, err = newKeeping(c, stored); err != nil {
+			return nil, err
+		}
+	}
 	if f.policies || f.register {
 		if c.replicas, err = replicas.New(c.group(), c.wake); err != nil {
 			return nil, err
@@ -104,7 +117,14 @@ func (c *member) group() replicas.Options {
 // feed has the loader take the policies of the cluster, refuse those that the cluster could not live with, and tell what came of it.
 func (c *member) feed(loader *policies.Loader) error {
 	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup), policies.WithInventory(c.store))
-	loader.Prepare = func(ctx context.Context, set *policies.Set) { c.inventory.Prepare(ctx, set.Needs()) }
+	loader.Prepare = func(ctx context.Context, set *policies.Set) {
+		if c.standsIn() { // who does not answer is not waited for
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, 0)
+			defer cancel()
+		}
+		c.inventory.Prepare(ctx, set.Needs())
+	}
 	if c.objects != nil {
 		loader.Sources = append(loader.Sources, c.objects)
 	}
@@ -127,7 +147,10 @@ func (c *member) feed(loader *policies.Loader) error {
 		c.mu.Unlock()
 		if c.objects != nil {
 			c.ledger.Loaded(load, c.objects.Versions())
+			c.objects.Loaded(load)
+			c.lastGood.Wake()
 		}
+		c.keeping.wake()
 		c.tell()
 	}
 	return nil
@@ -179,7 +202,7 @@ func (c *member) wanted() (registration.Wanted, bool) {
 	c.mu.Lock()
 	set := c.loaded.Set
 	c.mu.Unlock()
-	if set == nil || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
+	if set == nil || c.standsIn() || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
 		return registration.Wanted{}, false
 	}
 	var specs []policies.Spec
@@ -256,12 +279,18 @@ func (c *member) checks() []webhook.Check {
 	if c.objects != nil {
 		checks = append(checks, webhook.Check{Name: "cluster-policies", Check: c.objects.Ready})
 	}
+	if c.keeping != nil {
+		checks = append(checks, webhook.Check{Name: "state", Check: func() error { return nil }, Note: c.keeping.note})
+	}
 	return checks
 }
 
 // parts run as long as the server.
 func (c *member) parts() []func(context.Context) error {
 	parts := []func(context.Context) error{c.namespaces.start, c.inventory.Run}
+	if c.keeping != nil {
+		parts = append(parts, c.keeping.run)
+	}
 	if c.replicas != nil {
 		parts = append(parts, c.replicas.Run, c.watchBundle, func(ctx context.Context) error { return replicas.Lead(ctx, c.group(), c.lead) })
 	}

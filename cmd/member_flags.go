@@ -26,6 +26,7 @@ type memberFlags struct {
 
 	policies   bool
 	configMaps []string
+	stateDir   string
 
 	register      bool
 	webhookURL    string
@@ -44,6 +45,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.replica, "replica", "", "`NAME` of this server among the replicas of the release; by default $POD_NAME, or the machine's name")
 	flags.BoolVar(&f.policies, "cluster-policies", false, "take policies from the cluster, too: Policy and PolicyException objects, and labelled ConfigMaps of the release's namespace")
 	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
+	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
 	flags.StringVar(&f.failurePolicy, "webhook-failure-policy", "", "Ignore lets everything pass while nobody answers; by default each policy's onError decides")
@@ -61,7 +63,7 @@ func (f *memberFlags) check() error {
 	for _, needs := range []struct {
 		flag string
 		set  bool
-	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--register", f.register}} {
+	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
 		if needs.set && !f.given() {
 			return fmt.Errorf("%s needs a cluster: add --in-cluster or --kubeconfig FILE", needs.flag)
 		}

@@ -37,6 +37,10 @@ func (c *member) lead(ctx context.Context) {
 		c.status.Events = told
 		writer("the status of policies", c.status.Run)
 	}
+	if c.lastGood != nil {
+		c.lastGood.Own(owner)
+		writer("the last good versions of faulty policies", c.lastGood.Run)
+	}
 	if c.keeper != nil {
 		c.keeper.Own(owner)
 		writer("webhook configurations", c.keeper.Run)

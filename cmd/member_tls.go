@@ -88,6 +88,7 @@ func (c *member) certificates(f tlsFlags, names []string, ips []net.IP) (identit
 		name = c.flags.name + "-tls"
 	}
 	source := certs.NewSecret(certs.SecretOptions{Client: direct, Namespace: c.flags.namespace, Name: name, Log: c.log})
+	c.pair = source
 	service := c.flags.name + "." + c.flags.namespace + ".svc"
 	names = append(names, service, service+".cluster.local")
 	switch f.mode {

@@ -21,7 +21,7 @@ type Load struct {
 }
 
 // Loader keeps an Engine's Set true to its Sources. It compiles off the request path and puts a new Set in force in one step.
-// A policy whose new version is faulty keeps its last good one; the others move on. The first Set is only put in force whole: a
+// A policy whose new version is faulty keeps its last good one, or has the one that its Bundle brings as Earlier; the others move on. The first Set is only put in force whole: a
 // server that begins with a faulty policy would not enforce it and nobody would notice. Faults of Bundles that are Listed are told where
 // the policy lies, and are no reason not to begin.
 type Loader struct {
@@ -89,6 +89,8 @@ func (l *Loader) load(ctx context.Context) error {
 		return fatal
 	}
 	compiled, kept := keep(compiled, previous, faults)
+	compiled, taken, failed := l.earlier(ctx, found.Earlier, compiled, faults)
+	kept, faults = append(kept, taken...), append(faults, failed...)
 	// What is kept may contradict what is there now, and be the very version that has just lost to it.
 	compiled, beside := withoutContradictions(compiled, kept...)
 	kept = slices.DeleteFunc(kept, beside.of)
@@ -121,6 +123,10 @@ func together(bundles []*Bundle) (all Bundle, complete bool) {
 		for _, spec := range bundle.Specs {
 			spec.listed = bundle.Listed
 			all.Specs = append(all.Specs, spec)
+		}
+		for _, spec := range bundle.Earlier {
+			spec.listed = bundle.Listed
+			all.Earlier = append(all.Earlier, spec)
 		}
 		for _, fault := range bundle.Faults {
 			fault.listed = bundle.Listed

@@ -8,6 +8,8 @@ type Bundle struct {
 	// Exceptions are those that can be read. One that cannot, not even in part, excepts nothing.
 	Exceptions []Exception
 	Faults     Faults // what could not be read; its policies keep their last good version
+	// Earlier are good versions of policies that may be faulty now, for a server that has none of its own.
+	Earlier []Spec
 	// Listed says that the bundle comes from an API that lists completely: if there are no policies in it, there are none. A faulty policy
 	// of such a bundle, which anybody may send whom the API lets, does not keep a server from starting: it is left out and reported.
 	Listed bool

@@ -20,6 +20,8 @@ import (
 type Check struct {
 	Name  string       // "policies"
 	Check func() error // nil when it is met, else one sentence for the operator
+	// Note is what the operator should know of a condition that is met, one sentence, or nothing. Nil is nothing, always.
+	Note func() string
 }
 
 // ProbesOptions say where to listen and what to show.
@@ -115,9 +117,19 @@ func (p *Probes) ready(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(&out, "[-]%s: %s\n", check.Name, review.Sentence(err.Error(), maxLogged))
 			continue
 		}
-		fmt.Fprintf(&out, "[+]%s ok\n", check.Name)
+		fmt.Fprintf(&out, "[+]%s ok%s\n", check.Name, check.note())
 	}
 	writeText(w, code, out.String()+last)
+}
+
+func (c Check) note() string {
+	if c.Note == nil {
+		return ""
+	}
+	if text := c.Note(); text != "" {
+		return ": " + review.Sentence(text, maxLogged)
+	}
+	return ""
 }
 
 func writeText(w http.ResponseWriter, code int, text string) {

@@ -18,10 +18,10 @@ func TestProbes(t *testing.T) {
 	if _, err := NewMetrics(registry); err != nil {
 		t.Fatal(err)
 	}
-	loaded := error(nil)
+	loaded, known := error(nil), ""
 	h := NewProbes(ProbesOptions{Metrics: registry, Checks: []Check{
-		{"server", func() error { return nil }},
-		{"policies", func() error { return loaded }},
+		{Name: "server", Check: func() error { return nil }},
+		{Name: "policies", Check: func() error { return loaded }, Note: func() string { return known }},
 	}}).Handler()
 	get := func(method, path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
@@ -36,6 +36,8 @@ func TestProbes(t *testing.T) {
 	}
 	check("GET", "/healthz", 200, "ok\n")
 	check("GET", "/readyz", 200, "[+]server ok\n[+]policies ok\nreadyz check passed\n")
+	known = "they are\nof yesterday"
+	check("GET", "/readyz", 200, "[+]server ok\n[+]policies ok: they are of yesterday\nreadyz check passed\n")
 	loaded = errors.New("no policies\nare loaded yet")
 	check("GET", "/readyz", 503, "[+]server ok\n[-]policies: no policies are loaded yet\nreadyz check failed\n")
 	check("GET", "/healthz", 200, "ok\n")

@@ -24,7 +24,7 @@ func gate(t *testing.T, present ...*unstructured.Unstructured) *Gate {
 		files = append(files, policyFile(u))
 	}
 	files = append(files, native.File{Name: "configmap/portcullis/old/main", Format: native.RegoText, Text: []byte("package team.shared\n\ndeny contains 1\n")})
-	b := o.bundle(files, nil)
+	b := o.bundle(files, nil, nil)
 	if len(b.Faults) > 0 {
 		t.Fatal(b.Faults)
 	}

@@ -25,12 +25,12 @@ import (
 type kind struct {
 	client   dynamic.Interface
 	resource schema.GroupVersionResource
-	// where and which, for ConfigMaps
-	namespace, selector string
-	custom              bool // there is a CRD, and with it the objects go
-	files               func(*unstructured.Unstructured) []native.File
-	changed             chan<- struct{}
-	informer            cache.SharedIndexInformer
+	// where and which, for ConfigMaps and Secrets
+	namespace, selector, field string
+	custom                     bool // there is a CRD, and with it the objects go
+	files                      func(*unstructured.Unstructured) []native.File
+	changed                    chan<- struct{}
+	informer                   cache.SharedIndexInformer
 
 	mu      sync.Mutex
 	trouble error // of the last attempt to list or watch
@@ -42,13 +42,13 @@ func (k *kind) watched() *kind {
 	objects := k.client.Resource(k.resource).Namespace(k.namespace)
 	k.informer = cache.NewSharedIndexInformerWithOptions(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			options.LabelSelector = k.selector
+			options.LabelSelector, options.FieldSelector = k.selector, k.field
 			list, err := objects.List(ctx, options)
 			k.note(ctx, err)
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			options.LabelSelector = k.selector
+			options.LabelSelector, options.FieldSelector = k.selector, k.field
 			events, err := objects.Watch(ctx, options)
 			k.note(ctx, err)
 			return events, err

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/portcullis-dev/portcullis/policies"
@@ -31,13 +32,22 @@ type Objects struct {
 	// ConfigMaps are the namespaces whose labelled ConfigMaps are policies: whoever may write a ConfigMap there writes policy. They are
 	// named one by one; there is no way to say all.
 	ConfigMaps []string
+	// LastGood is the Secret in which a LastGood keeps earlier versions of faulty Policies, for which Client needs list and watch by name;
+	// the zero value is none.
+	LastGood types.NamespacedName
+	// Kept is yielded if the cluster cannot be listed in time, until it can. Nil is nothing.
+	Kept *Kept
 	// Log hears what the source waits for before the first bundle; afterwards bundles say what is wrong.
 	Log *slog.Logger
 
-	mu      sync.Mutex
-	files   []native.File // as last yielded
-	waiting error         // why nothing has been yielded yet
-	begun   bool          // something has
+	mu       sync.Mutex
+	files    []native.File // as last yielded
+	waiting  error         // why nothing has been yielded yet
+	begun    bool          // something has
+	live     bool          // that was listed by the cluster
+	versions versions
+
+	lacking time.Time // since when all is listed but the Secret of LastGood
 }
 
 // errNotListed is why there is no bundle yet when nothing worse is known.
@@ -74,6 +84,7 @@ func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 		}
 		kinds = append(kinds, o.configMaps(namespace, changed))
 	}
+	lastGood := o.lastGood(changed)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -81,16 +92,28 @@ func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	for _, k := range kinds {
 		wg.Go(func() { k.run(ctx) })
 	}
+	if lastGood != nil {
+		wg.Go(func() { lastGood.run(ctx) })
+	}
 	var before [sha256.Size]byte
-	for o.changed(ctx, changed) {
+	for began := time.Now(); o.changed(ctx, changed, o.pause(began)); {
 		files, faults, err := gather(ctx, kinds)
+		var earlier []native.File
+		if err == nil {
+			earlier, err = o.earlier(ctx, lastGood)
+		}
 		if err != nil {
 			o.wait(err)
+			if bundle, ok := o.standIn(began); ok {
+				yield(bundle)
+			}
 			continue
 		}
-		if now := digest(files, faults); now != before || !o.yielded() {
+		if now := digest(slices.Concat(files, earlier), faults); now != before || !o.Live() {
 			before = now
-			yield(o.bundle(files, faults))
+			bundle := o.bundle(files, earlier, faults)
+			o.listed()
+			yield(bundle)
 		}
 	}
 	return nil
@@ -98,8 +121,8 @@ func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 
 // changed waits for a change and a moment longer, in which what is applied together arrives. What no event tells of, as a kind that can be
 // looked up again, is found by looking. It returns false when ctx ends.
-func (o *Objects) changed(ctx context.Context, changed <-chan struct{}) bool {
-	timer := time.NewTimer(poll)
+func (o *Objects) changed(ctx context.Context, changed <-chan struct{}, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
@@ -132,8 +155,8 @@ func gather(ctx context.Context, kinds []*kind) (files []native.File, faults pol
 	return files, faults, nil
 }
 
-// bundle reads files. If they are more than a bundle may be, what was read last stays.
-func (o *Objects) bundle(files []native.File, faults policies.Faults) policies.Bundle {
+// bundle reads files, and earlier versions of some. If they are more than a bundle may be, what was read last stays.
+func (o *Objects) bundle(files, earlier []native.File, faults policies.Faults) policies.Bundle {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if size := sizeOf(files); len(files) > maxFiles || size > maxBytes {
@@ -144,7 +167,16 @@ func (o *Objects) bundle(files []native.File, faults policies.Faults) policies.B
 	o.files, o.begun = files, true
 	specs, faulty := o.Reader.Read(files)
 	exceptions, torn := o.Reader.Exceptions(files)
-	return policies.Bundle{Specs: specs, Exceptions: exceptions, Faults: slices.Concat(faults, faulty, torn), Listed: true}
+	before := o.earlierSpecs(files, earlier)
+	o.versions.read(specs, files, before, earlier)
+	return policies.Bundle{Specs: specs, Exceptions: exceptions, Faults: slices.Concat(faults, faulty, torn), Earlier: before, Listed: true}
+}
+
+// listed notes that the bundle is the cluster's own.
+func (o *Objects) listed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.live = true
 }
 
 func (o *Objects) yielded() bool {

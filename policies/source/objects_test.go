@@ -57,6 +57,7 @@ func fakeCluster(t testing.TB, objects ...runtime.Object) *fake.FakeDynamicClien
 	t.Helper()
 	return fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{
 		resource("policies"): "PolicyList", resource("policyexceptions"): "PolicyExceptionList",
+		{Version: "v1", Resource: "secrets"}:                                                  "SecretList",
 		{Version: "v1", Resource: "configmaps"}:                                               "ConfigMapList",
 		{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}: "CustomResourceDefinitionList",
 	}, append(objects, crd(t, "policies"), crd(t, "policyexceptions"))...)
@@ -273,13 +274,13 @@ func TestWhatCannotBeToldDeletedStays(t *testing.T) {
 
 func TestMoreThanABundleMayHoldStaysOut(t *testing.T) {
 	o := newObjects(t, fakeCluster(t))
-	o.bundle(nil, nil)
+	o.bundle(nil, nil, nil)
 	file := policyFile(policyObject(t, "mine", strings.Repeat("#", 1<<20)))
 	files := append(make([]native.File, 0, maxFiles+1), file)
 	for len(files) <= maxFiles {
 		files = append(files, native.File{Name: "policy/x"})
 	}
-	if b := o.bundle(files, nil); len(b.Specs) > 0 || b.Faults.Error() != "the cluster's policies are 10001 files of 1 MiB, more than 10000 or 64 MiB; what was read before stays" {
+	if b := o.bundle(files, nil, nil); len(b.Specs) > 0 || b.Faults.Error() != "the cluster's policies are 10001 files of 1 MiB, more than 10000 or 64 MiB; what was read before stays" {
 		t.Error(b.Faults)
 	}
 }

@@ -42,6 +42,9 @@ func allowed() []question {
 		{verb: "patch", resource: "secrets", namespace: own, name: "portcullis-ca"},
 		{verb: "create", resource: "secrets", namespace: own}, // of any name: what is made has none yet when it is judged
 		{verb: "update", resource: "secrets", namespace: own, name: "portcullis-tls"},
+		{verb: "watch", resource: "secrets", namespace: own, name: "portcullis-last-good"},
+		{verb: "create", resource: "secrets", namespace: own, name: "portcullis-last-good"},
+		{verb: "update", resource: "secrets", namespace: own, name: "portcullis-last-good"},
 		{verb: "get", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "policies.portcullis.dev"},
 		{verb: "watch", resource: "configmaps", namespace: own},
 		{verb: "patch", resource: "configmaps", namespace: own, name: "any"}, // the annotation that kube-mgmt's users know
