@@ -156,13 +156,16 @@ func (m *Metrics) loaded(load policies.Load) {
 	m.revision.WithLabelValues(load.Set.Revision()).Set(1)
 }
 
-// findings is a decorator that counts what policies find.
+// findings is a decorator that counts what policies find. What a dry run finds is a metric alone: the status of a policy lies in the cluster,
+// and a dry run has nothing written there.
 func (m *Metrics) findings(next review.Reviewer) review.Reviewer {
 	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
 		d, err := next.Review(ctx, req)
 		for _, f := range d.Findings {
 			m.found.WithLabelValues(f.Policy, string(f.Effect)).Inc()
-			m.told.add(f)
+			if !req.DryRun {
+				m.told.add(f)
+			}
 		}
 		return d, err
 	})

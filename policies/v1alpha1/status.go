@@ -37,10 +37,10 @@ type PolicyStatus struct {
 	Revision string `json:"revision,omitempty"`
 	// Replicas is on how many of all replicas that version is served, "2/3".
 	Replicas string `json:"replicas,omitempty"`
-	// Findings counts what the policy found, over all replicas, since they were started.
+	// Findings counts what the policy found, over all replicas, since they were started. Dry runs do not count.
 	// +optional
 	Findings int64 `json:"findings"`
-	// Faults counts how often the policy could not be evaluated, over all replicas, since they were started.
+	// Faults counts how often the policy could not be evaluated, over all replicas, since they were started. Dry runs do not count.
 	// +optional
 	Faults int64 `json:"faults"`
 	// Message is what is wrong with the policy, with file:row; empty when nothing is.

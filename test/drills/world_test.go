@@ -165,7 +165,7 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	}
 	w.options = cluster.Options{
 		Dir: filepath.Join(dir, "plane"), ExtraArgs: []string{node.AggregatorRouting}, AdmissionConfig: admission,
-		Users: map[string][]string{"reader": {"drills:readers"}},
+		Users: map[string][]string{"reader": {"drills:readers"}}, AuditPolicy: w.file("audit.yaml"),
 	}
 	if _, err := fmt.Sscanf(address, "127.0.0.1:%d", &w.options.Port); err != nil {
 		return w, err
@@ -209,7 +209,7 @@ func (w *world) credentials() (admission string, err error) {
 	}
 	for file, text := range map[string][]byte{
 		"callers.crt": w.callers.PEM, "caller.crt": w.caller.cert, "caller.key": w.caller.key, "caller.kubeconfig": []byte(kubeconfig),
-		"admission.yaml": []byte(config),
+		"admission.yaml": []byte(config), "audit.yaml": []byte(auditPolicy),
 	} {
 		if err := os.WriteFile(w.file(file), text, 0o600); err != nil {
 			return "", err
