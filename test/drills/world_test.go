@@ -179,10 +179,7 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	if err := w.startNode(ctx); err != nil {
 		return w, err
 	}
-	_, err = w.release.Helm(ctx, w.Kubeconfig, "install", name, w.release.Chart(), "--namespace="+namespace, "--create-namespace",
-		"--set=image.tag=test", "--set-json=extraArgs="+fmt.Sprintf(`["--client-ca=%s","--client-name=%s"]`, w.file("callers.crt"), apiServer),
-		"--wait", "--timeout=180s")
-	if err != nil {
+	if err := w.helm(ctx, "install", "--create-namespace"); err != nil {
 		return w, err
 	}
 	if _, err = w.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: work}},
@@ -190,6 +187,16 @@ func newWorld(ctx context.Context) (w *world, err error) {
 		return w, err
 	}
 	return w, w.apply(ctx, team)
+}
+
+// helm installs or upgrades the release, and waits for it. The arguments add to the values that all drills need.
+func (w *world) helm(ctx context.Context, command string, args ...string) error {
+	args = append([]string{
+		command, name, w.release.Chart(), "--namespace=" + namespace, "--wait", "--timeout=180s", "--set=image.tag=test",
+		fmt.Sprintf(`--set-json=extraArgs=["--client-ca=%s","--client-name=%s"]`, w.file("callers.crt"), apiServer),
+	}, args...)
+	_, err := w.release.Helm(ctx, w.Kubeconfig, args...)
+	return err
 }
 
 // credentials writes the files by which the API server proves to the servers who it is, and they check it.
