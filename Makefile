@@ -72,6 +72,7 @@ test: ## run everything: unit, race, Rego, contract, end to end, fuzzing (short)
 
 .PHONY: drills
 drills: bin/portcullis bin/controlplane bin/helm ## break a cluster in every way of docs/reliability.md, and print the figures
+	@DRILLS=full $(GO) test -count=1 -timeout 10m -v -run TestAuthorityRotationUnderLoad ./certs
 	@DRILLS=full $(GO) test -count=1 -timeout 40m -v ./test/drills
 
 .PHONY: lint

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ deny contains "no Secrets here" if input.request.kind.kind == "Secret"
 func TestLoading(t *testing.T) {
 	w := start(t)
 	through := newSluice(t, strings.TrimPrefix(w.config.Host, "https://"))
-	server := w.lone(t, through.address)
+	server := w.lone(t, through.address, early)
 	caller := server.caller(t)
 	question := review(t, "Secret", "early")
 	until(t, "it takes calls", func() bool { _, err := caller.ask(t.Context(), server.address, question); return err == nil })
@@ -154,8 +155,8 @@ func (l lone) caller(t *testing.T) *direct {
 	return newDirect(t, &tls.Config{RootCAs: trusted})
 }
 
-// lone starts a server that may read the cluster at the address and write nothing, with a policy of its own in a file.
-func (w *world) lone(t *testing.T, cluster string) lone {
+// lone starts a server that may read the cluster at the address and write nothing, with policies of its own in files.
+func (w *world) lone(t *testing.T, cluster string, policies ...string) lone {
 	t.Helper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "drills-readers"}, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{"", "portcullis.dev", "coordination.k8s.io"}, Resources: []string{"*"}, Verbs: []string{"get", "list", "watch"}},
@@ -181,17 +182,24 @@ func (w *world) lone(t *testing.T, cluster string) lone {
 	for _, c := range config.Clusters {
 		c.Server = "https://" + cluster
 	}
-	kubeconfig, policy := filepath.Join(dir, "kubeconfig"), filepath.Join(dir, "early.rego")
+	kubeconfig := filepath.Join(dir, "kubeconfig")
 	if err := clientcmd.WriteToFile(*config, kubeconfig); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(policy, []byte(early), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	out := lone{props.FreeAddressT(t), filepath.Join(dir, "ca.crt")}
+	args := []string{
+		"serve", "--kubeconfig=" + kubeconfig, "--namespace=early", "--name=early", "--replica=lone", "--cluster-policies",
+		"--listen=" + out.address, "--health-listen=" + props.FreeAddressT(t), "--ca-file=" + out.ca, "--drain=0s",
+	}
+	for i, text := range policies {
+		file := filepath.Join(dir, fmt.Sprintf("%d.rego", i))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--policies="+file)
+	}
 	log := &props.Buffer{}
-	cmd := exec.Command(w.binary, "serve", "--kubeconfig="+kubeconfig, "--namespace=early", "--name=early", "--replica=lone", "--cluster-policies",
-		"--policies="+policy, "--listen="+out.address, "--health-listen="+props.FreeAddressT(t), "--ca-file="+out.ca, "--drain=0s")
+	cmd := exec.Command(w.binary, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -206,10 +214,11 @@ func (w *world) lone(t *testing.T, cluster string) lone {
 	return out
 }
 
-// sluice passes connections on once it is open; until then it takes them and stays silent.
+// sluice passes connections on once it is open; until then, and while it is shut, it takes them and stays silent.
 type sluice struct {
 	address string
 	opened  chan struct{}
+	gate    sync.RWMutex
 }
 
 func newSluice(t *testing.T, to string) *sluice {
@@ -219,7 +228,7 @@ func newSluice(t *testing.T, to string) *sluice {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	s := &sluice{l.Addr().String(), make(chan struct{})}
+	s := &sluice{address: l.Addr().String(), opened: make(chan struct{})}
 	go func() {
 		for {
 			in, err := l.Accept()
@@ -234,6 +243,12 @@ func newSluice(t *testing.T, to string) *sluice {
 
 func (s *sluice) open() { close(s.opened) }
 
+// shut lets nothing through any more, in neither direction, until again is called.
+func (s *sluice) shut() (again func()) {
+	s.gate.Lock()
+	return s.gate.Unlock
+}
+
 func (s *sluice) pass(in net.Conn, to string) {
 	defer in.Close()
 	<-s.opened
@@ -242,6 +257,19 @@ func (s *sluice) pass(in net.Conn, to string) {
 		return
 	}
 	defer out.Close()
-	go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
-	_, _ = io.Copy(in, out)
+	go func() { s.flow(out, in); _ = out.Close() }()
+	s.flow(in, out)
+}
+
+func (s *sluice) flow(to io.Writer, from io.Reader) {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buffer)
+		s.gate.RLock()
+		_, failed := to.Write(buffer[:n])
+		s.gate.RUnlock()
+		if err != nil || failed != nil {
+			return
+		}
+	}
 }

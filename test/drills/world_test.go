@@ -165,7 +165,7 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	}
 	w.options = cluster.Options{
 		Dir: filepath.Join(dir, "plane"), ExtraArgs: []string{node.AggregatorRouting}, AdmissionConfig: admission,
-		Users: map[string][]string{"reader": {"drills:readers"}},
+		Users: map[string][]string{"reader": {"drills:readers"}}, AuditPolicy: w.file("audit.yaml"),
 	}
 	if _, err := fmt.Sscanf(address, "127.0.0.1:%d", &w.options.Port); err != nil {
 		return w, err
@@ -179,10 +179,7 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	if err := w.startNode(ctx); err != nil {
 		return w, err
 	}
-	_, err = w.release.Helm(ctx, w.Kubeconfig, "install", name, w.release.Chart(), "--namespace="+namespace, "--create-namespace",
-		"--set=image.tag=test", "--set-json=extraArgs="+fmt.Sprintf(`["--client-ca=%s","--client-name=%s"]`, w.file("callers.crt"), apiServer),
-		"--wait", "--timeout=180s")
-	if err != nil {
+	if err := w.helm(ctx, "install", "--create-namespace"); err != nil {
 		return w, err
 	}
 	if _, err = w.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: work}},
@@ -190,6 +187,16 @@ func newWorld(ctx context.Context) (w *world, err error) {
 		return w, err
 	}
 	return w, w.apply(ctx, team)
+}
+
+// helm installs or upgrades the release, and waits for it. The arguments add to the values that all drills need.
+func (w *world) helm(ctx context.Context, command string, args ...string) error {
+	args = append([]string{
+		command, name, w.release.Chart(), "--namespace=" + namespace, "--wait", "--timeout=180s", "--set=image.tag=test",
+		fmt.Sprintf(`--set-json=extraArgs=["--client-ca=%s","--client-name=%s"]`, w.file("callers.crt"), apiServer),
+	}, args...)
+	_, err := w.release.Helm(ctx, w.Kubeconfig, args...)
+	return err
 }
 
 // credentials writes the files by which the API server proves to the servers who it is, and they check it.
@@ -209,7 +216,7 @@ func (w *world) credentials() (admission string, err error) {
 	}
 	for file, text := range map[string][]byte{
 		"callers.crt": w.callers.PEM, "caller.crt": w.caller.cert, "caller.key": w.caller.key, "caller.kubeconfig": []byte(kubeconfig),
-		"admission.yaml": []byte(config),
+		"admission.yaml": []byte(config), "audit.yaml": []byte(auditPolicy),
 	} {
 		if err := os.WriteFile(w.file(file), text, 0o600); err != nil {
 			return "", err

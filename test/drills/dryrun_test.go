@@ -1,0 +1,83 @@
+package drills
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	auditv1 "k8s.io/apiserver/pkg/apis/audit/v1"
+)
+
+// auditPolicy has the API server note what the servers write.
+const auditPolicy = `
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, users: ["system:serviceaccount:` + namespace + ":" + name + `"], verbs: [create, update, patch, delete, deletecollection]}
+- {level: None}
+`
+
+// written is longer than a server takes to write what it has counted.
+const written = 12 * time.Second
+
+// TestDryRun (F7): whoever asks what would become of a request has nothing written: no counter, no event, no report. What the servers write
+// is what the audit log of the API server says. The same requests in earnest, which are counted in the policy's status, are the control.
+func TestDryRun(t *testing.T) {
+	w := start(t)
+	found, before, began := w.policy(t.Context(), "team").Status.Findings, len(w.writes(t)), time.Now()
+	caller := w.asAPIServer(t)
+	for pod, address := range w.addresses(t) {
+		if got, err := caller.ask(t.Context(), address, review(t, "ConfigMap", work)); err != nil || got.message() == "" {
+			t.Fatalf("%s: %+v, %v", pod, got, err)
+		}
+	}
+	until(t, "control: what is refused in earnest is counted", func() bool { return w.policy(t.Context(), "team").Status.Findings > found })
+	until(t, "control: the audit log tells", func() bool { return slices.Contains(w.writes(t)[before:], "patch policies/status team") })
+
+	time.Sleep(time.Until(began.Add(written))) // what else there was to write has been written
+	before = len(w.writes(t))
+	count := rounds(100, 1000)
+	for n := range count {
+		switch err := w.configMap(t.Context(), n%2 == 0); {
+		case n%2 == 0 && err != nil, n%2 == 1 && !refusedBy(err, "team"):
+			t.Fatalf("request %d: %v", n, err)
+		}
+	}
+	time.Sleep(written)
+	wrote := w.writes(t)[before:]
+	if len(wrote) > 0 {
+		t.Errorf("of %d requests as a dry run, %q was written", count, wrote)
+	}
+	figure(t, "F7: %d requests as a dry run, every other one refused: %d writes", count, len(wrote))
+}
+
+// writes are what the servers have changed in the cluster, in order. Their Leases, which say that they live, are left out, and what they
+// themselves have asked for as a dry run.
+func (w *world) writes(t *testing.T) (out []string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(w.Logs(), "audit.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var e auditv1.Event
+		if json.Unmarshal([]byte(line), &e) != nil || e.ObjectRef == nil { // the last line is being written
+			continue
+		}
+		if e.ObjectRef.Resource == "leases" || strings.Contains(e.RequestURI, "dryRun="+metav1.DryRunAll) {
+			continue
+		}
+		what := e.ObjectRef.Resource
+		if e.ObjectRef.Subresource != "" {
+			what += "/" + e.ObjectRef.Subresource
+		}
+		out = append(out, e.Verb+" "+what+" "+e.ObjectRef.Name)
+	}
+	return out
+}
