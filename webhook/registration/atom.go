@@ -85,7 +85,7 @@ func (a atom) meet(other atom) (out atom, ok bool) {
 
 // reduce leaves out what other atoms of the list cover, joins scopes, and sorts: the result does not depend on the order of the list.
 func reduce(list []atom) []atom {
-	list = slices.Clone(list)
+	list = uncovered(list) // first, so that nothing is widened that need not be there
 	for _, a := range list {
 		other := a
 		switch a.scope {
@@ -101,8 +101,12 @@ func reduce(list []atom) []atom {
 			list = append(list, a)
 		}
 	}
-	slices.SortFunc(list, compareAtoms)
-	list = slices.Compact(list)
+	return uncovered(list)
+}
+
+// uncovered puts the list in order and leaves out what another atom covers.
+func uncovered(list []atom) []atom {
+	list = slices.Compact(slices.SortedFunc(slices.Values(list), compareAtoms))
 	return slices.DeleteFunc(slices.Clone(list), func(a atom) bool {
 		return slices.ContainsFunc(list, func(b atom) bool { return a != b && b.covers(a) })
 	})
