@@ -82,10 +82,14 @@ The exit code is 2 if something is wrong, 1 if it could not look.`,
 				return err
 			}
 			config.QPS = -1 // a handful of requests, at once
-			d := &doctor{name: flags.name, namespace: namespace, now: time.Now()}
-			if d.client, err = kubernetes.NewForConfig(config); err != nil {
+			client, err := kubernetes.NewForConfig(config)
+			if err != nil {
 				return fmt.Errorf("--kubeconfig: %w", err)
 			}
+			if err := flags.find(cmd.Context(), client, &namespace); err != nil {
+				return err
+			}
+			d := &doctor{client: client, name: flags.name, namespace: namespace, now: time.Now()}
 			if d.dynamic, err = dynamic.NewForConfig(config); err != nil {
 				return fmt.Errorf("--kubeconfig: %w", err)
 			}
@@ -93,7 +97,7 @@ The exit code is 2 if something is wrong, 1 if it could not look.`,
 		},
 	}
 	flags.register(cmd.Flags())
-	cmd.Flags().StringVar(&namespace, "namespace", "portcullis-system", "`NAME` of the namespace that the release is in")
+	cmd.Flags().StringVar(&namespace, "namespace", "", "`NAME` of the namespace that the release is in; if it is not given, it is looked for, and else "+defaultNamespace)
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	return cmd
 }
