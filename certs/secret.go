@@ -125,7 +125,7 @@ func (s *Secret) follow(ctx context.Context) error {
 // look publishes the pair in secret, nil when there is none, if it is new and in order.
 func (s *Secret) look(secret *corev1.Secret) {
 	if secret == nil {
-		s.take(contents{}, fmt.Errorf("%s does not exist", s.what))
+		s.take(contents{}, absent(s.what))
 		return
 	}
 	s.take(s.read(secret))
