@@ -22,6 +22,7 @@ const releaseOfLeader = "app.kubernetes.io/instance"
 // The annotations of a replica's Lease, which say what it serves.
 const (
 	RevisionAnnotation    = "portcullis.dev/revision"
+	PoliciesAnnotation    = "portcullis.dev/policies"
 	CertificateAnnotation = "portcullis.dev/certificate"
 )
 
