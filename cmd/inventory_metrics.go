@@ -10,8 +10,8 @@ import (
 
 // inventoried shows how things stand with each kind of object that policies read. It is asked when somebody reads the metrics.
 type inventoried struct {
-	store        *inventory.Store
-	objects, age *prometheus.Desc
+	store                 *inventory.Store
+	objects, age, missing *prometheus.Desc
 }
 
 // inventory shows store.
@@ -22,6 +22,8 @@ func (m *Metrics) inventory(store *inventory.Store) error {
 			"Objects of the cluster that are kept for policies, by kind.", []string{"kind"}, nil),
 		age: prometheus.NewDesc("portcullis_inventory_age_seconds",
 			"How long ago it was last known that they are those of the cluster.", []string{"kind"}, nil),
+		missing: prometheus.NewDesc("portcullis_inventory_missing",
+			"1 while a kind of objects that policies read cannot be listed or watched.", []string{"kind"}, nil),
 	})
 }
 
@@ -29,11 +31,17 @@ func (m *Metrics) inventory(store *inventory.Store) error {
 func (i *inventoried) Describe(out chan<- *prometheus.Desc) {
 	out <- i.objects
 	out <- i.age
+	out <- i.missing
 }
 
 // Collect makes inventoried a prometheus.Collector.
 func (i *inventoried) Collect(out chan<- prometheus.Metric) {
 	for _, kind := range i.store.Snapshot().Status(time.Now()) {
+		missing := 0.
+		if kind.Why != "" {
+			missing = 1
+		}
+		out <- prometheus.MustNewConstMetric(i.missing, prometheus.GaugeValue, missing, string(kind.Kind))
 		if !kind.Listed {
 			continue
 		}

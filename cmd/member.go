@@ -50,8 +50,9 @@ type member struct {
 	request    *certmanager.Certificate                      // nil unless cert-manager makes it
 	identity   identity
 
-	mu     sync.Mutex
-	loaded policies.Load
+	mu           sync.Mutex
+	loaded       policies.Load
+	unregistered error // why the webhook configurations are not as they should be
 }
 
 // join returns what works with the cluster of the flags; stored says that the server's certificate is kept there. The cluster is not called before the parts run.
@@ -91,7 +92,7 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	}
 	if f.policies {
 		c.status = status.NewWriter(c.dynamic, &c.ledger, c.serving, log)
-		c.status.Counts = m.counts
+		c.status.ConfigMaps, c.status.Inventory = c.objects.ConfigMaps, c.store.Snapshot
 	}
 	return c, nil
 }
@@ -194,6 +195,13 @@ func (c *member) wanted() (registration.Wanted, bool) {
 	return registration.Wanted{Interests: wants, Revision: set.Revision()}, true
 }
 
+// registered hears what came of the keeper's last attempt.
+func (c *member) registered(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unregistered = err
+}
+
 // keep makes the keeper of the registration.
 func (c *member) keep(who identity) error {
 	c.identity = who
@@ -213,7 +221,7 @@ func (c *member) keep(who identity) error {
 		bundle = c.rotation.CABundle
 	}
 	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
-		Wanted: c.wanted, Agreed: c.replicas.Agree, Bundle: bundle,
+		Wanted: c.wanted, Agreed: c.replicas.Agree, Bundle: bundle, Report: c.registered,
 	}, metrics, c.log, time.Now)
 	return nil
 }

@@ -21,6 +21,8 @@ func (c *member) lead(ctx context.Context) {
 		})
 	}
 	wg.Go(func() { c.replicas.Sweep(ctx) })
+	told := c.record(ctx)
+	wg.Go(func() { c.watchTroubles(ctx, told) })
 	owner := c.owner(ctx)
 	if c.rotation != nil {
 		c.rotation.Own(owner)
@@ -31,6 +33,7 @@ func (c *member) lead(ctx context.Context) {
 		writer("the request for a certificate", c.request.Start)
 	}
 	if c.status != nil {
+		c.status.Events = told
 		writer("the status of policies", c.status.Run)
 	}
 	if c.keeper != nil {

@@ -22,14 +22,15 @@ type Metrics struct {
 	Registry *prometheus.Registry
 	Webhook  *webhook.Metrics
 	log      *slog.Logger
-	told     tally
 
 	duration *prometheus.HistogramVec
 	unasked  *prometheus.CounterVec
 	found    *prometheus.CounterVec
+	failed   *prometheus.CounterVec
 	loads    *prometheus.CounterVec
 	faults   prometheus.Gauge
 	revision *prometheus.GaugeVec
+	untold   prometheus.Counter
 }
 
 // NewMetrics returns Metrics with a Registry of their own. The log is told of policies that panic or do not stop.
@@ -50,6 +51,10 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 			Name: "portcullis_policy_findings_total",
 			Help: "Findings of each policy, by what they did to the request.",
 		}, []string{"policy", "effect"}),
+		failed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "portcullis_policy_failures_total",
+			Help: "How often one policy had no answer for a request that it concerned, so that its onError decided.",
+		}, []string{"policy"}),
 		loads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portcullis_policy_load_total",
 			Help: "Attempts to put policies in force: good, or faulty where a policy had to be left at its last good version.",
@@ -62,13 +67,17 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 			Name: "portcullis_policy_revision_info",
 			Help: "1 for the set of policies in force.",
 		}, []string{"revision"}),
+		untold: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "portcullis_events_dropped_total",
+			Help: "Events that were not made, because there were too many at once.",
+		}),
 	}
 	var err error
 	if m.Webhook, err = webhook.NewMetrics(m.Registry); err != nil {
 		return nil, err
 	}
 	for _, c := range []prometheus.Collector{
-		m.duration, m.unasked, m.found, m.loads, m.faults, m.revision, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.duration, m.unasked, m.found, m.failed, m.loads, m.faults, m.revision, m.untold, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	} {
 		if err := m.Registry.Register(c); err != nil {
 			return nil, err
@@ -92,14 +101,27 @@ func (m *Metrics) follow(who identity, recorder *audit.Recorder) error {
 			return err
 		}
 	}
-	if recorder == nil {
-		return nil
+	if err := m.certificate(who); err != nil || recorder == nil {
+		return err
 	}
 	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "portcullis_decision_records_dropped_total",
 		Help: "Decisions of which no record was written.",
 	}, func() float64 { return float64(recorder.Dropped()) })
 	return m.Registry.Register(dropped)
+}
+
+// certificate shows whether what is offered as the certificate can be used.
+func (m *Metrics) certificate(who identity) error {
+	return m.Registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "portcullis_certificate_faulty",
+		Help: "1 while the certificate that is offered cannot be used, as when its authority has not signed it; the last good one is served.",
+	}, func() float64 {
+		if who.fault() != nil {
+			return 1
+		}
+		return 0
+	}))
 }
 
 // rotating shows the step at which the rotation of certificates is. Only the leader takes steps.
@@ -162,7 +184,9 @@ func (m *Metrics) findings(next review.Reviewer) review.Reviewer {
 		d, err := next.Review(ctx, req)
 		for _, f := range d.Findings {
 			m.found.WithLabelValues(f.Policy, string(f.Effect)).Inc()
-			m.told.add(f)
+			if f.Fault {
+				m.failed.WithLabelValues(f.Policy).Inc()
+			}
 		}
 		return d, err
 	})

@@ -91,6 +91,14 @@ func (i identity) ready() error {
 	return nil
 }
 
+// fault is what is wrong with the certificate that is offered now; the last good one is served all the same.
+func (i identity) fault() error {
+	if source, ok := i.source.(interface{ Err() error }); ok {
+		return source.Err()
+	}
+	return nil
+}
+
 // certificates finds the server's certificate: in --cert-dir where somebody else puts it, else made here and, with --cert-dir, kept there.
 func (f *serveFlags) certificates(log *slog.Logger) (identity, error) {
 	if f.others() {

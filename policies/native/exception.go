@@ -21,8 +21,8 @@ const (
 	exceptionKind = "PolicyException"
 )
 
-// maxTerm is how far ahead an exception may end: a year, whichever it is. What is to last longer is a change of the policy.
-const maxTerm = 366 * 24 * time.Hour
+// MaxTerm is how far ahead an exception may end: a year, whichever it is. What is to last longer is a change of the policy.
+const MaxTerm = 366 * 24 * time.Hour
 
 // Exceptions reads the PolicyException documents among the files of a bundle. What is wrong with one is a Fault; the others are read all
 // the same. A file that is not YAML has none; Read says what is wrong with it.
@@ -88,7 +88,7 @@ func (r *Reader) exception(doc Document) (out policies.Exception, err error) {
 		return out, fault(errors.New("say in spec.reason why"), "reason")
 	case spec.Expires.IsZero():
 		return out, fault(errors.New("say in spec.expires when the exception ends, at most a year from now"), "expires")
-	case spec.Expires.After(r.now().Add(maxTerm)):
+	case spec.Expires.After(r.now().Add(MaxTerm)):
 		return out, fault(errors.New("spec.expires is more than a year ahead; choose an earlier day, and renew the exception then if it is still needed"),
 			"expires")
 	}

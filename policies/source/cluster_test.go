@@ -160,7 +160,7 @@ func (c inCluster) testTypes(t *testing.T) {
 				},
 			},
 			Status: v1alpha1.PolicyStatus{
-				ObservedGeneration: 1, Conditions: condition, Stage: "admission", Enforcement: "off", Revision: "abc", Replicas: "2/3", Findings: 7, Faults: 8,
+				ObservedGeneration: 1, Conditions: condition, Stage: "admission", Enforcement: "off", Revision: "abc", Replicas: "2/3",
 				Message: "policy/typed:1: a fault",
 			},
 		}},
@@ -207,8 +207,8 @@ func (c inCluster) testColumns(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"get", "pol"}, `NAME +STAGE +ENFORCEMENT +READY +FINDINGS +AGE\ntyped +admission +off +True +7 +\d+s\n`},
-		{[]string{"get", "polex"}, `NAME +POLICIES +ACTIVE +EXPIRES +AGE\ntyped +\["a"\] +2027-01-01T00:00:00Z +\d+s\n`},
+		{[]string{"get", "pol"}, `NAME +STAGE +ENFORCEMENT +READY +AGE\ntyped +admission +off +True +\d+s\n`},
+		{[]string{"get", "polex"}, `NAME +POLICIES +ACTIVE +WHY +EXPIRES +AGE\ntyped +\["a"\] +2027-01-01T00:00:00Z +\d+s\n`},
 		{[]string{"get", "portcullis"}, `(?s:.*)policy.portcullis.dev/typed(?s:.+)policyexception.portcullis.dev/typed(?s:.+)`},
 	} {
 		if got := c.kubectl(t, row.args...); !regexp.MustCompile("^" + row.want + "$").MatchString(got) {

@@ -6,25 +6,69 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/portcullis-dev/portcullis/policies/native"
 )
 
-// Version tells one version of a Policy from another by what makes it what it is; its status is no part of that.
-func Version(policy *unstructured.Unstructured) string { return version(policyFile(policy).Text) }
+// Versions tell which version of each object a bundle was read from: by file name, what tells one text from another.
+type Versions map[string]string
 
-func version(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:8])
-}
-
-// Versions returns the Version, by name, of each Policy in the bundle that was yielded last. Whoever is told what came of that bundle, as
-// policies.Loader's Report, learns so which versions it is about.
-func (o *Objects) Versions() map[string]string {
+// Versions returns those of the bundle that was yielded last. Whoever is told what came of that bundle, as policies.Loader's Report, learns
+// so which versions of the objects it is about.
+func (o *Objects) Versions() Versions {
 	files, _ := o.read()
-	out := map[string]string{}
+	out := Versions{}
 	for _, file := range files {
-		if name, ok := strings.CutPrefix(file.Name, PolicyFileName("")); ok {
-			out[name] = version(file.Text)
-		}
+		out[file.Name] = version(file)
 	}
 	return out
+}
+
+// Hold reports whether the bundle was read from this version of a Policy, PolicyException or ConfigMap. What does not make it what it is, as
+// its status and its annotations, is no part of that.
+func (v Versions) Hold(u *unstructured.Unstructured) bool {
+	files := filesOf(u)
+	for _, file := range files {
+		if v[file.Name] != version(file) {
+			return false
+		}
+	}
+	if u.GetKind() != "ConfigMap" {
+		return true
+	}
+	held := 0
+	for name := range v {
+		if ReadFrom(u, name) {
+			held++
+		}
+	}
+	return held == len(files) // a key that is gone is still in force until the next bundle
+}
+
+// ReadFrom reports whether messages call a Policy, PolicyException or ConfigMap, or a key of it, so.
+func ReadFrom(u *unstructured.Unstructured, file string) bool {
+	switch u.GetKind() {
+	case "Policy":
+		return file == PolicyFileName(u.GetName())
+	case "PolicyException":
+		return file == exceptionFileName(u)
+	case "ConfigMap":
+		return strings.HasPrefix(file, configMapFileName(u, ""))
+	}
+	return false
+}
+
+func filesOf(u *unstructured.Unstructured) []native.File {
+	switch u.GetKind() {
+	case "Policy":
+		return []native.File{policyFile(u)}
+	case "PolicyException":
+		return []native.File{exceptionFile(u)}
+	}
+	return configMapFiles(u)
+}
+
+func version(file native.File) string {
+	sum := sha256.Sum256(file.Text)
+	return hex.EncodeToString(sum[:8])
 }

@@ -49,7 +49,11 @@ func policyFile(u *unstructured.Unstructured) native.File {
 }
 
 func exceptionFile(u *unstructured.Unstructured) native.File {
-	return document("policyexception/"+u.GetNamespace()+"/"+u.GetName(), u)
+	return document(exceptionFileName(u), u)
+}
+
+func exceptionFileName(u *unstructured.Unstructured) string {
+	return "policyexception/" + u.GetNamespace() + "/" + u.GetName()
 }
 
 // document is an object as a file: on one line, so that row 1 of the Rego in it is row 1, and without what does not make it what it is.
@@ -72,11 +76,15 @@ func configMapFiles(u *unstructured.Unstructured) []native.File {
 	data, _, _ := unstructured.NestedStringMap(u.Object, "data") // the API server holds it to its type
 	var out []native.File
 	for _, key := range slices.Sorted(maps.Keys(data)) {
-		file := native.File{Name: "configmap/" + u.GetNamespace() + "/" + u.GetName() + "/" + key, Text: []byte(data[key])}
+		file := native.File{Name: configMapFileName(u, key), Text: []byte(data[key])}
 		if !slices.Contains([]string{".rego", ".yaml", ".yml", ".json"}, path.Ext(key)) {
 			file.Format = native.RegoText
 		}
 		out = append(out, file)
 	}
 	return out
+}
+
+func configMapFileName(u *unstructured.Unstructured, key string) string {
+	return "configmap/" + u.GetNamespace() + "/" + u.GetName() + "/" + key
 }

@@ -2,11 +2,14 @@ package status
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/source"
@@ -14,7 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// The reasons of the conditions.
+// The reasons of a Policy's conditions.
 const (
 	ReasonCompiled       = "Compiled"
 	ReasonFaulty         = "Faulty"
@@ -31,45 +34,37 @@ const maxMessage = 4096
 type Replicas func() (revisions []string, err error)
 
 // judge says what the status of a Policy should be, given what it is: conditions that stay keep their time.
-func (p page) judge(policy *v1alpha1.Policy, replicas Replicas) v1alpha1.PolicyStatus {
+func (p page) judge(policy *v1alpha1.Policy, fault string, replicas Replicas) v1alpha1.PolicyStatus {
 	out := *policy.Status.DeepCopy()
 	out.ObservedGeneration = policy.Generation
 	out.Stage, out.Enforcement, out.Revision, out.Replicas, out.Message = "", "", "", "", ""
-	set := func(kind string, is bool, reason, message string) {
-		status := metav1.ConditionFalse
-		if is {
-			status = metav1.ConditionTrue
-		}
-		meta.SetStatusCondition(&out.Conditions, metav1.Condition{
-			Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: policy.Generation,
-		})
-	}
+	c := conditions{&out.Conditions, policy.Generation}
 	served := p.served(policy.Name)
 	if served != nil {
 		out.Stage, out.Enforcement = stages(served.Spec()), string(served.Spec().Enforcement)
 	}
-	fault := p.fault(policy.Name)
+	p.inform(c, served)
 	if served == nil && fault == "" {
 		fault = fmt.Sprintf("policy/%s: it is not in force, and nothing is known against it; the server's log may say more", policy.Name)
 	}
 	if fault != "" {
 		out.Message = fault
-		set(v1alpha1.PolicyCompiled, false, ReasonFaulty, fault)
+		c.no(v1alpha1.PolicyCompiled, ReasonFaulty, fault)
 		if served != nil {
-			set(v1alpha1.PolicyStalled, true, ReasonLastGoodServes, "the last good version stays in force until this one is mended")
-			set(v1alpha1.PolicyReady, false, ReasonFaulty, "an earlier version is served, because this one is faulty")
+			c.yes(v1alpha1.PolicyStalled, ReasonLastGoodServes, "the last good version stays in force until this one is mended")
+			c.no(v1alpha1.PolicyReady, ReasonFaulty, "an earlier version is served, because this one is faulty")
 		} else {
-			meta.RemoveStatusCondition(&out.Conditions, v1alpha1.PolicyStalled)
-			set(v1alpha1.PolicyReady, false, ReasonFaulty, "no version is served, because this one is faulty and there is no earlier one")
+			c.remove(v1alpha1.PolicyStalled)
+			c.no(v1alpha1.PolicyReady, ReasonFaulty, "no version is served, because this one is faulty and there is no earlier one")
 		}
 		return out
 	}
-	meta.RemoveStatusCondition(&out.Conditions, v1alpha1.PolicyStalled)
-	set(v1alpha1.PolicyCompiled, true, ReasonCompiled, "")
+	c.remove(v1alpha1.PolicyStalled)
+	c.yes(v1alpha1.PolicyCompiled, ReasonCompiled, "")
 	out.Revision = p.load.Set.Revision()
 	revisions, err := replicas()
 	if err != nil {
-		set(v1alpha1.PolicyReady, false, ReasonUnknown, review.Sentence(err.Error(), maxMessage))
+		c.no(v1alpha1.PolicyReady, ReasonUnknown, review.Sentence(err.Error(), maxMessage))
 		return out
 	}
 	serve := 0
@@ -80,11 +75,36 @@ func (p page) judge(policy *v1alpha1.Policy, replicas Replicas) v1alpha1.PolicyS
 	}
 	out.Replicas = fmt.Sprintf("%d/%d", serve, len(revisions))
 	if serve == len(revisions) && serve > 0 {
-		set(v1alpha1.PolicyReady, true, ReasonEverywhere, "")
+		c.yes(v1alpha1.PolicyReady, ReasonEverywhere, "")
 	} else {
-		set(v1alpha1.PolicyReady, false, ReasonRollingOut, fmt.Sprintf("%d of %d replicas serve it", serve, len(revisions)))
+		c.no(v1alpha1.PolicyReady, ReasonRollingOut, fmt.Sprintf("%d of %d replicas serve it", serve, len(revisions)))
 	}
 	return out
+}
+
+// policy is what to write at a Policy.
+func (w *Writer) policy(page page, u *unstructured.Unstructured) (change, error) {
+	var policy v1alpha1.Policy
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &policy); err != nil {
+		return change{}, err
+	}
+	wanted := page.judge(&policy, page.fault(u), w.Replicas)
+	if reflect.DeepEqual(wanted, policy.Status) {
+		return change{}, nil
+	}
+	out, err := statusOf(u, wanted)
+	informed := changed(policy.Status.Conditions, wanted.Conditions, v1alpha1.PolicyInformed)
+	switch {
+	case wanted.Message != "" && wanted.Message != policy.Status.Message:
+		reason := ReasonFaulty
+		if meta.IsStatusConditionTrue(wanted.Conditions, v1alpha1.PolicyStalled) {
+			reason = ReasonLastGoodServes
+		}
+		out.told = &happening{reason, "Compile", wanted.Message}
+	case informed != nil && informed.Status == metav1.ConditionFalse:
+		out.told = &happening{informed.Reason, "Inform", informed.Message}
+	}
+	return out, err
 }
 
 // served returns the Policy of that name as it is in force, or nil.
@@ -100,15 +120,19 @@ func (p page) served(name string) *policies.Policy {
 	return nil
 }
 
-// fault returns everything that is wrong with the Policy of that name, or nothing.
-func (p page) fault(name string) string {
+// fault returns everything that is wrong with a Policy, PolicyException or ConfigMap, or nothing.
+func (p page) fault(u *unstructured.Unstructured) string {
+	return review.Sentence(strings.Join(p.faults(u), "; "), maxMessage)
+}
+
+func (p page) faults(u *unstructured.Unstructured) []string {
 	var lines []string
 	for _, fault := range p.load.Faults {
-		if fault.File == source.PolicyFileName(name) {
+		if source.ReadFrom(u, fault.File) {
 			lines = append(lines, strings.Split(fault.Err.Error(), "\n")...)
 		}
 	}
-	return review.Sentence(strings.Join(lines, "; "), maxMessage)
+	return lines
 }
 
 // stages are when a policy is asked, as match.stage spells it.

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/inventory"
+	"github.com/portcullis-dev/portcullis/policies/source"
 )
 
 // Ledger keeps what came of loading policies. Every server has one, whether it leads or not, so that whoever leads next knows. Its zero
@@ -12,7 +14,7 @@ import (
 type Ledger struct {
 	mu       sync.Mutex
 	load     policies.Load
-	versions map[string]string
+	versions source.Versions
 	// What the last sets of policies held: while replicas move from one to the next, most policies are the same in both.
 	sets    []set
 	changed func()
@@ -26,8 +28,8 @@ type set struct {
 // keptSets is how many sets are known. A replica that serves an older one is far behind, and counts as not serving.
 const keptSets = 16
 
-// Loaded notes what came of a load, and the versions of the Policies that it was about, source.Objects' Versions.
-func (l *Ledger) Loaded(load policies.Load, versions map[string]string) {
+// Loaded notes what came of a load, and the versions of the objects that it was about.
+func (l *Ledger) Loaded(load policies.Load, versions source.Versions) {
 	l.mu.Lock()
 	l.load, l.versions = load, versions
 	if load.Set != nil {
@@ -54,14 +56,15 @@ func (l *Ledger) onChange(f func()) {
 // page is the ledger at one moment.
 type page struct {
 	load     policies.Load
-	versions map[string]string
+	versions source.Versions
 	sets     []set
+	objects  *inventory.Snapshot // what is known of the cluster; nil if nobody looks
 }
 
 func (l *Ledger) page() page {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return page{l.load, l.versions, slices.Clone(l.sets)}
+	return page{load: l.load, versions: l.versions, sets: slices.Clone(l.sets)}
 }
 
 // serves reports whether a replica that serves a set of that revision serves the policy in that version.

@@ -1,28 +1,18 @@
 package status
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/events"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/native"
-	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
-	"github.com/portcullis-dev/portcullis/test/cluster"
 )
 
 const (
@@ -63,6 +53,11 @@ func loadOf(t *testing.T, before *policies.Set, faults policies.Faults, rego str
 		t.Fatal(err)
 	}
 	return policies.Load{Set: set, Faults: faults}
+}
+
+func judged(l *Ledger, policy *v1alpha1.Policy, replicas Replicas) v1alpha1.PolicyStatus {
+	p := l.page()
+	return p.judge(policy, p.fault(manifest(policy.Name, "")), replicas)
 }
 
 func TestJudge(t *testing.T) {
@@ -117,7 +112,7 @@ func TestJudge(t *testing.T) {
 			l.Loaded(load, nil)
 		}
 		policy := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p", Generation: 7}}
-		status := l.page().judge(policy, row.replicas)
+		status := judged(&l, policy, row.replicas)
 		var conditions []string
 		for _, c := range status.Conditions {
 			conditions = append(conditions, fmt.Sprintf("%s=%s %s [%s]", c.Type, c.Status, c.Reason, c.Message))
@@ -129,7 +124,7 @@ func TestJudge(t *testing.T) {
 		if got != row.want || status.ObservedGeneration != 7 {
 			t.Errorf("%s:\n got %s\nwant %s", row.what, got, row.want)
 		}
-		if again := l.page().judge(&v1alpha1.Policy{ObjectMeta: policy.ObjectMeta, Status: status}, row.replicas); fmt.Sprint(again) != fmt.Sprint(status) {
+		if again := judged(&l, &v1alpha1.Policy{ObjectMeta: policy.ObjectMeta, Status: status}, row.replicas); fmt.Sprint(again) != fmt.Sprint(status) {
 			t.Errorf("%s: judged again it is another", row.what)
 		}
 	}
@@ -142,7 +137,7 @@ func TestOtherPoliciesDoNotMatter(t *testing.T) {
 	var l Ledger
 	l.Loaded(one, nil)
 	l.Loaded(both, nil)
-	status := l.page().judge(&v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, func() ([]string, error) {
+	status := judged(&l, &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, func() ([]string, error) {
 		return []string{one.Set.Revision(), both.Set.Revision()}, nil
 	})
 	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.PolicyReady) {
@@ -172,236 +167,8 @@ func other(t *testing.T) *policies.Policy {
 func TestLongFaultsFit(t *testing.T) {
 	var l Ledger
 	l.Loaded(policies.Load{Set: policies.NewSet(nil), Faults: policies.Faults{{File: "policy/p", Err: errors.New(strings.Repeat("x", tooLong))}}}, nil)
-	status := l.page().judge(&v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, nil)
+	status := judged(&l, &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, nil)
 	if len(status.Message) > maxMessage || !strings.HasSuffix(status.Message, "…") {
 		t.Errorf("%d bytes", len(status.Message))
-	}
-}
-
-// real is a Loader with a Writer over a real API server.
-type real struct {
-	client dynamic.Interface
-	ledger *Ledger
-	writer *Writer
-	events *recorder
-
-	mu       sync.Mutex
-	replicas []string // that serve another revision than we do
-	counts   map[string]Counts
-	engine   policies.Engine
-}
-
-type recorder struct {
-	events.EventRecorder
-	mu    sync.Mutex
-	heard []string
-}
-
-func (r *recorder) Eventf(about, _ runtime.Object, kind, reason, _, note string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	name := "?"
-	if o, err := meta.Accessor(about); err == nil {
-		name = o.GetName()
-	}
-	r.heard = append(r.heard, strings.Join([]string{kind, reason, name, fmt.Sprintf(note, args...)}, " "))
-}
-
-func (w *real) live() ([]string, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	ours := ""
-	if set := w.engine.Set(); set != nil {
-		ours = set.Revision()
-	}
-	return append([]string{ours}, w.replicas...), nil
-}
-
-func (w *real) counted() map[string]Counts {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.counts
-}
-
-func start(t *testing.T) *real {
-	t.Helper()
-	c := cluster.StartT(t, cluster.Options{NoControllerManager: true})
-	for _, args := range [][]string{
-		{"apply", "-f", "../../charts/portcullis/files/crds"},
-		{"wait", "--for=condition=Established", "crd/policies.portcullis.dev", "crd/policyexceptions.portcullis.dev"},
-	} {
-		if _, stderr, err := c.Kubectl(t.Context(), "", nil, args...); err != nil {
-			t.Fatal(stderr)
-		}
-	}
-	config, err := c.RESTConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &real{client: client, ledger: &Ledger{}, events: &recorder{}, counts: map[string]Counts{}}
-	log := slog.New(slog.DiscardHandler)
-	objects := &source.Objects{Client: client, Reader: reader(t), Log: log}
-	loader := &policies.Loader{Engine: &w.engine, Sources: []policies.Source{objects}, Report: func(l policies.Load) {
-		w.ledger.Loaded(l, objects.Versions())
-	}}
-	w.writer = NewWriter(client, w.ledger, w.live, log)
-	w.writer.Counts, w.writer.Events = w.counted, w.events
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		if err := loader.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	wg.Go(func() {
-		if err := w.writer.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(wg.Wait)
-	t.Cleanup(cancel)
-	return w
-}
-
-func (w *real) policy(t *testing.T, name string) *v1alpha1.Policy {
-	t.Helper()
-	u, err := w.client.Resource(resource()).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var p v1alpha1.Policy
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &p); err != nil {
-		t.Fatal(err)
-	}
-	return &p
-}
-
-func (w *real) until(t *testing.T, name, what string, ok func(*v1alpha1.Policy) bool) *v1alpha1.Policy {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		p := w.policy(t, name)
-		if ok(p) {
-			return p
-		}
-		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s\n%+v", what, p.Status)
-		}
-	}
-}
-
-func is(kind string, status metav1.ConditionStatus) func(*v1alpha1.Policy) bool {
-	return func(p *v1alpha1.Policy) bool {
-		return p.Status.ObservedGeneration == p.Generation && meta.IsStatusConditionPresentAndEqual(p.Status.Conditions, kind, status)
-	}
-}
-
-func (w *real) rewrite(t *testing.T, name, rego string) {
-	t.Helper()
-	u, err := w.client.Resource(resource()).Get(t.Context(), name, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unstructured.SetNestedField(u.Object, rego, "spec", "rego"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.client.Resource(resource()).Update(t.Context(), u, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func TestInARealCluster(t *testing.T) {
-	w := start(t)
-	if _, err := w.client.Resource(resource()).Create(t.Context(), manifest("p", good), metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	p := w.until(t, "p", "Ready", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
-	if p.Status.Replicas != "1/1" || p.Status.Stage != "admission" || p.Status.Enforcement != "deny" {
-		t.Errorf("%+v", p.Status)
-	}
-
-	w.mu.Lock()
-	w.replicas = []string{p.Status.Revision, "another"}
-	w.mu.Unlock()
-	w.writer.Wake()
-	p = w.until(t, "p", "not Ready", is(v1alpha1.PolicyReady, metav1.ConditionFalse))
-	if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.PolicyReady); c.Message != "2 of 3 replicas serve it" {
-		t.Errorf("%+v", c)
-	}
-	w.mu.Lock()
-	w.replicas = nil
-	w.mu.Unlock()
-	w.writer.Wake()
-	p = w.until(t, "p", "Ready again", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
-
-	// What has not changed is not written again, whatever else is.
-	if _, err := w.client.Resource(resource()).Create(t.Context(), manifest("q", strings.ReplaceAll(good, "package p", "package q")), metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	w.until(t, "q", "Ready", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
-	now := w.until(t, "p", "the new revision", func(p *v1alpha1.Policy) bool { return p.Status.Revision == w.engine.Set().Revision() })
-	if fmt.Sprint(now.Status.Conditions) != fmt.Sprint(p.Status.Conditions) {
-		t.Errorf("another policy changed %v into %v", p.Status.Conditions, now.Status.Conditions)
-	}
-	w.writer.Wake()
-	w.rewrite(t, "q", strings.ReplaceAll(faulty, "package p", "package q"))
-	w.until(t, "q", "Stalled", is(v1alpha1.PolicyStalled, metav1.ConditionTrue))
-	if again := w.policy(t, "p"); again.ResourceVersion != now.ResourceVersion {
-		t.Errorf("p was written again: %+v", again.Status)
-	}
-
-	// A fault, its event, and its end.
-	w.rewrite(t, "p", faulty)
-	p = w.until(t, "p", "Stalled", is(v1alpha1.PolicyStalled, metav1.ConditionTrue))
-	if p.Status.Message != "policy/p:3: var missing is unsafe" || !is(v1alpha1.PolicyCompiled, metav1.ConditionFalse)(p) {
-		t.Errorf("%+v", p.Status)
-	}
-	w.rewrite(t, "p", better)
-	p = w.until(t, "p", "mended", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
-	if meta.FindStatusCondition(p.Status.Conditions, v1alpha1.PolicyStalled) != nil || p.Status.Message != "" {
-		t.Errorf("%+v", p.Status)
-	}
-	w.events.mu.Lock()
-	heard := strings.Join(w.events.heard, "\n")
-	w.events.mu.Unlock()
-	if want := corev1.EventTypeWarning + " LastGoodServes p policy/p:3: var missing is unsafe"; strings.Count(heard, want) != 1 {
-		t.Errorf("the events are\n%s", heard)
-	}
-
-	w.mu.Lock()
-	w.counts = map[string]Counts{"p": {Findings: 3, Faults: 1}}
-	w.mu.Unlock()
-	w.until(t, "p", "counts", func(p *v1alpha1.Policy) bool { return p.Status.Findings == 3 && p.Status.Faults == 1 })
-
-	// Who stood still writes nothing over what was written meanwhile.
-	stale, err := w.client.Resource(resource()).Get(t.Context(), "p", metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.rewrite(t, "p", good)
-	w.until(t, "p", "Ready", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
-	other := NewWriter(w.client, w.ledger, func() ([]string, error) { return nil, nil }, slog.New(slog.DiscardHandler))
-	if err := other.keep(t.Context(), w.ledger.page(), stale, Counts{}); err == nil || !strings.Contains(err.Error(), "the object has been modified") {
-		t.Errorf("a stale write: %v", err)
-	}
-}
-
-func TestCountsAreWrittenSeldom(t *testing.T) {
-	w := NewWriter(nil, &Ledger{}, func() ([]string, error) { return nil, nil }, slog.New(slog.DiscardHandler))
-	w.Ledger.Loaded(loadOf(t, nil, nil, good), nil)
-	u := manifest("p", good)
-	status := w.Ledger.page().judge(&v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, w.Replicas)
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&status)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Object["status"] = content
-	w.counted["p"] = time.Now()
-	// With a write there would be a panic: there is no client.
-	if err := w.keep(t.Context(), w.Ledger.page(), u, Counts{Findings: 5}); err != nil {
-		t.Error(err)
 	}
 }

@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -22,14 +20,15 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
 const (
-	// countsEvery is how often the counters of a Policy are written at most; what they count happens with every request.
-	countsEvery = 10 * time.Second
+	// look is how often to look when nothing tells of a change: exceptions end, and what is known of the cluster grows old.
+	look = 10 * time.Second
 	// quiet is how long to wait for more before writing: one bundle changes many Policies, and replicas follow one after another.
 	quiet = 100 * time.Millisecond
 	// retry is after how long what could not be written is tried again.
@@ -39,35 +38,29 @@ const (
 // maxNote is what the API server lets the note of an event be.
 const maxNote = 1024
 
-// Counts are how often a policy found something and how often it could not be evaluated.
-type Counts struct{ Findings, Faults int64 }
-
-// Writer keeps the status of all Policies in the cluster. It must run on one server at a time: every write is refused by the API server if
-// anybody wrote the Policy since it was read.
+// Writer says at all Policies, PolicyExceptions and ConfigMaps in the cluster what became of them. It must run on one server at a time: every
+// write is refused by the API server if anybody wrote the object since it was read.
 type Writer struct {
-	// Client needs list and watch for Policies, and patch for their status.
+	// Client needs list and watch for all three kinds, patch for the status of the first two and for the ConfigMaps themselves.
 	Client dynamic.Interface
 	Ledger *Ledger
 	// Replicas are the live ones.
 	Replicas Replicas
-	// Counts returns the counts of all policies, by name; nil means that nothing is counted.
-	Counts func() map[string]Counts
-	// Events hears of each Policy that turns out faulty; nil means nobody does.
+	// ConfigMaps are the namespaces whose labelled ConfigMaps are policies, those of source.Objects.
+	ConfigMaps []string
+	// Inventory returns what is known of the cluster; nil means that no policy reads of it.
+	Inventory func() *inventory.Snapshot
+	// Events hears of each object that turns out faulty, and of each exception that ends; nil means nobody does.
 	Events events.EventRecorder
 	Log    *slog.Logger
 
-	wake    chan struct{}
-	store   cache.Store
-	counted map[string]time.Time // when the counts of a Policy were last written
-	told    string               // the error that was logged last
+	wake chan struct{}
+	told string // the error that was logged last
 }
 
 // NewWriter returns a Writer. Its other fields may be set before Run.
 func NewWriter(client dynamic.Interface, ledger *Ledger, replicas Replicas, log *slog.Logger) *Writer {
-	return &Writer{
-		Client: client, Ledger: ledger, Replicas: replicas, Log: log,
-		wake: make(chan struct{}, 1), counted: map[string]time.Time{},
-	}
+	return &Writer{Client: client, Ledger: ledger, Replicas: replicas, Log: log, wake: make(chan struct{}, 1)}
 }
 
 // Wake has the Writer look at once. It is to be called when the replicas have changed; it never blocks.
@@ -78,26 +71,74 @@ func (w *Writer) Wake() {
 	}
 }
 
+// shelf is where objects of one kind lie, and what is to be written at one.
+type shelf struct {
+	resource            schema.GroupVersionResource
+	namespace, selector string
+	judge               func(page, *unstructured.Unstructured) (change, error)
+	store               cache.Store
+}
+
+// change is what to write at an object, and what to tell about it. The zero value is nothing.
+type change struct {
+	body        []byte
+	as          types.PatchType
+	subresource []string
+	told        *happening
+}
+
+// happening is what an event says.
+type happening struct{ reason, action, note string }
+
+// statusOf makes the status of an object the wanted one: whole, in one step, and only over the version it was worked out for.
+func statusOf(u *unstructured.Unstructured, wanted any) (change, error) {
+	body, err := json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": u.GetResourceVersion()},
+		{"op": "add", "path": "/status", "value": wanted},
+	})
+	return change{body: body, as: types.JSONPatchType, subresource: []string{"status"}}, err
+}
+
+func (w *Writer) shelves() []*shelf {
+	out := []*shelf{
+		{resource: resource("policies"), judge: w.policy},
+		{resource: resource("policyexceptions"), judge: w.exception},
+	}
+	for _, namespace := range w.ConfigMaps {
+		out = append(out, &shelf{
+			resource: corev1.SchemeGroupVersion.WithResource("configmaps"), namespace: namespace, selector: source.ConfigMapSelector, judge: w.configMap,
+		})
+	}
+	return out
+}
+
+func resource(plural string) schema.GroupVersionResource {
+	return v1alpha1.GroupVersion().WithResource(plural)
+}
+
 // Run writes until ctx ends, then returns nil.
 func (w *Writer) Run(ctx context.Context) error {
 	w.Ledger.onChange(w.Wake)
 	defer w.Ledger.onChange(nil)
-	informer := dynamicinformer.NewFilteredDynamicInformer(w.Client, resource(), metav1.NamespaceAll, 0, cache.Indexers{}, nil).Informer()
-	w.store = informer.GetStore()
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { w.Wake() },
-		UpdateFunc: func(any, any) { w.Wake() },
-		DeleteFunc: func(any) { w.Wake() },
-	})
-	if err != nil {
-		return fmt.Errorf("watch the Policies: %w", err)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	shelves := w.shelves()
+	for _, s := range shelves {
+		informer := dynamicinformer.NewFilteredDynamicInformer(w.Client, s.resource, s.namespace, 0, cache.Indexers{},
+			func(o *metav1.ListOptions) { o.LabelSelector = s.selector }).Informer()
+		s.store = informer.GetStore()
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { w.Wake() },
+			UpdateFunc: func(any, any) { w.Wake() },
+			DeleteFunc: func(any) { w.Wake() },
+		})
+		if err != nil {
+			return fmt.Errorf("watch the %s: %w", s.resource.Resource, err)
+		}
+		wg.Go(func() { informer.RunWithContext(ctx) })
 	}
-	ended := make(chan struct{})
-	defer func() { <-ended }()
-	go func() {
-		defer close(ended)
-		informer.RunWithContext(ctx)
-	}()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -107,82 +148,61 @@ func (w *Writer) Run(ctx context.Context) error {
 		case <-w.wake:
 			timer.Reset(quiet)
 		case <-timer.C:
-			timer.Reset(w.step(ctx))
+			timer.Reset(w.step(ctx, shelves))
 		}
 	}
 }
 
-func resource() schema.GroupVersionResource { return v1alpha1.GroupVersion().WithResource("policies") }
-
 // step writes what has changed, and says when to look again.
-func (w *Writer) step(ctx context.Context) time.Duration {
+func (w *Writer) step(ctx context.Context, shelves []*shelf) time.Duration {
 	page := w.Ledger.page()
-	counts := map[string]Counts{}
-	if w.Counts != nil {
-		counts = w.Counts()
+	if w.Inventory != nil {
+		page.objects = w.Inventory()
 	}
 	var errs []error
-	for _, object := range w.store.List() {
-		u, ok := object.(*unstructured.Unstructured)
-		// What is not loaded yet will be; until then nothing is known of it.
-		if !ok || page.versions[u.GetName()] != source.Version(u) {
-			continue
-		}
-		if err := w.keep(ctx, page, u, counts[u.GetName()]); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-			errs = append(errs, fmt.Errorf("the status of Policy %s is not written: %w", u.GetName(), err))
+	for _, s := range shelves {
+		for _, object := range s.store.List() {
+			u, ok := object.(*unstructured.Unstructured)
+			// What is not loaded yet will be; until then nothing is known of it.
+			if !ok || !page.versions.Hold(u) {
+				continue
+			}
+			if err := w.keep(ctx, page, s, u); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+				errs = append(errs, fmt.Errorf("what became of %s %s is not written there: %w", u.GetKind(), nameOf(u), err))
+			}
 		}
 	}
 	err := errors.Join(errs...)
 	if err == nil || ctx.Err() != nil {
 		w.told = ""
-		return countsEvery
+		return look
 	}
 	if err.Error() != w.told {
 		w.told = err.Error()
-		w.Log.Error("the status of Policies is not as it should be; trying again", "error", err)
+		w.Log.Error("the status of policies is not as it should be; trying again", "error", err)
 	}
 	return retry
 }
 
-// keep writes the status of one Policy unless it is what it should be.
-func (w *Writer) keep(ctx context.Context, page page, u *unstructured.Unstructured, counts Counts) error {
-	var policy v1alpha1.Policy
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &policy); err != nil {
+// keep writes what became of one object unless it is there already.
+func (w *Writer) keep(ctx context.Context, page page, s *shelf, u *unstructured.Unstructured) error {
+	c, err := s.judge(page, u)
+	if err != nil || c.body == nil {
 		return err
 	}
-	wanted := page.judge(&policy, w.Replicas)
-	due := time.Since(w.counted[policy.Name]) >= countsEvery
-	if same := reflect.DeepEqual(wanted, policy.Status); same && (!due || counts == Counts{policy.Status.Findings, policy.Status.Faults}) {
-		return nil
-	}
-	if due && w.Counts != nil {
-		wanted.Findings, wanted.Faults = counts.Findings, counts.Faults
-		w.counted[policy.Name] = time.Now()
-	}
-	// Whole, in one step, and only over the version it was worked out for.
-	body, err := json.Marshal([]map[string]any{
-		{"op": "replace", "path": "/metadata/resourceVersion", "value": policy.ResourceVersion},
-		{"op": "add", "path": "/status", "value": wanted},
-	})
-	if err != nil {
+	at := w.Client.Resource(s.resource).Namespace(u.GetNamespace())
+	if _, err := at.Patch(ctx, u.GetName(), c.as, c.body, metav1.PatchOptions{}, c.subresource...); err != nil {
 		return err
 	}
-	if _, err := w.Client.Resource(resource()).Patch(ctx, policy.Name, types.JSONPatchType, body, metav1.PatchOptions{}, "status"); err != nil {
-		return err
+	if w.Events != nil && c.told != nil {
+		w.Events.Eventf(u, nil, corev1.EventTypeWarning, c.told.reason, c.told.action, "%s", review.Sentence(c.told.note, maxNote))
 	}
-	w.tell(&policy, wanted)
 	return nil
 }
 
-// tell makes an event of a fault that is new.
-func (w *Writer) tell(policy *v1alpha1.Policy, wanted v1alpha1.PolicyStatus) {
-	if w.Events == nil || wanted.Message == "" || wanted.Message == policy.Status.Message {
-		return
+func nameOf(u *unstructured.Unstructured) string {
+	if u.GetNamespace() == "" {
+		return u.GetName()
 	}
-	policy.SetGroupVersionKind(v1alpha1.GroupVersion().WithKind("Policy"))
-	reason, action := ReasonFaulty, "Compile"
-	if meta.IsStatusConditionTrue(wanted.Conditions, v1alpha1.PolicyStalled) {
-		reason = ReasonLastGoodServes
-	}
-	w.Events.Eventf(policy, nil, corev1.EventTypeWarning, reason, action, "%s", review.Sentence(wanted.Message, maxNote))
+	return u.GetNamespace() + "/" + u.GetName()
 }

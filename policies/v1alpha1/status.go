@@ -10,11 +10,18 @@ const (
 	PolicyReady = "Ready"
 	// PolicyStalled is true while the last good version serves because the one of observedGeneration is faulty.
 	PolicyStalled = "Stalled"
+	// PolicyInformed tells, of a policy that reads objects of the cluster, whether they are known; while they are not, the policy has no
+	// answer, and its onError decides.
+	PolicyInformed = "Informed"
 )
 
-// The conditions of a PolicyException. At most one of them is true.
+// The conditions of a PolicyException.
 const (
-	// ExceptionActive is true while the exception holds; if not, the message says why.
+	// ExceptionAccepted tells whether the version of observedGeneration can be read; if not, the message says what is wrong with it, and it
+	// excepts nothing.
+	ExceptionAccepted = "Accepted"
+	// ExceptionActive is true while the exception holds; if not, the message says why. If it is true and there is a message, that names
+	// policies which do not exist.
 	ExceptionActive = "Active"
 	// ExceptionExpired is true once spec.expires is past.
 	ExceptionExpired = "Expired"
@@ -24,7 +31,8 @@ const (
 type PolicyStatus struct {
 	// ObservedGeneration is the metadata.generation that the status is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions are Compiled, Ready and, while the last good version serves in place of a faulty one, Stalled.
+	// Conditions are Compiled, Ready, of a policy that reads objects of the cluster Informed and, while the last good version serves in place
+	// of a faulty one, Stalled.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8
@@ -37,12 +45,6 @@ type PolicyStatus struct {
 	Revision string `json:"revision,omitempty"`
 	// Replicas is on how many of all replicas that version is served, "2/3".
 	Replicas string `json:"replicas,omitempty"`
-	// Findings counts what the policy found, over all replicas, since they were started.
-	// +optional
-	Findings int64 `json:"findings"`
-	// Faults counts how often the policy could not be evaluated, over all replicas, since they were started.
-	// +optional
-	Faults int64 `json:"faults"`
 	// Message is what is wrong with the policy, with file:row; empty when nothing is.
 	// +kubebuilder:validation:MaxLength=4096
 	Message string `json:"message,omitempty"`
@@ -52,7 +54,7 @@ type PolicyStatus struct {
 type PolicyExceptionStatus struct {
 	// ObservedGeneration is the metadata.generation that the status is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions are Active and Expired.
+	// Conditions are Accepted, Active and Expired.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8

@@ -18,7 +18,6 @@ import (
 // +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,description="When it is asked"
 // +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.status.enforcement`,description="What its refusals do"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every replica serves it"
-// +kubebuilder:printcolumn:name="Findings",type=integer,JSONPath=`.status.findings`,description="What it found so far"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Policy struct {
 	metav1.TypeMeta   `json:",inline"`

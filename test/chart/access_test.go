@@ -44,8 +44,10 @@ func allowed() []question {
 		{verb: "update", resource: "secrets", namespace: own, name: "portcullis-tls"},
 		{verb: "get", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "policies.portcullis.dev"},
 		{verb: "watch", resource: "configmaps", namespace: own},
-		{verb: "create", resource: "events", namespace: own},
-		{verb: "create", resource: "events", namespace: "default"}, // about what lies in no namespace
+		{verb: "patch", resource: "configmaps", namespace: own, name: "any"}, // the annotation that kube-mgmt's users know
+		{verb: "create", group: "events.k8s.io", resource: "events", namespace: own},
+		{verb: "patch", group: "events.k8s.io", resource: "events", namespace: foreign, name: "any"}, // about a PolicyException there
+		{verb: "create", group: "events.k8s.io", resource: "events", namespace: "default"},           // about what lies in no namespace
 	}
 }
 
@@ -59,6 +61,12 @@ func refused() []question {
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: own, name: "portcullis"},
 		{verb: "list", resource: "configmaps"},
 		{verb: "create", resource: "configmaps", namespace: own},
+		{verb: "update", resource: "configmaps", namespace: own, name: "any"},
+		{verb: "patch", resource: "configmaps", namespace: foreign, name: "any"},
+		{verb: "create", resource: "events", namespace: own},
+		{verb: "delete", group: "events.k8s.io", resource: "events", namespace: own, name: "any"},
+		{verb: "list", group: "events.k8s.io", resource: "events", namespace: own},
+		{verb: "update", group: "portcullis.dev", resource: "policies", subresource: "status", name: "any"},
 		{verb: "get", group: "coordination.k8s.io", resource: "leases", namespace: foreign},
 		{verb: "update", resource: "namespaces", name: own},
 		{verb: "get", resource: "nodes", subresource: "proxy"},

@@ -42,6 +42,8 @@ type Inputs struct {
 	Agreed func(revision string) bool
 	// Bundle is the PEM of the authorities to trust; nil leaves the field to others, as cert-manager's injector.
 	Bundle func() []byte
+	// Report is told, after each attempt, why the configurations are not as they should be, or nil; Report may be nil.
+	Report func(error)
 }
 
 // Keeper keeps the configurations in the cluster as they should be:
@@ -127,6 +129,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			continue
 		case err == nil:
 			delay, k.last = leastDelay, ""
+			k.report(nil)
 		case apierrors.IsConflict(err): // somebody was faster; the next look sees what he did
 			again = leastDelay
 		default:
@@ -135,6 +138,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 				k.log.Error("the webhook configurations are not as they should be; trying again", "error", err)
 				k.last = err.Error()
 			}
+			k.report(err)
 			again, delay = delay, min(2*delay, mostDelay)
 		}
 		timer := time.NewTimer(again)
@@ -146,6 +150,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 		timer.Stop()
 	}
 	return nil
+}
+
+func (k *Keeper) report(err error) {
+	if k.inputs.Report != nil {
+		k.inputs.Report(err)
+	}
 }
 
 // forget has everything written and proven anew.
