@@ -3,11 +3,14 @@ package registration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +27,12 @@ import (
 	"github.com/portcullis-dev/portcullis/test/cluster"
 )
 
+// asking is what the policy wants that all tests begin with.
+type asking struct {
+	Interests []Interest
+	Revision  string
+}
+
 // world is what a Keeper lives in, and what a test changes.
 type world struct {
 	*plane
@@ -34,8 +43,11 @@ type world struct {
 	stop    func()
 
 	mu        sync.Mutex
-	wanted    Wanted
+	wanted    asking
+	others    []Wish
 	disagree  bool
+	standing  Standing
+	owner     func(context.Context) (*metav1.OwnerReference, error)
 	unknown   bool
 	bundle    []byte
 	injected  bool // the bundle is left to others
@@ -51,7 +63,7 @@ func newWorld(t *testing.T, p *plane, name string) *world {
 	w := &world{plane: p, server: s, bundle: s.ca, options: Options{Name: name, Namespace: name + "-system", URL: s.URL}}
 	p.namespace(t, w.options.Namespace)
 	p.namespace(t, name)
-	w.wanted = Wanted{[]Interest{w.interest("pods")}, "r1"}
+	w.wanted = asking{[]Interest{w.interest("pods")}, "r1"}
 	t.Cleanup(func() {
 		w.stop()
 		w.withdraw(t)
@@ -81,14 +93,15 @@ func (w *world) run(t *testing.T) {
 		read()
 	}
 	inputs := Inputs{
-		Wanted: func() (out Wanted, ok bool) {
-			locked(func() { out, ok, w.looks = w.wanted, !w.unknown, w.looks+1 })
+		Wanted: func() (out []Wish, ok bool) {
+			locked(func() {
+				wish := Wish{Policy: "names", Version: w.wanted.Revision, Interests: w.wanted.Interests, Served: !w.disagree}
+				out, ok, w.looks = append([]Wish{wish}, w.others...), !w.unknown, w.looks+1
+			})
 			return
 		},
-		Agreed: func(revision string) (agreed bool) {
-			locked(func() { agreed = !w.disagree && revision == w.wanted.Revision })
-			return
-		},
+		Owner:  w.owner,
+		Report: func(s Standing) { locked(func() { w.standing = s }) },
 		Bundle: func() (out []byte) { locked(func() { out = w.bundle }); return },
 	}
 	if w.injected {
@@ -219,6 +232,9 @@ func TestKeeper(t *testing.T) {
 		"drift":        testDrift,
 		"contest":      testContest,
 		"agreement":    testAgreement,
+		"one-waits":    testOneWaits,
+		"in-force":     testInForce,
+		"whose":        testWhose,
 		"unlock":       testUnlock,
 		"next-leader":  testNextLeader,
 		"authorities":  testAuthorities,
@@ -327,7 +343,7 @@ func testDrift(t *testing.T, w *world) {
 	// Who owns a part of a webhook does not keep it when the policy goes: that part would not be a valid webhook.
 	w.patch(t, at, types.ApplyPatchType, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration",`+
 		`"webhooks":[{`+hook+`,"failurePolicy":"Fail"}]}`)
-	w.set(func() { w.wanted = Wanted{nil, "r2"} })
+	w.set(func() { w.wanted = asking{nil, "r2"} })
 	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
 }
 
@@ -383,7 +399,7 @@ func testContest(t *testing.T, w *world) {
 		t.Errorf("it was mended %v times", n)
 	}
 	// What policies want anew does not wait for that.
-	w.set(func() { w.wanted = Wanted{[]Interest{w.interest("secrets")}, "r2"} })
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"} })
 	w.until(t, "secrets", asksAbout("secrets"))
 	weaken()
 	w.settle(t)
@@ -409,12 +425,12 @@ func testAgreement(t *testing.T, w *world) {
 	w.wanted.Interests = []Interest{w.interest("pods", "secrets")}
 	w.run(t)
 	w.until(t, "both", asksAbout("pods", "secrets"))
-	w.set(func() { w.wanted, w.disagree = Wanted{[]Interest{w.interest("configmaps", "pods")}, "r2"}, true })
+	w.set(func() { w.wanted, w.disagree = asking{[]Interest{w.interest("configmaps", "pods")}, "r2"}, true })
 	w.until(t, "less", asksAbout("pods"))
 	if n := testutil.ToFloat64(w.metrics.held); n != 1 {
 		t.Errorf("what is held back is %v", n)
 	}
-	w.set(func() { w.wanted = Wanted{[]Interest{w.interest("pods", "secrets")}, "r3"} })
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("pods", "secrets")}, "r3"} })
 	w.settle(t)
 	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("pods")(hook) {
 		t.Errorf("what was given up is asked again although not all replicas agree: %+v, %v", hook, err)
@@ -422,13 +438,121 @@ func testAgreement(t *testing.T, w *world) {
 	w.set(func() { w.disagree = false })
 	w.until(t, "all", asksAbout("pods", "secrets"))
 	eventually(t, "nothing held back", func(context.Context) (bool, error) { return testutil.ToFloat64(w.metrics.held) == 0, nil })
-	w.set(func() { w.wanted, w.unknown = Wanted{nil, "r4"}, true })
+	w.set(func() { w.wanted, w.unknown = asking{nil, "r4"}, true })
 	w.settle(t)
 	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("pods", "secrets")(hook) {
 		t.Errorf("while nothing is known of the policies the webhook is %+v, %v", hook, err)
 	}
 	w.set(func() { w.unknown = false })
 	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
+}
+
+// A policy which some replica does not serve does not hold up the others.
+func testOneWaits(t *testing.T, w *world) {
+	w.run(t)
+	w.until(t, "pods", asksAbout("pods"))
+	w.set(func() {
+		w.wanted, w.disagree = asking{[]Interest{w.interest("configmaps", "pods")}, "r2"}, true
+		w.others = []Wish{{Policy: "other", Version: "1", Interests: []Interest{w.interest("secrets")}, Served: true}}
+	})
+	w.until(t, "the other's", asksAbout("pods", "secrets"))
+	if n := testutil.ToFloat64(w.metrics.held); n != 1 {
+		t.Errorf("what is held back is %v", n)
+	}
+	w.untilAsked(t, map[string]string{"other": "1"})
+	w.set(func() { w.others[0].Served = false })
+	w.settle(t)
+	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("pods", "secrets")(hook) {
+		t.Errorf("what was registered goes when a replica comes that does not serve it yet: %+v, %v", hook, err)
+	}
+	w.set(func() { w.disagree = false; w.others[0].Served = true })
+	w.until(t, "all", asksAbout("configmaps", "pods", "secrets"))
+	w.untilAsked(t, map[string]string{"names": "r2", "other": "1"})
+}
+
+func (w *world) untilAsked(t *testing.T, want map[string]string) {
+	t.Helper()
+	eventually(t, "it is reported what is asked about", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return maps.Equal(w.standing.Asked, want) && w.standing.Err == nil, nil
+	})
+}
+
+// From the moment at which a policy is reported as asked about the API server asks.
+func testInForce(t *testing.T, w *world) {
+	w.wanted.Interests = nil
+	w.run(t)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	for round := range 20 {
+		version := fmt.Sprint("on-", round)
+		w.set(func() { w.wanted = asking{[]Interest{w.interest("pods")}, version} })
+		w.untilAsked(t, map[string]string{"names": version})
+		if err := w.pod(t.Context(), w.options.Name, "bad"); err == nil {
+			t.Errorf("round %d: a bad Pod passes after it was reported that the API server asks", round)
+		}
+		w.set(func() { w.wanted = asking{nil, "off"} })
+		w.untilAsked(t, map[string]string{"names": "off"})
+	}
+	w.server.broken.Store(true)
+	w.set(func() { w.bundle = append(slices.Clone(w.server.ca), stranger(t)...) }) // to be proven anew
+	eventually(t, "it is reported that nobody answers", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		s := w.standing
+		return s.Err != nil && strings.HasPrefix(s.Err.Error(), "the probe of the ") && len(s.Asked) == 0, nil
+	})
+	w.server.broken.Store(false)
+	w.untilAsked(t, map[string]string{"names": "off"})
+	if _, err := Unlock(t.Context(), w.dynamic, w.options.Name, time.Hour, "a reason", "alice", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is reported that the cluster is unlocked", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.standing.Unlocked != nil && w.standing.Unlocked.By == "alice" && len(w.standing.Asked) == 0, nil
+	})
+}
+
+// While it cannot be told whose they are, the configurations stay whose they were, and none is made that would be nobody's.
+func testWhose(t *testing.T, w *world) {
+	role, err := w.client.RbacV1().ClusterRoles().Create(t.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.options.Name}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := errors.New("the cluster does not say")
+	var known atomic.Bool
+	w.owner = func(context.Context) (*metav1.OwnerReference, error) {
+		if !known.Load() {
+			return nil, unknown
+		}
+		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
+	}
+	w.run(t)
+	eventually(t, "it is told why nothing is made", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		const want = "the ValidatingWebhookConfiguration whose is not made, because it is not known with what it vanishes: the cluster does not say"
+		return w.standing.Err != nil && w.standing.Err.Error() == want, nil
+	})
+	if live, err := w.place(Validate).get(t.Context(), w.dynamic); live != nil || err != nil {
+		t.Errorf("a configuration is made that is nobody's: %v", err)
+	}
+	known.Store(true)
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	w.stop()
+	known.Store(false)
+	w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"}
+	w.run(t) // the next leader, which is not told either
+	w.until(t, "what policies want now", asksAbout("secrets"))
+	for _, p := range places(w.options.Name) {
+		live, err := p.get(t.Context(), w.dynamic)
+		if err != nil || len(live.OwnerReferences) != 1 || live.OwnerReferences[0].UID != role.UID {
+			t.Errorf("the %s is nobody's any more: %+v, %v", p, live.OwnerReferences, err)
+		}
+	}
 }
 
 func testUnlock(t *testing.T, w *world) {
@@ -514,7 +638,7 @@ func testNextLeader(t *testing.T, w *world) {
 	}
 	w.server.broken.Store(true) // so that no probe of the next one is answered
 	w.disagree = true
-	w.wanted = Wanted{[]Interest{w.interest("configmaps", "pods")}, "r2"}
+	w.wanted = asking{[]Interest{w.interest("configmaps", "pods")}, "r2"}
 	w.run(t)
 	w.until(t, "less", asksAbout("pods"))
 	after, err := w.place(Validate).get(t.Context(), w.dynamic)
@@ -554,7 +678,7 @@ func testAuthorities(t *testing.T, w *world) {
 		return slices.Equal(published, both), err
 	})
 	eventually(t, "a probe with both", func(context.Context) (bool, error) {
-		return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeAnswered)) == 4, nil
+		return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeAnswered)) == 5, nil
 	})
 	// What only some webhooks publish is not published.
 	w.stop()
