@@ -18,6 +18,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // namespaces knows a cluster's Namespaces from a watch; nothing is asked of the cluster while a request waits.
@@ -26,6 +27,8 @@ type namespaces struct {
 	log    *slog.Logger
 	known  sync.Map // of policies.Namespace by name: made once, and not with every request
 	synced chan struct{}
+
+	arrivals *arrivals
 }
 
 // newNamespaces returns what watches a cluster. The cluster is not called before start.
@@ -40,7 +43,7 @@ func newNamespaces(config *rest.Config, log *slog.Logger) (*namespaces, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching namespaces: %w", err)
 	}
-	return &namespaces{cache: c, log: log, synced: make(chan struct{})}, nil
+	return &namespaces{cache: c, log: log, synced: make(chan struct{}), arrivals: newArrivals()}, nil
 }
 
 // start watches until ctx ends.
@@ -80,6 +83,7 @@ func (n *namespaces) learn(object any) {
 		var value policies.Value
 		if value, err = policies.ParseValue(text); err == nil {
 			n.known.Store(ns.Name, policies.Namespace{Labels: ns.Labels, Object: value})
+			n.arrivals.came(ns.Name)
 			return
 		}
 	}
@@ -113,4 +117,11 @@ func (n *namespaces) lookup(name string) (policies.Namespace, bool) {
 	}
 	ns, ok := found.(policies.Namespace)
 	return ns, ok
+}
+
+// await waits for the namespace of a request, see policies.WithArrivals. Before all are listed there is no telling which are to come.
+func (n *namespaces) await(ctx context.Context, req *review.Request) {
+	if n.ready() == nil {
+		n.arrivals.await(ctx, req, func(name string) bool { _, known := n.lookup(name); return known })
+	}
 }

@@ -16,16 +16,15 @@ func (k *Keeper) own(ctx context.Context) {
 	}
 }
 
-// keepOwner leaves a configuration the owners it has while it is not known whose it should be: nothing that fails may untie it from the
-// release. One that is not there is not made then. It would stay when the release has gone, perhaps this moment, and with Fail nobody
-// would be left to answer.
+// keepOwner leaves a configuration the owners it has while no other is known: nothing that fails may untie it from the release. One that is
+// not there is not made while that cannot be told. It would stay when the release has gone, perhaps this moment, and with Fail nobody would
+// be left to answer.
 func (k *Keeper) keepOwner(p place, wanted, live *object) error {
 	switch {
-	case k.unowned == nil:
-		return nil
-	case live == nil:
+	case live == nil && k.unowned != nil:
 		return fmt.Errorf("the %s is not made, because it is not known with what it vanishes: %w", p, k.unowned)
+	case live != nil && (k.unowned != nil || k.options.Owner == nil):
+		wanted.OwnerReferences = live.OwnerReferences
 	}
-	wanted.OwnerReferences = live.OwnerReferences
 	return nil
 }

@@ -24,6 +24,7 @@ type State struct {
 	Revision    string // of the set of policies in force; empty while there is none
 	Policies    Served // the policies of that set
 	Certificate string // the fingerprint of the certificate it shows
+	Heard       string // the stages at which it was asked, with commas between
 }
 
 // Member is a replica that is alive.
@@ -119,7 +120,7 @@ func (r *Replicas) replicaOf(lease string) string {
 func stateOf(lease *coordinationv1.Lease) State {
 	return State{
 		Revision: lease.Annotations[RevisionAnnotation], Policies: Served(lease.Annotations[PoliciesAnnotation]),
-		Certificate: lease.Annotations[CertificateAnnotation],
+		Certificate: lease.Annotations[CertificateAnnotation], Heard: lease.Annotations[HeardAnnotation],
 	}
 }
 
@@ -223,6 +224,7 @@ func (r *Replicas) write(ctx context.Context) error {
 	wanted.Labels[ReleaseLabel] = r.options.Name
 	maps.Copy(wanted.Annotations, map[string]string{
 		RevisionAnnotation: state.Revision, PoliciesAnnotation: string(state.Policies), CertificateAnnotation: state.Certificate,
+		HeardAnnotation: state.Heard,
 	})
 	wanted.Spec = coordinationv1.LeaseSpec{
 		HolderIdentity:       new(r.options.Replica),
