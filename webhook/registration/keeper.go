@@ -104,6 +104,7 @@ func (k *Keeper) Wake() {
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
 	k.planned = nil
+	k.metrics.setKeeping(true)
 	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
 		informer := dynamicinformer.NewFilteredDynamicInformer(k.client, p.resource(), metav1.NamespaceAll, 0, cache.Indexers{},
@@ -164,6 +165,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
 	}
 	k.metrics.setUnlocked(open != nil)
 	if open != nil {
+		k.metrics.setOpen(false)
 		return min(look, open.Until.Sub(k.now())), k.clear(ctx, at, live, *open)
 	}
 	wanted, ok := k.inputs.Wanted()
@@ -240,13 +242,15 @@ func (k *Keeper) plan(wanted Wanted, o Options, live []*object) (c Configuration
 
 // weaken makes Ignore of Fail where it has not been seen that a server answers at that address.
 func (k *Keeper) weaken(at []place, wanted, live []*object) {
+	weak := false
+	defer func() { k.metrics.setOpen(weak) }()
 	for n, p := range at {
 		hook, old := wanted[n].webhook(enforceName(p.phase)), live[n].webhook(enforceName(p.phase))
 		if hook == nil || k.proven[p.phase].address == address(hook) ||
 			old != nil && *old.FailurePolicy == admissionregistrationv1.Fail && address(old) == address(hook) {
 			continue
 		}
-		hook.FailurePolicy = new(admissionregistrationv1.Ignore)
+		hook.FailurePolicy, weak = new(admissionregistrationv1.Ignore), true
 	}
 }
 
