@@ -102,6 +102,7 @@ func (k *Keeper) Wake() {
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
 	k.planned, k.failed = nil, 0
+	k.metrics.setKeeping(true)
 	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
 		informer := dynamicinformer.NewFilteredDynamicInformer(k.client, p.resource(), metav1.NamespaceAll, 0, cache.Indexers{},
@@ -176,6 +177,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	}
 	k.metrics.setUnlocked(open != nil)
 	if open != nil {
+		k.metrics.setOpen(false)
 		return min(look, open.Until.Sub(k.now())), &Standing{Unlocked: open}, k.clear(ctx, at, live, *open)
 	}
 	wishes, ok := k.inputs.Wanted()
@@ -261,6 +263,7 @@ func (k *Keeper) plan(wishes []Wish, o Options, live []*object) (c Configuration
 // weaken makes Ignore of Fail where it has not been seen that a server answers at that address.
 func (k *Keeper) weaken(o Options, at []place, wanted, live []*object) {
 	k.weak = false
+	defer func() { k.metrics.setOpen(k.weak) }()
 	for n, p := range at {
 		hook, old := wanted[n].webhook(enforceName(p.phase)), live[n].webhook(enforceName(p.phase))
 		if hook == nil || k.proven[p.phase].address == address(hook) ||

@@ -266,6 +266,9 @@ func testIgnoreFirst(t *testing.T, w *world) {
 	if err != nil || hook == nil || *hook.FailurePolicy != admissionregistrationv1.Ignore {
 		t.Fatalf("before any probe was answered: %+v, %v", hook, err)
 	}
+	if open, keeping := testutil.ToFloat64(w.metrics.open), testutil.ToFloat64(w.metrics.keeping); open != 1 || keeping != 1 {
+		t.Errorf("the metrics say open %v, keeping %v", open, keeping)
+	}
 	if err := w.pod(t.Context(), w.options.Name, "good"); err != nil {
 		t.Errorf("a Pod is refused although the registration ignores failures: %v", err)
 	}
@@ -278,6 +281,9 @@ func testIgnoreFirst(t *testing.T, w *world) {
 	w.keeper.Wake()
 	w.until(t, "Fail", fails)
 	w.untilJudged(t)
+	if testutil.ToFloat64(w.metrics.open) != 0 {
+		t.Error("the metrics say that it is open")
+	}
 	w.server.broken.Store(true)
 	if err := w.pod(t.Context(), w.options.Name, "good"); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
 		t.Errorf("a Pod passes although nobody judged it: %v", err)
