@@ -28,9 +28,14 @@ bin/controlplane: $(PLANE_SOURCES)
 	@test/progress.sh "building a Kubernetes control plane from its modules (minutes the first time)" \
 		$(GO) -C test/controlplane build -ldflags "$(CONTROLPLANE_LDFLAGS)" -o ../../$@ .
 
-# What cert-manager itself does is tested with its own controllers, built from its module. Without it that test is skipped.
+# What cert-manager itself does is tested with its own controllers, built from its module. Without it those tests are skipped.
 bin/certmanager: $(wildcard test/certmanager/*)
 	@test/progress.sh "building cert-manager's controllers from their module" $(GO) -C test/certmanager build -o ../../$@ .
+
+.PHONY: certmanager
+certmanager: bin/certmanager bin/portcullis bin/controlplane bin/helm ## test releases whose certificates cert-manager's own controllers make
+	@$(GO) test -count=1 -run CertManager ./test/release
+	@$(GO) test -count=1 ./certs/certmanager
 
 bin/demo: $(SOURCES)
 	@test/progress.sh "building the demonstration" $(GO) build -o $@ ./test/demo

@@ -107,6 +107,7 @@ func (r *Rotation) Start(ctx context.Context) error {
 	// What this process saw when it was leader before may have changed since: another may have rolled the authority.
 	r.toldOf = ""
 	r.bundle.Store([]byte(nil))
+	defer r.bundle.Store([]byte(nil)) // who asks the next time that this server leads may come before it has begun
 	pause := firstRetry
 	for {
 		step, err := r.once(ctx)

@@ -11,20 +11,18 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
-// interests are what policies want the API server to ask about at admission. What a registration cannot say, as the labels of objects, which
+// interests are what a policy wants the API server to ask about at admission. What a registration cannot say, as the labels of objects, which
 // are the user's, is left to the policies themselves.
-func interests(specs []policies.Spec) []registration.Interest {
+func interests(spec policies.Spec) []registration.Interest {
 	var out []registration.Interest
-	for _, spec := range specs {
-		for _, phase := range phases(spec) {
-			out = append(out, registration.Interest{
-				Phase:      phase,
-				Resources:  wantedResources(spec.Match.Resources),
-				Operations: wantedOperations(spec.Match.Operations),
-				Namespaces: wantedNamespaces(spec.Match.Namespaces),
-				Fail:       spec.OnError == policies.OnErrorDeny,
-			})
-		}
+	for _, phase := range phases(spec) {
+		out = append(out, registration.Interest{
+			Phase:      phase,
+			Resources:  wantedResources(spec.Match.Resources),
+			Operations: wantedOperations(spec.Match.Operations),
+			Namespaces: wantedNamespaces(spec.Match.Namespaces),
+			Fail:       spec.OnError == policies.OnErrorDeny,
+		})
 	}
 	return out
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -48,15 +50,18 @@ type member struct {
 	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
 	ledger     status.Ledger
 	status     *status.Writer
-	sentinel   func(context.Context, *policies.Policy) error // nil without --register
-	keeper     *registration.Keeper                          // nil without --register
-	rotation   *certs.Rotation                               // nil unless the certificate is made here and kept in the cluster
-	request    *certmanager.Certificate                      // nil unless cert-manager makes it
+	sentinel   *sentinel.Sentinel       // nil without --register
+	keeper     *registration.Keeper     // nil without --register
+	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
+	request    *certmanager.Certificate // nil unless cert-manager makes it
 	identity   identity
 
-	mu           sync.Mutex
-	loaded       policies.Load
-	unregistered error // why the webhook configurations are not as they should be
+	heard  stages
+	untied sync.Once // it was told that what is made here stays
+
+	mu       sync.Mutex
+	loaded   policies.Load
+	standing *registration.Standing // of the registration; nil while this server does not know, as when another leads
 }
 
 // join returns what works with the cluster of the flags; stored says that the server's certificate is kept there. The cluster is not called before the parts run.
@@ -106,17 +111,18 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	if f.policies {
 		c.status = status.NewWriter(c.dynamic, &c.ledger, c.serving, log)
 		c.status.ConfigMaps, c.status.Inventory = c.objects.ConfigMaps, c.store.Snapshot
+		c.status.Asking = c.asking
 	}
 	return c, nil
 }
 
 func (c *member) group() replicas.Options {
-	return replicas.Options{Client: c.client, Namespace: c.flags.namespace, Name: c.flags.name, Replica: c.flags.replica, Owner: c.owner, Log: c.log}
+	return replicas.Options{Client: c.client, Namespace: c.flags.namespace, Name: c.flags.name, Replica: c.flags.replica, Owner: c.ownerOfLease, Log: c.log}
 }
 
 // feed has the loader take the policies of the cluster, refuse those that the cluster could not live with, and tell what came of it.
 func (c *member) feed(loader *policies.Loader) error {
-	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup), policies.WithInventory(c.store))
+	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup), policies.WithArrivals(c.namespaces.await), policies.WithInventory(c.store))
 	loader.Prepare = func(ctx context.Context, set *policies.Set) {
 		if c.standsIn() { // who does not answer is not waited for
 			var cancel context.CancelFunc
@@ -133,7 +139,7 @@ func (c *member) feed(loader *policies.Loader) error {
 		if err != nil {
 			return err
 		}
-		c.sentinel = judge.Check
+		c.sentinel = judge
 		loader.Gate = judge.Check
 	}
 	report := loader.Report
@@ -163,10 +169,11 @@ func (c *member) tell() {
 	}
 	c.mu.Lock()
 	state := replicas.State{}
-	if c.loaded.Set != nil {
-		state.Revision = c.loaded.Set.Revision()
+	if set := c.loaded.Set; set != nil {
+		state.Revision, state.Policies = set.Revision(), replicas.Serving(versions(set))
 	}
 	c.mu.Unlock()
+	state.Heard = strings.Join(c.heard.list(), ",")
 	if c.identity.source != nil {
 		state.Certificate = registration.Fingerprint(c.identity.source.CABundle())
 	}
@@ -185,44 +192,52 @@ func (c *member) wake() {
 }
 
 // serving is a status.Replicas.
-func (c *member) serving() ([]string, error) {
+func (c *member) serving() ([]status.Replica, error) {
 	members, err := c.replicas.Members()
 	if err != nil {
 		return nil, err
 	}
-	var out []string
+	var out []status.Replica
 	for _, m := range members {
-		out = append(out, m.Revision)
+		out = append(out, m)
 	}
 	return out, nil
 }
 
-// wanted is what the policies in force ask for.
-func (c *member) wanted() (registration.Wanted, bool) {
-	c.mu.Lock()
-	set := c.loaded.Set
-	c.mu.Unlock()
-	if set == nil || c.standsIn() || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
-		return registration.Wanted{}, false
-	}
-	var specs []policies.Spec
+// versions are those of a set's policies, by name.
+func versions(set *policies.Set) map[string]string {
+	out := map[string]string{}
 	for _, policy := range set.Policies() {
-		specs = append(specs, policy.Spec())
+		out[policy.Spec().ID] = policy.Spec().Digest
 	}
-	wants := interests(specs)
-	if c.flags.failurePolicy != "" {
-		for i := range wants {
-			wants[i].Fail = false
-		}
-	}
-	return registration.Wanted{Interests: wants, Revision: set.Revision()}, true
+	return out
 }
 
-// registered hears what came of the keeper's last attempt.
-func (c *member) registered(err error) {
+// wanted is what the policies in force ask for. While the other replicas are not known, nobody is said to serve any of them.
+func (c *member) wanted() ([]registration.Wish, bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.unregistered = err
+	set := c.loaded.Set
+	c.standing = stillAsked(c.standing, set)
+	c.mu.Unlock()
+	if set == nil || c.standsIn() || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
+		return nil, false
+	}
+	members, err := c.replicas.Members()
+	var out []registration.Wish
+	for _, policy := range set.Policies() {
+		spec := policy.Spec()
+		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec)}
+		wish.Served = err == nil && !slices.ContainsFunc(members, func(m replicas.Member) bool {
+			return !m.Serves(set.Revision(), spec.ID, spec.Digest)
+		})
+		if c.flags.failurePolicy != "" {
+			for i := range wish.Interests {
+				wish.Interests[i].Fail = false
+			}
+		}
+		out = append(out, wish)
+	}
+	return out, true
 }
 
 // keep makes the keeper of the registration.
@@ -247,7 +262,7 @@ func (c *member) keep(who identity) error {
 		}
 	}
 	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
-		Wanted: c.wanted, Agreed: c.replicas.Agree, Bundle: bundle, Report: c.registered,
+		Wanted: c.wanted, Bundle: bundle, Owner: c.owner, Report: func(s registration.Standing) { c.stand(&s) },
 	}, metrics, c.log, time.Now)
 	return nil
 }
@@ -264,10 +279,14 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 		})
 	}
 	if c.objects != nil {
+		gate := &source.Gate{Objects: c.objects, Engine: engine, Warn: c.warnings}
+		if c.sentinel != nil {
+			gate.Check = c.sentinel.Check
+		}
 		out = append(out, webhook.Endpoint{
 			Stage: review.Validate, Path: registration.PoliciesPath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 10 * time.Second,
 			Dialect:  review.DialectValidate,
-			Reviewer: &source.Gate{Objects: c.objects, Engine: engine, Check: c.sentinel},
+			Reviewer: gate,
 		})
 	}
 	return out

@@ -23,6 +23,7 @@ type memberFlags struct {
 	inCluster  bool
 
 	namespace, name, replica string
+	owner                    string
 
 	policies   bool
 	configMaps []string
@@ -43,6 +44,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.namespace, "namespace", "", "`NAME` of the namespace of the release; by default $POD_NAMESPACE, or that of the service account")
 	flags.StringVar(&f.name, "name", "portcullis", "`NAME` of the release: its Service, Leases, Secrets and webhook configurations")
 	flags.StringVar(&f.replica, "replica", "", "`NAME` of this server among the replicas of the release; by default $POD_NAME, or the machine's name")
+	flags.StringVar(&f.owner, "owner", "", "`NAME` of the ClusterRole with which vanishes what is made in the cluster; by default that of the release's name, if there is one")
 	flags.BoolVar(&f.policies, "cluster-policies", false, "take policies from the cluster, too: Policy and PolicyException objects, and labelled ConfigMaps of the release's namespace")
 	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")

@@ -4,14 +4,11 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // lead does what one replica does for all of them, until ctx ends.
 func (c *member) lead(ctx context.Context) {
+	c.stand(nil) // what it was when this server led before does not count
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	writer := func(what string, run func(context.Context) error) {
@@ -24,7 +21,14 @@ func (c *member) lead(ctx context.Context) {
 	wg.Go(func() { c.replicas.Sweep(ctx) })
 	told := c.record(ctx)
 	wg.Go(func() { c.watchTroubles(ctx, told) })
-	owner := c.owner(ctx)
+	if c.status != nil {
+		c.status.Events = told
+		writer("the status of policies", c.status.Run)
+	}
+	if c.keeper != nil {
+		writer("webhook configurations", c.keeper.Run)
+	}
+	owner := c.awaitOwner(ctx)
 	if c.rotation != nil {
 		c.rotation.Own(owner)
 		writer("certificates", c.rotation.Start)
@@ -33,31 +37,9 @@ func (c *member) lead(ctx context.Context) {
 		c.request.Own(owner)
 		writer("the request for a certificate", c.request.Start)
 	}
-	if c.status != nil {
-		c.status.Events = told
-		writer("the status of policies", c.status.Run)
-	}
 	if c.lastGood != nil {
 		c.lastGood.Own(owner)
 		writer("the last good versions of faulty policies", c.lastGood.Run)
-	}
-	if c.keeper != nil {
-		c.keeper.Own(owner)
-		writer("webhook configurations", c.keeper.Run)
-	}
-}
-
-// owner is the release's ClusterRole, with which vanishes what the leader has made. Without one that stays until somebody deletes it.
-func (c *member) owner(ctx context.Context) *metav1.OwnerReference {
-	role, err := c.client.RbacV1().ClusterRoles().Get(ctx, c.flags.name, metav1.GetOptions{})
-	if err != nil {
-		if ctx.Err() == nil && !apierrors.IsNotFound(err) {
-			c.log.Warn("what this server makes in the cluster is not tied to the release, and stays when that goes", "error", err)
-		}
-		return nil
-	}
-	return &metav1.OwnerReference{
-		APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID,
 	}
 }
 

@@ -72,7 +72,7 @@ func (c *member) tellOf(ctx context.Context, told events.EventRecorder, troubles
 // troubles are what is wrong now, as far as this server knows.
 func (c *member) troubles() []trouble {
 	c.mu.Lock()
-	loaded, unregistered := c.loaded, c.unregistered
+	loaded, standing := c.loaded, c.standing
 	c.mu.Unlock()
 	var out []trouble
 	for _, fault := range loaded.Faults {
@@ -91,10 +91,10 @@ func (c *member) troubles() []trouble {
 			"the certificate cannot be used; the last good one, if any, is served: " + err.Error(),
 		})
 	}
-	if unregistered != nil {
+	if standing != nil && standing.Err != nil {
 		out = append(out, trouble{
 			"RegistrationFailed", "Register", "",
-			"the webhook configurations are not as they should be; what is registered stays: " + unregistered.Error(),
+			"the webhook configurations are not as they should be; what is registered stays: " + standing.Err.Error(),
 		})
 	}
 	return out

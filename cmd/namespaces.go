@@ -19,6 +19,7 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // namespaces knows a cluster's Namespaces from a watch; nothing is asked of the cluster while a request waits.
@@ -31,6 +32,8 @@ type namespaces struct {
 	mu       sync.Mutex
 	restored map[string]bool // those that are known from before and were not heard of yet; nil if none are
 	changes  atomic.Int64
+
+	arrivals *arrivals
 }
 
 // newNamespaces returns what watches a cluster. The cluster is not called before start.
@@ -45,7 +48,7 @@ func newNamespaces(config *rest.Config, log *slog.Logger) (*namespaces, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watching namespaces: %w", err)
 	}
-	return &namespaces{cache: c, log: log, synced: make(chan struct{})}, nil
+	return &namespaces{cache: c, log: log, synced: make(chan struct{}), arrivals: newArrivals()}, nil
 }
 
 // start watches until ctx ends.
@@ -93,6 +96,7 @@ func (n *namespaces) store(ns *corev1.Namespace) {
 		var value policies.Value
 		if value, err = policies.ParseValue(text); err == nil {
 			n.known.Store(ns.Name, policies.Namespace{Labels: ns.Labels, Object: value})
+			n.arrivals.came(ns.Name)
 			return
 		}
 	}
@@ -132,4 +136,11 @@ func (n *namespaces) lookup(name string) (policies.Namespace, bool) {
 	}
 	ns, ok := found.(policies.Namespace)
 	return ns, ok
+}
+
+// await waits for the namespace of a request, see policies.WithArrivals. Before all are listed there is no telling which are to come.
+func (n *namespaces) await(ctx context.Context, req *review.Request) {
+	if n.ready() == nil {
+		n.arrivals.await(ctx, req, func(name string) bool { _, known := n.lookup(name); return known })
+	}
 }

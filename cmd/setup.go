@@ -224,5 +224,9 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if _, err := policies.Compile(ctx, bundle.Specs); err != nil {
 		return nil, err
 	}
-	return interests(bundle.Specs), nil
+	var out []registration.Interest
+	for _, spec := range bundle.Specs {
+		out = append(out, interests(spec)...)
+	}
+	return out, nil
 }

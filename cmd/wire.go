@@ -20,6 +20,7 @@ type Wiring struct {
 	Memory   int64              // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
 	MaxBody  int64              // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
 	Exempt   []string           // namespaces in which admission is always allowed; may be nil
+	Heard    func(review.Stage) // told of every request; may be nil
 	Beside   []webhook.Endpoint // served beside those of the stages, without the decorators; may be nil
 	Log      *slog.Logger
 }
@@ -42,8 +43,22 @@ func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
 			webhook.Instrument(w.Metrics.Webhook, stage),
 			limit,
 			webhook.Exempt(w.Exempt...),
+			w.hear(stage),
 			w.Metrics.findings,
 		)
+	}
+}
+
+// hear tells that the API server asks at a stage.
+func (w Wiring) hear(stage review.Stage) webhook.Decorator {
+	return func(next review.Reviewer) review.Reviewer {
+		if w.Heard == nil {
+			return next
+		}
+		return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+			w.Heard(stage)
+			return next.Review(ctx, req)
+		})
 	}
 }
 

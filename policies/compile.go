@@ -264,6 +264,12 @@ type Option func(*Set)
 // WithNamespaces gives the policies of a Set the Namespace objects. Without it no namespace is known.
 func WithNamespaces(lookup Namespaces) Option { return func(s *Set) { s.namespaces = lookup } }
 
+// WithArrivals has a Set wait for a namespace that is not known yet and that a policy must know: await returns when it is, or when it is not
+// to be waited for any longer, well before the review must be answered. Without it nothing is waited for.
+func WithArrivals(await func(context.Context, *review.Request)) Option {
+	return func(s *Set) { s.await = await }
+}
+
 // WithInventory gives the policies of a Set the objects of the cluster. Without it nothing is known of any.
 func WithInventory(store *inventory.Store) Option { return func(s *Set) { s.inventory = store } }
 

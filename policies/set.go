@@ -21,6 +21,7 @@ type Set struct {
 	index      index
 	vocabulary vocabulary
 	namespaces Namespaces
+	await      func(context.Context, *review.Request)
 	inventory  *inventory.Store
 	needs      map[inventory.Kind]*inventory.Need
 	observe    Observer
@@ -37,6 +38,7 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		index:      newIndex(compiled),
 		vocabulary: vocabulary{},
 		namespaces: func(string) (Namespace, bool) { return Namespace{}, false },
+		await:      func(context.Context, *review.Request) {},
 		observe:    nobody{},
 		crew:       make(crew),
 		now:        time.Now,
@@ -71,7 +73,7 @@ func (s *Set) Policies() []*Policy { return s.policies }
 // never a refusal, when the request cannot be read.
 func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
 	objects := s.snapshot(ctx)
-	concerned, answers := s.match(req, objects)
+	concerned, answers := s.match(ctx, req, objects)
 	if len(concerned) == 0 {
 		return s.fold(req, answers), nil
 	}
@@ -84,9 +86,15 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
-func (s *Set) match(req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
+func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
+	awaited := false
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
+		if !ok && !awaited {
+			awaited = true // once for all policies
+			s.await(ctx, req)
+			ns, ok = s.namespaces(req.Target.Namespace)
+		}
 		if !ok {
 			return ns, fmt.Errorf("namespace %q: %w", req.Target.Namespace, errNotKnown)
 		}

@@ -300,6 +300,48 @@ func TestAPanicIsAFault(t *testing.T) {
 	}
 }
 
+// A namespace that is not known yet is waited for, once for all policies, and only if one must know it.
+func TestArrivals(t *testing.T) {
+	selector, err := labels.Parse("tier=prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	selecting := specOf(t, "selecting", "package selecting\ndeny contains \"no\"", func(s *Spec) { s.Match.NamespaceLabels = selector })
+	again := specOf(t, "again", "package again\ndeny contains \"nor\"", func(s *Spec) { s.Match.NamespaceLabels = selector })
+	indifferent := specOf(t, "indifferent", "package indifferent\ndeny contains \"ever\"")
+	for _, c := range []struct {
+		specs  []Spec
+		comes  bool
+		waited int
+		want   string
+	}{
+		{[]Spec{selecting, again}, true, 1, "again: nor; selecting: no"},
+		{[]Spec{selecting}, false, 1, `selecting: the policy could not be evaluated: namespace "shop": ` + errNotKnown.Error()},
+		{[]Spec{indifferent}, true, 0, "indifferent: ever"},
+	} {
+		known, waited := map[string]Namespace{}, 0
+		set, err := Compile(t.Context(), c.specs, WithNamespaces(func(name string) (Namespace, bool) {
+			ns, ok := known[name]
+			return ns, ok
+		}), WithArrivals(func(_ context.Context, req *review.Request) {
+			if waited++; c.comes {
+				known[req.Target.Namespace] = Namespace{Labels: labels.Set{"tier": "prod"}}
+			}
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := set.Review(t.Context(), podCreate(t, pod))
+		var got []string
+		for _, f := range d.Findings {
+			got = append(got, f.String())
+		}
+		if err != nil || strings.Join(got, "; ") != c.want || waited != c.waited {
+			t.Errorf("waited %d times: %q %v", waited, got, err)
+		}
+	}
+}
+
 func TestNamespaces(t *testing.T) {
 	selector, err := labels.Parse("tier=prod")
 	if err != nil {

@@ -4,6 +4,7 @@ package certmanager
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,10 +13,12 @@ import (
 
 	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	cmmeta "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -30,18 +33,21 @@ const (
 
 	// keepEvery is how often the objects are applied again, for somebody may have changed or deleted them; retryAfter follows a failure.
 	keepEvery, retryAfter = 10 * time.Minute, 30 * time.Second
+	// adoptAfter is how soon to look again for a Secret that cert-manager is yet to make.
+	adoptAfter = 2 * time.Second
 
 	fieldOwner = client.FieldOwner("portcullis")
 )
 
 // Options say which certificate to ask for.
 type Options struct {
-	// Client applies the objects: it has to be allowed to get, create and patch certificates and issuers of cert-manager.io.
+	// Client applies the objects: it has to be allowed to get, create and patch certificates and issuers of cert-manager.io, and to patch
+	// the Secrets.
 	Client client.Client
 	// Namespace is where everything is: the Certificate Name and its Secret Name-tls, and where no issuer is given, the Issuers
 	// Name-self-signed and Name-ca and the Certificate Name-ca of their authority.
 	Namespace, Name string
-	// Owners are put on the objects, so that they vanish with the release.
+	// Owners are put on the objects, so that they vanish with the release, and the Secrets with them.
 	Owners []metav1.OwnerReference
 	// DNSNames and IPs are what the certificate is for. At least one of either is needed.
 	DNSNames []string
@@ -102,7 +108,13 @@ func (c *Certificate) Start(ctx context.Context) error {
 	for {
 		pause := keepEvery
 		err := c.Apply(ctx)
+		made := false
+		if err == nil {
+			made, err = c.adopt(ctx)
+		}
 		switch {
+		case err == nil && !made:
+			pause, last = adoptAfter, ""
 		case err == nil:
 			last = ""
 		case ctx.Err() == nil:
@@ -120,6 +132,49 @@ func (c *Certificate) Start(ctx context.Context) error {
 		case <-timer.C:
 		}
 	}
+}
+
+// adopt has the Secrets that cert-manager makes vanish with their Certificates, as cert-manager itself has them where it is told to: they would
+// stay when the release goes. Before all of them are there, made is false.
+func (c *Certificate) adopt(ctx context.Context) (made bool, err error) {
+	made = true
+	for certificate, secret := range c.secrets() {
+		owner := metadata(cmapi.SchemeGroupVersion.String(), cmapi.CertificateKind, c.opts.Namespace, certificate)
+		if err := c.opts.Client.Get(ctx, client.ObjectKeyFromObject(owner), owner); err != nil {
+			return false, fmt.Errorf("reading Certificate %s/%s: %w", c.opts.Namespace, certificate, err)
+		}
+		// A strategic merge adds to the owners there are, and writes nothing where this is one of them.
+		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": []metav1.OwnerReference{{
+			APIVersion: owner.APIVersion, Kind: owner.Kind, Name: owner.Name, UID: owner.UID,
+		}}}})
+		if err != nil {
+			return false, fmt.Errorf("encoding the owner of Secret %s/%s: %w", c.opts.Namespace, secret, err)
+		}
+		owned := metadata("v1", "Secret", c.opts.Namespace, secret)
+		err = c.opts.Client.Patch(ctx, owned, client.RawPatch(types.StrategicMergePatchType, patch), fieldOwner)
+		switch {
+		case apierrors.IsNotFound(err):
+			made = false
+		case err != nil:
+			return false, fmt.Errorf("tying Secret %s/%s to its Certificate: %w", c.opts.Namespace, secret, err)
+		}
+	}
+	return made, nil
+}
+
+func metadata(version, kind, namespace, name string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{
+		TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: kind}, ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+	}
+}
+
+// secrets are those that cert-manager fills, by Certificate.
+func (c *Certificate) secrets() map[string]string {
+	out := map[string]string{c.opts.Name: c.SecretName()}
+	if c.opts.Issuer.Name == "" {
+		out[c.opts.Name+"-ca"] = c.opts.Name + "-ca"
+	}
+	return out
 }
 
 // Apply applies the objects once, by server-side apply. What they have already is not written again.

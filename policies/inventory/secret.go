@@ -1,6 +1,9 @@
 package inventory
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // Secrets is the kind of which only the names of the keys are kept.
 const Secrets Kind = "secrets"
@@ -15,15 +18,7 @@ func contents() []string { return []string{"data", "stringData"} }
 // Reveals reports whether a path below data.kubernetes["secrets"] leads to a value that is masked.
 func Reveals(path []Step) bool {
 	const object = 2 // namespace and name lead there
-	if len(path) < object+2 {
-		return false
-	}
-	for _, member := range contents() {
-		if path[object].Name == member {
-			return true
-		}
-	}
-	return false
+	return len(path) >= object+2 && slices.Contains(contents(), path[object].Name)
 }
 
 // masked is a Secret without what is secret. The given one is not changed.

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -40,6 +41,7 @@ type Options struct {
 // Sentinel judges policies. It is immutable and safe for concurrent use.
 type Sentinel struct {
 	requests   []request
+	exempt     []request // in namespaces in which admission is never asked about
 	namespaces policies.Namespaces
 }
 
@@ -70,11 +72,11 @@ func New(o Options) (*Sentinel, error) {
 		if err != nil {
 			return err
 		}
-		found, err := o.read([]byte(strings.NewReplacer("${NAMESPACE}", o.Namespace, "${NAME}", o.Name).Replace(string(text))))
+		found, exempt, err := o.read([]byte(strings.NewReplacer("${NAMESPACE}", o.Namespace, "${NAME}", o.Name).Replace(string(text))))
 		if err != nil {
 			return fmt.Errorf("%s: %w", path.Base(file), err)
 		}
-		s.requests = append(s.requests, found...)
+		s.requests, s.exempt = append(s.requests, found...), append(s.exempt, exempt...)
 		return nil
 	})
 	if err != nil {
@@ -83,15 +85,16 @@ func New(o Options) (*Sentinel, error) {
 	return s, nil
 }
 
-// read makes the requests of one file, by the dialects by which the server reads what it is sent.
-func (o Options) read(text []byte) ([]request, error) {
+// read makes the requests of one file, by the dialects by which the server reads what it is sent, and tells those that are asked about from
+// those that are exempt.
+func (o Options) read(text []byte) (asked, exempt []request, err error) {
 	var file struct {
 		What   string          `json:"what"`
 		Review json.RawMessage `json:"review"`
 	}
 	var head struct{ Kind string }
 	if err := errors.Join(yaml.UnmarshalStrict(text, &file), json.Unmarshal(file.Review, &head)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var dialects []review.Dialect
 	switch head.Kind {
@@ -100,34 +103,61 @@ func (o Options) read(text []byte) ([]request, error) {
 	case "SubjectAccessReview":
 		dialects = []review.Dialect{review.DialectGuard}
 	default:
-		return nil, fmt.Errorf("a %q is not a review that is judged here", head.Kind)
+		return nil, nil, fmt.Errorf("a %q is not a review that is judged here", head.Kind)
 	}
-	var out []request
 	for _, dialect := range dialects {
 		req, _, err := dialect(file.Review)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if req.Stage == review.Guard || !slices.Contains(o.Exempt, req.Target.Namespace) || req.Target.Namespace == "" {
-			out = append(out, request{file.What, req})
+			asked = append(asked, request{file.What, req})
+		} else {
+			exempt = append(exempt, request{file.What, req})
 		}
 	}
-	return out, nil
+	return asked, exempt, nil
 }
 
 // Check returns nil if the policy refuses none of the requests, or else which it would have refused and why. A policy that cannot be asked
-// about one of them refuses it if its onError says so.
+// about one of them refuses it if its onError says so. To a policy that reads objects of the cluster there are none: every server must come
+// to the same end, whatever is in the cluster at the moment.
 func (s *Sentinel) Check(ctx context.Context, policy *policies.Policy) error {
+	spec := policy.Spec()
+	kinds, first, err := s.refused(ctx, policy, s.requests)
+	switch {
+	case err != nil:
+		return err
+	case kinds == 0:
+		return nil
+	case kinds == 1:
+		return fmt.Errorf("%s: policy %s is not put in force, for it would refuse what the cluster lives by; narrow its match: %s",
+			spec.File, spec.ID, first)
+	}
+	return fmt.Errorf("%s: policy %s is not put in force, for it would refuse what the cluster lives by, %d kinds of requests; narrow its match: %s",
+		spec.File, spec.ID, kinds, first)
+}
+
+// Spared says, for whoever wrote the policy, that it would refuse what the cluster lives by if it were asked about it, and that it never is,
+// because that lies in exempt namespaces; nothing if it would not, or if ctx ends.
+func (s *Sentinel) Spared(ctx context.Context, policy *policies.Policy) string {
+	kinds, first, err := s.refused(ctx, policy, s.exempt)
+	if err != nil || kinds == 0 {
+		return ""
+	}
+	return "it is never asked about what is in an exempt namespace, and could refuse there what the cluster lives by: " + first
+}
+
+// refused says how many kinds of requests the policy refuses, and which is the first.
+func (s *Sentinel) refused(ctx context.Context, policy *policies.Policy, requests []request) (kinds int, first string, err error) {
 	checking, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	set := policies.NewSet([]*policies.Policy{policy}, policies.WithNamespaces(s.namespaces))
-	spec := policy.Spec()
+	set := policies.NewSet([]*policies.Policy{policy}, policies.WithNamespaces(s.namespaces), policies.WithInventory(nothing(policy)))
 	refused := map[string]bool{}
-	first := ""
-	for _, req := range s.requests {
+	for _, req := range requests {
 		d, err := set.Review(checking, req.Request)
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return 0, "", ctx.Err()
 		}
 		message := ""
 		switch {
@@ -143,15 +173,16 @@ func (s *Sentinel) Check(ctx context.Context, policy *policies.Policy) error {
 		}
 		refused[req.what] = true
 	}
-	switch len(refused) {
-	case 0:
-		return nil
-	case 1:
-		return fmt.Errorf("%s: policy %s is not put in force, for it would refuse what the cluster lives by; narrow its match: %s",
-			spec.File, spec.ID, first)
+	return len(refused), first, nil
+}
+
+// nothing is an inventory of the kinds that the policy reads, of none of which there is an object.
+func nothing(policy *policies.Policy) *inventory.Store {
+	store := &inventory.Store{}
+	for kind, need := range policies.NewSet([]*policies.Policy{policy}).Needs() {
+		store.Replace(kind, inventory.List{Fields: need.Fields.Of(false), Fixed: true})
 	}
-	return fmt.Errorf("%s: policy %s is not put in force, for it would refuse what the cluster lives by, %d kinds of requests; narrow its match: %s",
-		spec.File, spec.ID, len(refused), first)
+	return store
 }
 
 func refusal(d review.Decision) string {

@@ -112,6 +112,23 @@ func TestSentences(t *testing.T) {
 		{"one that only warns", policy("warns", "enforcement: warn, match: {resources: ['*']}", `deny contains "no"`), "", Options{}},
 		{"one that is recorded", policy("audits", "enforcement: audit, match: {resources: ['*']}", `deny contains "no"`), "", Options{}},
 		{"one that fails and allows", policy("lenient", "onError: allow, match: {resources: [nodes], operations: [CREATE]}", "deny contains \"x\" if {\n\tx\n}\n\nx := 1 if input.request\n\nx := 2 if input.request\n"), "", Options{}},
+		{
+			"one that reads the cluster", policy("reads", "match: {resources: ['*']}, data: [services, nodes]", `deny contains "no" if {
+	input.request.kind.kind == "Ingress"
+	data.kubernetes.services.a.b
+	data.kubernetes.nodes.c
+}`), "", Options{Exempt: exempt()},
+		},
+		{
+			"one that reads the cluster, and refuses a node", policy("reads", "match: {resources: ['*']}, data: [services]", `deny contains "no node" if {
+	input.request.kind.kind == "Node"
+	input.request.operation == "CREATE"
+	not data.kubernetes.services.a.b
+}`),
+			"policy.rego: policy reads is not put in force, for it would refuse what the cluster lives by; narrow its match: " +
+				"a node joins (create nodes sentinel-node by system:node:sentinel-node): no node",
+			Options{Exempt: exempt()},
+		},
 		{"Pods of others", policy("prod", "match: {resources: [pods], namespaces: ['prod-*']}", `deny contains "no"`), "", Options{}},
 		{"Pods outside the exempt namespaces", policy("pods", "match: {resources: [pods]}", `deny contains "no"`), "", Options{Exempt: exempt()}},
 	} {
@@ -263,5 +280,24 @@ func TestInterruptedIsNotRefused(t *testing.T) {
 	cancel()
 	if err := sentinel(t, Options{}).Check(ctx, p); err != context.Canceled { //nolint:errorlint // it is handed on as it is
 		t.Error(err)
+	}
+}
+
+// Whoever writes a policy that is never asked where it could do harm is told, and nobody else.
+func TestSpared(t *testing.T) {
+	s := sentinel(t, Options{Exempt: exempt()})
+	for _, row := range []struct{ what, text, want string }{
+		{
+			"Pods anywhere", policy("pods", "match: {resources: [pods]}", `deny contains "no" if input.request.namespace == "kube-system"`),
+			"it is never asked about what is in an exempt namespace, and could refuse there what the cluster lives by: " +
+				"a Pod of the cluster's DNS is made (create pods kube-system/coredns-5d78c9869d-abcde by system:serviceaccount:kube-system:replicaset-controller): no",
+		},
+		{"Pods elsewhere", policy("pods", "match: {resources: [pods]}", `deny contains "no" if input.request.namespace == "shop"`), ""},
+		{"Pods elsewhere by match", policy("pods", "match: {resources: [pods], excludeNamespaces: [kube-system, portcullis-system]}", `deny contains "no"`), ""},
+		{"a guard", policy("g", "match: {stage: guard, namespaces: [kube-system], users: [mallory]}", `deny contains "no"`), ""},
+	} {
+		if got := s.Spared(t.Context(), compiled(t, "policy.rego", row.text)); got != row.want {
+			t.Errorf("%s:\n got %s\nwant %s", row.what, got, row.want)
+		}
 	}
 }

@@ -29,6 +29,8 @@ type Gate struct {
 	Now     func() time.Time // nil means time.Now
 	// Check, if it is not nil, judges a Policy that compiles, as Loader.Gate will; the error is why it is refused.
 	Check func(context.Context, *policies.Policy) error
+	// Warn, if it is not nil, says what whoever applies a Policy that is not refused should know, a sentence each.
+	Warn func(context.Context, *policies.Policy) []string
 }
 
 // gateName is the policy that a Gate's findings are of.
@@ -64,9 +66,7 @@ func (g *Gate) Review(ctx context.Context, req *review.Request) (review.Decision
 	d := review.Decision{Verdict: review.Allow, Revision: set.Revision()}
 	switch t.Resource {
 	case "policies":
-		for _, fault := range g.policy(ctx, set, present, object) {
-			refuse(&d, fault)
-		}
+		g.policy(ctx, &d, set, present, object)
 	case "policyexceptions":
 		g.exception(&d, set, object)
 	default:
@@ -75,34 +75,42 @@ func (g *Gate) Review(ctx context.Context, req *review.Request) (review.Decision
 	return d, nil
 }
 
-// policy returns what is wrong with a Policy.
-func (g *Gate) policy(ctx context.Context, set *policies.Set, present []native.File, object *unstructured.Unstructured) policies.Faults {
+// policy judges a Policy.
+func (g *Gate) policy(ctx context.Context, d *review.Decision, set *policies.Set, present []native.File, object *unstructured.Unstructured) {
 	file := policyFile(object)
 	files := slices.DeleteFunc(slices.Clone(present), func(f native.File) bool { return f.Name == file.Name })
 	specs, faults := g.Objects.Reader.Read(append(files, file))
 	faults = slices.DeleteFunc(faults, func(f policies.Fault) bool { return f.File != file.Name })
 	for _, spec := range specs {
 		if spec.File == file.Name {
-			faults = append(faults, g.try(ctx, set, spec)...)
+			more, warnings := g.try(ctx, set, spec)
+			faults = append(faults, more...)
+			for _, text := range warnings {
+				warn(d, file.Name+": "+text)
+			}
 		}
 	}
-	return faults
+	for _, fault := range faults {
+		refuse(d, fault)
+	}
 }
 
 // try compiles a policy, runs its tests and has it checked.
-func (g *Gate) try(ctx context.Context, set *policies.Set, spec policies.Spec) policies.Faults {
-	faults := set.Try(ctx, spec)
-	if len(faults) > 0 || g.Check == nil {
-		return faults
+func (g *Gate) try(ctx context.Context, set *policies.Set, spec policies.Spec) (faults policies.Faults, warnings []string) {
+	if faults = set.Try(ctx, spec); len(faults) > 0 || g.Check == nil && g.Warn == nil {
+		return faults, nil
 	}
 	policy, err := policies.CompilePolicy(ctx, spec)
-	if err == nil {
+	if err == nil && g.Check != nil {
 		err = g.Check(ctx, policy)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		faults = append(faults, policies.Fault{File: spec.File, Policy: spec.ID, Err: err})
+	case g.Warn != nil:
+		warnings = g.Warn(ctx, policy)
 	}
-	return faults
+	return faults, warnings
 }
 
 // exception judges a PolicyException.
@@ -124,8 +132,7 @@ func (g *Gate) exception(d *review.Decision, set *policies.Set, object *unstruct
 			if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return p.Spec().ID == name }) {
 				continue
 			}
-			d.Findings = append(d.Findings, review.Finding{Policy: gateName, Effect: review.EffectWarn, Message: review.Sentence(
-				fmt.Sprintf("%s: there is no policy %q; until there is one the exception does nothing for it", file.Name, name), review.MaxMessage)})
+			warn(d, fmt.Sprintf("%s: there is no policy %q; until there is one the exception does nothing for it", file.Name, name))
 		}
 	}
 }
@@ -138,6 +145,10 @@ func refuse(d *review.Decision, fault policies.Fault) {
 			Policy: gateName, Effect: review.EffectDeny, Message: review.Sentence(line, review.MaxMessage),
 		})
 	}
+}
+
+func warn(d *review.Decision, text string) {
+	d.Findings = append(d.Findings, review.Finding{Policy: gateName, Effect: review.EffectWarn, Message: review.Sentence(text, review.MaxMessage)})
 }
 
 func decodeObject(text []byte) (*unstructured.Unstructured, error) {

@@ -186,6 +186,6 @@ func same(a, b *inventory.Need) bool {
 var (
 	errNoSuchKind = errors.New("the cluster has no such kind")
 	errNoList     = errors.New("it is a kind that cannot be listed and watched")
-	errForbidden  = errors.New("this server may not list and watch it; its service account needs a role with these two verbs")
+	errForbidden  = errors.New("this server may not list and watch it; its service account needs a role with these two verbs, which the chart's value rbac.inventory gives it")
 	errNotNow     = errors.New("the cluster cannot be asked for it now")
 )

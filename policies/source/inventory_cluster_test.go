@@ -232,7 +232,7 @@ func mayNot(t *testing.T, c *cluster.Cluster) {
 	i, store := inventoryOf(t, c, "nobody")
 	engine := engineOf(t, i, store, theLibrarys(t, "ingresses.unique_host"))
 	eventually(t, "deny ingresses.unique_host: the policy could not be evaluated: nothing is known of ingresses.networking.k8s.io: "+
-		"this server may not list and watch it; its service account needs a role with these two verbs",
+		"this server may not list and watch it; its service account needs a role with these two verbs, which the chart's value rbac.inventory gives it",
 		verdictOn(t, engine, "default", "new", "new.example.com"))
 }
 

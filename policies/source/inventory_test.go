@@ -215,7 +215,7 @@ func TestWhatCannotBeHad(t *testing.T) {
 		"the cluster has no such kind":                   func(c *fakeServer) { c.missing = errNoSuchKind },
 		"it is a kind that cannot be listed and watched": func(c *fakeServer) { c.missing = errNoList },
 		"the cluster cannot be asked for it now":         func(c *fakeServer) { c.missing = errors.New("connection refused") },
-		"this server may not list and watch it; its service account needs a role with these two verbs": func(c *fakeServer) {
+		"this server may not list and watch it; its service account needs a role with these two verbs, which the chart's value rbac.inventory gives it": func(c *fakeServer) {
 			c.refused = apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, "", errors.New("RBAC"))
 		},
 	} {

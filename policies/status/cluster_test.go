@@ -53,14 +53,14 @@ func (r *recorder) Eventf(about, _ runtime.Object, kind, reason, _, note string,
 	r.heard = append(r.heard, strings.Join([]string{kind, reason, name, fmt.Sprintf(note, args...)}, " "))
 }
 
-func (w *real) live() ([]string, error) {
+func (w *real) live() ([]Replica, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	ours := ""
 	if set := w.engine.Set(); set != nil {
 		ours = set.Revision()
 	}
-	return append([]string{ours}, w.replicas...), nil
+	return all(append([]string{ours}, w.replicas...)...), nil
 }
 
 func start(t *testing.T) *real {
@@ -237,7 +237,7 @@ func (w *real) testPolicies(t *testing.T) {
 	}
 	w.rewrite(t, "p", good)
 	w.until(t, "p", "Ready", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
-	other := NewWriter(w.client, w.ledger, func() ([]string, error) { return nil, nil }, slog.New(slog.DiscardHandler))
+	other := NewWriter(w.client, w.ledger, func() ([]Replica, error) { return nil, nil }, slog.New(slog.DiscardHandler))
 	if err := other.keep(t.Context(), w.ledger.page(), other.shelves()[0], stale); err == nil || !strings.Contains(err.Error(), "the object has been modified") {
 		t.Errorf("a stale write: %v", err)
 	}

@@ -25,13 +25,20 @@ const (
 	ReasonRollingOut     = "RollingOut"
 	ReasonUnknown        = "ReplicasUnknown"
 	ReasonLastGoodServes = "LastGoodServes"
+	ReasonUninformed     = "DataUnavailable"
 )
 
 // maxMessage is what the CRD lets a message be.
 const maxMessage = 4096
 
-// Replicas are how many replicas are alive and what each serves, by revision.
-type Replicas func() (revisions []string, err error)
+// Replica is a server that is alive.
+type Replica interface {
+	// Serves reports whether it serves that version of a policy, which is in a set of policies of that revision.
+	Serves(revision, policy, version string) bool
+}
+
+// Replicas are those of the release that are alive.
+type Replicas func() ([]Replica, error)
 
 // judge says what the status of a Policy should be, given what it is: conditions that stay keep their time.
 func (p page) judge(policy *v1alpha1.Policy, fault string, replicas Replicas) v1alpha1.PolicyStatus {
@@ -62,24 +69,43 @@ func (p page) judge(policy *v1alpha1.Policy, fault string, replicas Replicas) v1
 	c.remove(v1alpha1.PolicyStalled)
 	c.yes(v1alpha1.PolicyCompiled, ReasonCompiled, "")
 	out.Revision = p.load.Set.Revision()
-	revisions, err := replicas()
+	p.register(c, policy, served)
+	members, err := replicas()
 	if err != nil {
 		c.no(v1alpha1.PolicyReady, ReasonUnknown, review.Sentence(err.Error(), maxMessage))
 		return out
 	}
 	serve := 0
-	for _, revision := range revisions {
-		if p.serves(revision, policy.Name, served.Spec().Digest) {
+	for _, member := range members {
+		if member.Serves(out.Revision, policy.Name, served.Spec().Digest) {
 			serve++
 		}
 	}
-	out.Replicas = fmt.Sprintf("%d/%d", serve, len(revisions))
-	if serve == len(revisions) && serve > 0 {
-		c.yes(v1alpha1.PolicyReady, ReasonEverywhere, "")
-	} else {
-		c.no(v1alpha1.PolicyReady, ReasonRollingOut, fmt.Sprintf("%d of %d replicas serve it", serve, len(revisions)))
+	out.Replicas = fmt.Sprintf("%d/%d", serve, len(members))
+	if serve < len(members) || serve == 0 {
+		c.no(v1alpha1.PolicyReady, ReasonRollingOut, fmt.Sprintf("%d of %d replicas serve it", serve, len(members)))
+		return out
 	}
+	c.ready()
 	return out
+}
+
+// ready says whether a policy which every replica serves does what it is there for.
+func (c conditions) ready() {
+	is := func(kind string) metav1.Condition {
+		if found := meta.FindStatusCondition(*c.list, kind); found != nil {
+			return *found
+		}
+		return metav1.Condition{Status: metav1.ConditionTrue} // it is not about such a policy
+	}
+	switch registered, informed := is(v1alpha1.PolicyRegistered), is(v1alpha1.PolicyInformed); {
+	case registered.Status != metav1.ConditionTrue: // whoever does not know does not know
+		c.set(v1alpha1.PolicyReady, registered.Status, registered.Reason, registered.Message)
+	case informed.Status != metav1.ConditionTrue:
+		c.no(v1alpha1.PolicyReady, ReasonUninformed, informed.Message)
+	default:
+		c.yes(v1alpha1.PolicyReady, ReasonEverywhere, "")
+	}
 }
 
 // policy is what to write at a Policy.
@@ -94,6 +120,7 @@ func (w *Writer) policy(page page, u *unstructured.Unstructured) (change, error)
 	}
 	out, err := statusOf(u, wanted)
 	informed := changed(policy.Status.Conditions, wanted.Conditions, v1alpha1.PolicyInformed)
+	registered := changed(policy.Status.Conditions, wanted.Conditions, v1alpha1.PolicyRegistered)
 	switch {
 	case wanted.Message != "" && wanted.Message != policy.Status.Message:
 		reason := ReasonFaulty
@@ -103,6 +130,8 @@ func (w *Writer) policy(page page, u *unstructured.Unstructured) (change, error)
 		out.told = &happening{reason, "Compile", wanted.Message}
 	case informed != nil && informed.Status == metav1.ConditionFalse:
 		out.told = &happening{informed.Reason, "Inform", informed.Message}
+	case registered != nil && (registered.Reason == ReasonNeverAsked || registered.Reason == ReasonNotHeard):
+		out.told = &happening{registered.Reason, "Register", registered.Message}
 	}
 	return out, err
 }

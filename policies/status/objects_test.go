@@ -102,11 +102,14 @@ deny contains "there is one" if data.kubernetes["widgets.example.com"][input.req
 		if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.PolicyInformed); c.Message != message {
 			t.Errorf("%s: %+v", what, c)
 		}
-		if !meta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.PolicyReady) {
-			t.Errorf("%s: it is not in force: %+v", what, p.Status)
+		reason := ReasonEverywhere
+		if status != metav1.ConditionTrue {
+			reason = ReasonUninformed
+		}
+		if c := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.PolicyReady); c.Status != status || c.Reason != reason || c.Message != message {
+			t.Errorf("%s: it is %+v", what, c)
 		}
 	}
-	w.until(t, "reads", "Ready", is(v1alpha1.PolicyReady, metav1.ConditionTrue))
 	says("unknown", metav1.ConditionFalse, missing)
 	w.heard(t, corev1.EventTypeWarning+" Missing reads "+missing)
 	w.kubectl(t, widgets, "apply", "-f", "-")

@@ -65,7 +65,7 @@ func TestJudge(t *testing.T) {
 	second := loadOf(t, nil, nil, better)
 	wrong := policies.Faults{{File: "policy/p", Policy: "p", Err: errors.New("policy/p:3: var missing is unsafe\npolicy/p:4: more")}}
 	none := policies.NewSet(nil)
-	live := func(revisions ...string) Replicas { return func() ([]string, error) { return revisions, nil } }
+	live := func(revisions ...string) Replicas { return func() ([]Replica, error) { return all(revisions...), nil } }
 	one, two := first.Set.Revision(), second.Set.Revision()
 	for _, row := range []struct {
 		what     string
@@ -80,7 +80,7 @@ func TestJudge(t *testing.T) {
 		{
 			"not known",
 			[]policies.Load{first},
-			func() ([]string, error) { return nil, errors.New("the replicas are not known") },
+			func() ([]Replica, error) { return nil, errors.New("the replicas are not known") },
 			"Compiled=True Compiled []; Ready=False ReplicasUnknown [the replicas are not known];  " + one + " admission deny []",
 		},
 		{
@@ -130,38 +130,79 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// A policy that is the same in two sets is served by replicas of either.
+// replica is one that serves what is of one revision, or in one version.
+type replica string
+
+func (r replica) Serves(revision, _, version string) bool {
+	return string(r) == revision || string(r) == version
+}
+
+func all(replicas ...string) (out []Replica) {
+	for _, r := range replicas {
+		out = append(out, replica(r))
+	}
+	return out
+}
+
+// A replica that serves a policy in its version need not serve the same ones beside.
 func TestOtherPoliciesDoNotMatter(t *testing.T) {
 	one := loadOf(t, nil, nil, good)
-	both := policies.Load{Set: policies.NewSet(append([]*policies.Policy{}, append(one.Set.Policies(), other(t))...))}
 	var l Ledger
 	l.Loaded(one, nil)
-	l.Loaded(both, nil)
-	status := judged(&l, &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, func() ([]string, error) {
-		return []string{one.Set.Revision(), both.Set.Revision()}, nil
+	status := judged(&l, &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}}, func() ([]Replica, error) {
+		return all(one.Set.Revision(), one.Set.Policies()[0].Spec().Digest), nil
 	})
-	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.PolicyReady) {
+	if !meta.IsStatusConditionTrue(status.Conditions, v1alpha1.PolicyReady) || status.Replicas != "2/2" {
 		t.Errorf("%+v", status)
-	}
-	for n := range keptSets {
-		l.Loaded(loadOf(t, nil, nil, strings.ReplaceAll(good, "prod", fmt.Sprint(n))), nil)
-	}
-	if p := l.page(); len(p.sets) != keptSets || p.serves(one.Set.Revision(), "p", one.Set.Policies()[0].Spec().Digest) {
-		t.Errorf("%d sets are kept", len(p.sets))
 	}
 }
 
-func other(t *testing.T) *policies.Policy {
-	t.Helper()
-	specs, faults := reader(t).Read([]native.File{{Name: "q.rego", Text: []byte("package q\n\ndeny contains \"q\" if input.request.namespace == \"q\"\n")}})
-	if len(faults) > 0 {
-		t.Fatal(faults)
+// A policy is not ready that is not asked, or has no answer.
+func TestReadyIsAskedAndInformed(t *testing.T) {
+	var l Ledger
+	l.Loaded(loadOf(t, nil, nil, good), nil)
+	yes := Asking{metav1.ConditionTrue, ReasonAsked, ""}
+	spared := Asking{metav1.ConditionFalse, ReasonNeverAsked, "never about nodes"}
+	unlocked := Asking{metav1.ConditionFalse, ReasonUnlocked, "unlocked"}
+	notHeard, heard := Asking{metav1.ConditionFalse, ReasonNotHeard, "not yet"}, Asking{metav1.ConditionTrue, ReasonHeard, ""}
+	policy := &v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p", Generation: 1}}
+	for _, row := range []struct {
+		what       string
+		asking     Asking
+		generation int64
+		want       string
+	}{
+		{"nothing is known yet", Asking{}, 1, "Compiled=True Compiled\nRegistered=Unknown Registering it is not known yet whether the API server asks about it\n" +
+			"Ready=Unknown Registering it is not known yet whether the API server asks about it"},
+		{"it is asked", yes, 1, "Compiled=True Compiled\nRegistered=True Asked\nReady=True ServedByAll"},
+		{"another leads who does not know yet", Asking{}, 1, "Compiled=True Compiled\nRegistered=True Asked\nReady=True ServedByAll"},
+		{"of the next version nobody knows yet", Asking{}, 2, "Compiled=True Compiled\nRegistered=Unknown Registering it is not known yet whether the API server asks about it\n" +
+			"Ready=Unknown Registering it is not known yet whether the API server asks about it"},
+		{"it is never asked", spared, 2, "Compiled=True Compiled\nRegistered=False NeverAsked never about nodes\nReady=False NeverAsked never about nodes"},
+		{"unlocked", unlocked, 2, "Compiled=True Compiled\nRegistered=False Unlocked unlocked\nReady=False Unlocked unlocked"},
+		{"not heard", notHeard, 2, "Compiled=True Compiled\nRegistered=False NotHeard not yet\nReady=False NotHeard not yet"},
+		{"heard", heard, 2, "Compiled=True Compiled\nRegistered=True Heard\nReady=True ServedByAll"},
+		{"servers were restarted", notHeard, 2, "Compiled=True Compiled\nRegistered=True Heard\nReady=True ServedByAll"},
+		{"a new version was not heard of", notHeard, 3, "Compiled=True Compiled\nRegistered=False NotHeard not yet\nReady=False NotHeard not yet"},
+	} {
+		policy.Generation = row.generation
+		p := l.page()
+		p.asking = func(*policies.Policy) Asking { return row.asking }
+		policy.Status = p.judge(policy, "", func() ([]Replica, error) { return all(p.load.Set.Revision()), nil })
+		if got := spoken(policy.Status.Conditions); got != row.want {
+			t.Errorf("%s:\n got %s\nwant %s", row.what, got, row.want)
+		}
 	}
-	p, err := policies.CompilePolicy(t.Context(), specs[0])
-	if err != nil {
-		t.Fatal(err)
+	for _, status := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		var list []metav1.Condition
+		c := conditions{&list, 1}
+		c.set(v1alpha1.PolicyInformed, status, ReasonMissing, "nothing is known of ingresses")
+		c.ready()
+		if ready := meta.FindStatusCondition(list, v1alpha1.PolicyReady); ready.Status != metav1.ConditionFalse || ready.Reason != ReasonUninformed ||
+			ready.Message != "nothing is known of ingresses" {
+			t.Errorf("what it reads is not known, and it is %+v", ready)
+		}
 	}
-	return p
 }
 
 func TestLongFaultsFit(t *testing.T) {

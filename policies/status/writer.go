@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 
+	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
@@ -50,6 +51,8 @@ type Writer struct {
 	ConfigMaps []string
 	// Inventory returns what is known of the cluster; nil means that no policy reads of it.
 	Inventory func() *inventory.Snapshot
+	// Asking says whether the API server asks about a policy; nil means that nobody knows.
+	Asking func(*policies.Policy) Asking
 	// Events hears of each object that turns out faulty, and of each exception that ends; nil means nobody does.
 	Events events.EventRecorder
 	Log    *slog.Logger
@@ -156,6 +159,7 @@ func (w *Writer) Run(ctx context.Context) error {
 // step writes what has changed, and says when to look again.
 func (w *Writer) step(ctx context.Context, shelves []*shelf) time.Duration {
 	page := w.Ledger.page()
+	page.asking = w.Asking
 	if w.Inventory != nil {
 		page.objects = w.Inventory()
 	}

@@ -6,13 +6,16 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const (
 	// PolicyCompiled tells whether the version of observedGeneration can be asked; if not, the message says what is wrong at file:row.
 	PolicyCompiled = "Compiled"
-	// PolicyReady is true when every replica serves the version of observedGeneration.
+	// PolicyReady is true when every replica serves the version of observedGeneration, the API server was seen to ask about it, and what it
+	// reads of the cluster is known; if not, the message says what is missing.
 	PolicyReady = "Ready"
 	// PolicyStalled is true while the last good version serves because the one of observedGeneration is faulty.
 	PolicyStalled = "Stalled"
 	// PolicyInformed tells, of a policy that reads objects of the cluster, whether they are known; while they are not, the policy has no
 	// answer, and its onError decides.
 	PolicyInformed = "Informed"
+	// PolicyRegistered tells whether the API server asks about the policy; if not, the message says why.
+	PolicyRegistered = "Registered"
 )
 
 // The conditions of a PolicyException.
@@ -31,8 +34,8 @@ const (
 type PolicyStatus struct {
 	// ObservedGeneration is the metadata.generation that the status is about.
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions are Compiled, Ready, of a policy that reads objects of the cluster Informed and, while the last good version serves in place
-	// of a faulty one, Stalled.
+	// Conditions are Compiled, Registered, Ready, of a policy that reads objects of the cluster Informed and, while the last good version
+	// serves in place of a faulty one, Stalled.
 	// +listType=map
 	// +listMapKey=type
 	// +kubebuilder:validation:MaxItems=8

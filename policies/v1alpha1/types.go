@@ -17,7 +17,8 @@ import (
 // +kubebuilder:resource:scope=Cluster,categories=portcullis,shortName=pol
 // +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,description="When it is asked"
 // +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.status.enforcement`,description="What its refusals do"
-// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every replica serves it"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every replica serves it, and is asked"
+// +kubebuilder:printcolumn:name="Why",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1,description="Why it is, or is not"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Policy struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -2,11 +2,9 @@
 package chart
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -290,45 +288,6 @@ func TestNothingIsRegistered(t *testing.T) {
 	for name, file := range values(t) {
 		if text := render(t, file); strings.Contains(text, "kind: ValidatingWebhookConfiguration") || strings.Contains(text, "kind: MutatingWebhookConfiguration") {
 			t.Errorf("%s registers a webhook", name)
-		}
-	}
-}
-
-func TestMetricsOfAlertsAndDashboardExist(t *testing.T) {
-	known := map[string]bool{}
-	declaration := regexp.MustCompile(`Name:\s+"(portcullis_[a-z_]+)"`)
-	for _, dir := range []string{"cmd", "webhook", "policies", "audit", "certs"} {
-		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ os.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			for _, m := range declaration.FindAllSubmatch(text, -1) {
-				known[string(m[1])] = true
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	suffix := regexp.MustCompile(`_(bucket|sum|count)$`)
-	for _, file := range []string{"alerts.yaml", "dashboard.json"} {
-		text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "files", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		used := regexp.MustCompile(`portcullis_[a-z_]+`).FindAll(text, -1)
-		if len(used) == 0 {
-			t.Errorf("%s uses no metric", file)
-		}
-		for _, name := range used {
-			if !known[string(name)] && !known[suffix.ReplaceAllString(string(name), "")] {
-				t.Errorf("%s uses %s, which nothing exports", file, name)
-			}
-		}
-		if bytes.Contains(text, []byte("\t")) {
-			t.Errorf("%s has tabs", file)
 		}
 	}
 }

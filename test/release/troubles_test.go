@@ -72,7 +72,14 @@ func startTroubled(t *testing.T) *troubled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	as, err := clientcmd.LoadFromFile(c.Kubeconfig)
+	w.serve(t, "one", w.listen, w.health)
+	return w
+}
+
+// serve runs one more server of the release, until the test ends.
+func (w *troubled) serve(t *testing.T, replica, listen, health string, args ...string) {
+	t.Helper()
+	as, err := clientcmd.LoadFromFile(w.Kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +95,10 @@ func startTroubled(t *testing.T) *troubled {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cmd.Run(ctx, []string{
-			"serve", "--kubeconfig=" + kubeconfig, "--namespace=guard", "--replica=one", "--listen=" + w.listen, "--health-listen=" + w.health,
+		ended <- cmd.Run(ctx, append([]string{
+			"serve", "--kubeconfig=" + kubeconfig, "--namespace=guard", "--replica=" + replica, "--listen=" + listen, "--health-listen=" + health,
 			"--cluster-policies", "--register", "--webhook-url=https://" + w.listen, "--tls=existing-secret", "--tls-secret=portcullis-tls", "--drain=0s",
-		}, nil, io.Discard, &log)
+		}, args...), nil, io.Discard, &log)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -99,7 +106,6 @@ func startTroubled(t *testing.T) *troubled {
 			t.Errorf("serve ended with %d\n%s", code, log.String())
 		}
 	})
-	return w
 }
 
 func (w *troubled) kubectl(t *testing.T, stdin string, args ...string) {

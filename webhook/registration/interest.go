@@ -34,6 +34,15 @@ type Interest struct {
 	Fail bool
 }
 
+// Wish is what one policy wants to be asked about.
+type Wish struct {
+	// Policy is its name, and Version tells one version of it from another.
+	Policy, Version string
+	Interests       []Interest
+	// Served says that every replica serves this version.
+	Served bool
+}
+
 // Options say for whom the registration is. Name and Namespace are required, and one of URL and the Service of that name is what the API
 // server calls.
 type Options struct {

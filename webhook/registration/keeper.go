@@ -29,29 +29,24 @@ const (
 	probeTime = 5 * time.Second
 )
 
-// Wanted is what the policies in force ask for.
-type Wanted struct {
-	Interests []Interest
-	Revision  string // of the set of policies
-}
-
-// Inputs are what a Keeper asks. The functions must not block, and may be called at any time.
+// Inputs are what a Keeper asks. The functions may be called at any time, and none but Owner may block.
 type Inputs struct {
-	// Wanted is what to register. While it is unknown, ok is false and what is registered stays.
-	Wanted func() (w Wanted, ok bool)
-	// Agreed reports whether every live replica serves that revision; nil means that there is but one.
-	Agreed func(revision string) bool
+	// Wanted is what the policies in force ask for. While it is unknown, ok is false and what is registered stays.
+	Wanted func() (wishes []Wish, ok bool)
 	// Bundle is the PEM of the authorities to trust. While they are not known, ok is false and what is registered stays. A bundle that is
 	// known to be empty leaves the field as it is: the API server then goes by the authorities of its machine. Nil leaves the field to
 	// others, as cert-manager's injector.
 	Bundle func() (pem []byte, ok bool)
-	// Report is told, after each attempt, why the configurations are not as they should be, or nil; Report may be nil.
-	Report func(error)
+	// Owner says with what the configurations vanish; nil is nothing. While it returns an error they stay whose they are, and none is made
+	// that is not there. It is called with every look, and may ask the cluster. A nil Owner leaves it at that of the Options.
+	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// Report is told how things stand, whenever the Keeper has looked; it may be nil.
+	Report func(Standing)
 }
 
 // Keeper keeps the configurations in the cluster as they should be:
 //
-//   - What policies no longer want goes at once; what they want beside waits until every replica serves the revision that wants it.
+//   - What policies no longer want goes at once; what one of them wants beside waits until every replica serves that policy.
 //   - Webhooks with Fail are registered with Ignore until a probe through the API server has been answered. Once they are Fail they stay so
 //     while the address stays the same.
 //   - What others change or delete is mended, at once and then ever more slowly if they go on: see mendBurst.
@@ -73,6 +68,10 @@ type Keeper struct {
 	proven  map[Phase]proof
 	last    string    // the error that was logged last
 	changed time.Time // when something was last written
+	unowned error     // why it is not known with what the configurations vanish
+
+	weak   bool // something is Ignore that should be Fail
+	failed int  // attempts, one after the other
 
 	contests map[place]*contest
 
@@ -87,8 +86,8 @@ type taken struct {
 
 // proof is what a probe has proven.
 type proof struct {
-	address     string
-	fingerprint string // of the bundle
+	address string
+	label   string // by which the API server tells the registration
 }
 
 // NewKeeper returns a Keeper. metrics and log may be nil; now is the clock, time.Now.
@@ -111,9 +110,6 @@ func (k *Keeper) Lag() time.Duration {
 	return 0
 }
 
-// Own says with what the configurations vanish; nil is nothing. It must not be called while the Keeper runs.
-func (k *Keeper) Own(owner *metav1.OwnerReference) { k.options.Owner = owner }
-
 // Wake has the Keeper look at once. It is to be called when what one of the Inputs returns has changed; it never blocks.
 func (k *Keeper) Wake() {
 	select {
@@ -126,7 +122,8 @@ func (k *Keeper) Wake() {
 // the leader, and not twice at once.
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
-	k.planned = nil
+	k.planned, k.failed = nil, 0
+	k.metrics.setKeeping(true)
 	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
 		informer := dynamicinformer.NewFilteredDynamicInformer(k.client, p.resource(), metav1.NamespaceAll, 0, cache.Indexers{},
@@ -144,13 +141,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 	delay := leastDelay
 	for ctx.Err() == nil {
-		again, err := k.step(ctx)
+		again, standing, err := k.step(ctx)
 		switch {
 		case ctx.Err() != nil:
 			continue
 		case err == nil:
-			delay, k.last = leastDelay, ""
-			k.report(nil)
+			delay, k.last, k.failed = leastDelay, "", 0
+			if standing != nil {
+				k.report(*standing)
+			}
 		case apierrors.IsConflict(err): // somebody was faster; the next look sees what he did
 			again = leastDelay
 		default:
@@ -159,7 +158,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 				k.log.Error("the webhook configurations are not as they should be; trying again", "error", err)
 				k.last = err.Error()
 			}
-			k.report(err)
+			if k.failed++; k.failed > 1 { // what passes by itself is not worth telling
+				k.report(Standing{Err: err, Weak: k.weak})
+			}
 			again, delay = delay, min(2*delay, mostDelay)
 		}
 		timer := time.NewTimer(again)
@@ -173,9 +174,9 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-func (k *Keeper) report(err error) {
+func (k *Keeper) report(s Standing) {
 	if k.inputs.Report != nil {
-		k.inputs.Report(err)
+		k.inputs.Report(s)
 	}
 }
 
@@ -185,57 +186,65 @@ func (k *Keeper) forget() {
 	k.taken.Store(nil)
 }
 
-// step brings the configurations one step nearer to what they should be, and says when to look again.
-func (k *Keeper) step(ctx context.Context) (time.Duration, error) {
+// step brings the configurations one step nearer to what they should be, and says when to look again. It says how things stand if they
+// are where they can be for now.
+func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	at := places(k.options.Name)
 	live, err := k.read(ctx, at)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
+	k.own(ctx)
 	open, err := unlocked(live, k.now())
 	if err != nil {
 		k.log.Error("an annotation that should unlock the cluster is not understood; the webhooks stay", "error", err)
 	}
 	k.metrics.setUnlocked(open != nil)
 	if open != nil {
-		return min(look, open.Until.Sub(k.now())), k.clear(ctx, at, live, *open)
+		k.metrics.setOpen(false)
+		return min(look, open.Until.Sub(k.now())), &Standing{Unlocked: open}, k.clear(ctx, at, live, *open)
 	}
-	wanted, ok := k.inputs.Wanted()
+	wishes, ok := k.inputs.Wanted()
 	if !ok {
-		return look, nil
+		return look, nil, nil
 	}
 	o := k.options
 	if k.inputs.Bundle != nil {
 		if o.Bundle, ok = k.inputs.Bundle(); !ok {
-			return 0, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
+			return 0, nil, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
 		}
 	}
-	configurations, held := k.plan(wanted, o, live)
+	configurations, held := k.plan(wishes, o, live)
 	objects, err := configurations.objects()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	k.weaken(at, objects, live)
-	again := look
+	k.weaken(o, at, objects, live)
+	again, contested := look, error(nil)
 	for n, p := range at {
+		if err := k.keepOwner(p, objects[n], live[n]); err != nil {
+			return 0, nil, err
+		}
 		wait, err := k.keep(ctx, p, objects[n], live[n])
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
 		if wait > 0 {
-			again = min(again, wait)
+			again, contested = min(again, wait), fmt.Errorf("somebody else keeps changing or deleting the %s", p)
 		}
 	}
 	progress, err := k.prove(ctx, o, at, objects)
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, nil, err
 	case progress:
-		return 0, nil // what was registered with Ignore may now be Fail
+		return 0, nil, nil // what was registered with Ignore may now be Fail
+	case contested != nil:
+		return again, &Standing{Err: contested}, nil
 	case held:
-		return leastDelay, nil
+		again = leastDelay
 	}
-	return again, nil
+	return again, &Standing{Asked: fulfilled(wishes)}, nil
 }
 
 func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
@@ -250,13 +259,16 @@ func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
 	return live, nil
 }
 
-// plan is what to register now, and whether that is less than what is wanted, because not every replica serves it yet.
-func (k *Keeper) plan(wanted Wanted, o Options, live []*object) (c Configurations, held bool) {
-	full := Plan(wanted.Interests, o)
-	if k.inputs.Agreed == nil || k.inputs.Agreed(wanted.Revision) {
-		k.planned = append([]Interest{}, wanted.Interests...)
-		k.metrics.setHeld(false)
-		return full, false
+// plan is what to register now, and whether that is less than what is wanted, because not every replica serves all of it yet.
+func (k *Keeper) plan(wishes []Wish, o Options, live []*object) (c Configurations, held bool) {
+	var wanted, served, waiting []Interest
+	for _, w := range wishes {
+		wanted = append(wanted, w.Interests...)
+		if w.Served {
+			served = append(served, w.Interests...)
+		} else {
+			waiting = append(waiting, w.Interests...)
+		}
 	}
 	if k.planned == nil { // the leader before has registered it
 		for n, p := range places(k.options.Name) {
@@ -265,22 +277,27 @@ func (k *Keeper) plan(wanted Wanted, o Options, live []*object) (c Configuration
 			}
 		}
 	}
-	k.planned = append([]Interest{}, meet(wanted.Interests, k.planned)...)
+	k.planned = append(append([]Interest{}, served...), meet(waiting, k.planned)...)
 	c = Plan(k.planned, o)
-	held = !reflect.DeepEqual(c, full)
+	held = len(waiting) > 0 && !reflect.DeepEqual(c, Plan(wanted, o))
 	k.metrics.setHeld(held)
 	return c, held
 }
 
 // weaken makes Ignore of Fail where it has not been seen that a server answers at that address.
-func (k *Keeper) weaken(at []place, wanted, live []*object) {
+func (k *Keeper) weaken(o Options, at []place, wanted, live []*object) {
+	k.weak = false
+	defer func() { k.metrics.setOpen(k.weak) }()
 	for n, p := range at {
 		hook, old := wanted[n].webhook(enforceName(p.phase)), live[n].webhook(enforceName(p.phase))
 		if hook == nil || k.proven[p.phase].address == address(hook) ||
 			old != nil && *old.FailurePolicy == admissionregistrationv1.Fail && address(old) == address(hook) {
 			continue
 		}
-		hook.FailurePolicy = new(admissionregistrationv1.Ignore)
+		hook.FailurePolicy, k.weak = new(admissionregistrationv1.Ignore), true
+		// Another registration is another to probe.
+		last := len(wanted[n].Webhooks) - 1
+		wanted[n].Webhooks[last].ObjectSelector.MatchLabels[probeLabel] = o.probeValue(p.phase, wanted[n].Webhooks[:last])
 	}
 }
 
@@ -327,16 +344,18 @@ func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*ob
 		if p.phase == "" {
 			continue
 		}
-		want := proof{address: address(objects[n].webhook(probeName(p.phase))), fingerprint: Fingerprint(o.Bundle)}
+		want := proof{address: address(objects[n].webhook(probeName(p.phase))), label: probed(objects[n], p.phase)}
 		if k.proven[p.phase] == want {
 			continue
 		}
-		answer, err := Probe(ctx, k.client, o, p.phase)
+		answer, err := probing(ctx, p.phase, func(ctx context.Context) (Answer, bool, error) {
+			return probeOnce(ctx, k.client, o.Namespace, p.phase, want.label)
+		})
 		k.metrics.probed(err == nil)
 		if err != nil {
 			return progress, err
 		}
-		k.log.Info("a webhook was seen to answer through the API server", "phase", string(p.phase), "replica", answer.Replica, "bundle", want.fingerprint)
+		k.log.Info("a webhook was seen to answer through the API server", "phase", string(p.phase), "replica", answer.Replica, "bundle", Fingerprint(o.Bundle))
 		k.proven[p.phase], progress = want, true
 	}
 	if progress {
@@ -355,6 +374,9 @@ func (k *Keeper) clear(ctx context.Context, at []place, live []*object, open Unl
 		empty.Name, empty.Labels, empty.Annotations = p.name, k.options.Labels, k.options.Annotations
 		if k.options.Owner != nil {
 			empty.OwnerReferences = []metav1.OwnerReference{*k.options.Owner}
+		}
+		if err := k.keepOwner(p, empty, live[n]); err != nil {
+			return err
 		}
 		if err := p.apply(ctx, k.client, empty, live[n]); err != nil {
 			return err

@@ -3,11 +3,14 @@ package registration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,6 +27,12 @@ import (
 	"github.com/portcullis-dev/portcullis/test/cluster"
 )
 
+// asking is what the policy wants that all tests begin with.
+type asking struct {
+	Interests []Interest
+	Revision  string
+}
+
 // world is what a Keeper lives in, and what a test changes.
 type world struct {
 	*plane
@@ -34,8 +43,12 @@ type world struct {
 	stop    func()
 
 	mu        sync.Mutex
-	wanted    Wanted
+	wanted    asking
+	others    []Wish
 	disagree  bool
+	standing  Standing
+	reported  func(Standing) // called before anybody else hears of it
+	owner     func(context.Context) (*metav1.OwnerReference, error)
 	unknown   bool
 	bundle    []byte
 	noBundle  bool // nothing is known of it yet
@@ -52,7 +65,7 @@ func newWorld(t *testing.T, p *plane, name string) *world {
 	w := &world{plane: p, server: s, bundle: s.ca, options: Options{Name: name, Namespace: name + "-system", URL: s.URL}}
 	p.namespace(t, w.options.Namespace)
 	p.namespace(t, name)
-	w.wanted = Wanted{[]Interest{w.interest("pods")}, "r1"}
+	w.wanted = asking{[]Interest{w.interest("pods")}, "r1"}
 	t.Cleanup(func() {
 		w.stop()
 		w.withdraw(t)
@@ -82,13 +95,21 @@ func (w *world) run(t *testing.T) {
 		read()
 	}
 	inputs := Inputs{
-		Wanted: func() (out Wanted, ok bool) {
-			locked(func() { out, ok, w.looks = w.wanted, !w.unknown, w.looks+1 })
+		Wanted: func() (out []Wish, ok bool) {
+			locked(func() {
+				wish := Wish{Policy: "names", Version: w.wanted.Revision, Interests: w.wanted.Interests, Served: !w.disagree}
+				out, ok, w.looks = append([]Wish{wish}, w.others...), !w.unknown, w.looks+1
+			})
 			return
 		},
-		Agreed: func(revision string) (agreed bool) {
-			locked(func() { agreed = !w.disagree && revision == w.wanted.Revision })
-			return
+		Owner: w.owner,
+		Report: func(s Standing) {
+			locked(func() {
+				if w.reported != nil {
+					w.reported(s)
+				}
+				w.standing = s
+			})
 		},
 		Bundle: func() (pem []byte, ok bool) { locked(func() { pem, ok = w.bundle, !w.noBundle }); return },
 	}
@@ -220,6 +241,9 @@ func TestKeeper(t *testing.T) {
 		"drift":        testDrift,
 		"contest":      testContest,
 		"agreement":    testAgreement,
+		"one-waits":    testOneWaits,
+		"in-force":     testInForce,
+		"whose":        testWhose,
 		"unlock":       testUnlock,
 		"next-leader":  testNextLeader,
 		"authorities":  testAuthorities,
@@ -243,13 +267,24 @@ func testIgnoreFirst(t *testing.T, w *world) {
 	if err != nil || hook == nil || *hook.FailurePolicy != admissionregistrationv1.Ignore {
 		t.Fatalf("before any probe was answered: %+v, %v", hook, err)
 	}
+	if open, keeping := testutil.ToFloat64(w.metrics.open), testutil.ToFloat64(w.metrics.keeping); open != 1 || keeping != 1 {
+		t.Errorf("the metrics say open %v, keeping %v", open, keeping)
+	}
 	if err := w.pod(t.Context(), w.options.Name, "good"); err != nil {
 		t.Errorf("a Pod is refused although the registration ignores failures: %v", err)
 	}
+	eventually(t, "it is reported", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.standing.Weak && w.standing.Err != nil && len(w.standing.Asked) == 0, nil
+	})
 	w.server.broken.Store(false)
 	w.keeper.Wake()
 	w.until(t, "Fail", fails)
 	w.untilJudged(t)
+	if testutil.ToFloat64(w.metrics.open) != 0 {
+		t.Error("the metrics say that it is open")
+	}
 	w.server.broken.Store(true)
 	if err := w.pod(t.Context(), w.options.Name, "good"); err == nil || !strings.Contains(err.Error(), "failed calling webhook") {
 		t.Errorf("a Pod passes although nobody judged it: %v", err)
@@ -319,7 +354,7 @@ func testDrift(t *testing.T, w *world) {
 	// Who owns a part of a webhook does not keep it when the policy goes: that part would not be a valid webhook.
 	w.patch(t, at, types.ApplyPatchType, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration",`+
 		`"webhooks":[{`+hook+`,"failurePolicy":"Fail"}]}`)
-	w.set(func() { w.wanted = Wanted{nil, "r2"} })
+	w.set(func() { w.wanted = asking{nil, "r2"} })
 	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
 }
 
@@ -375,7 +410,7 @@ func testContest(t *testing.T, w *world) {
 		t.Errorf("it was mended %v times", n)
 	}
 	// What policies want anew does not wait for that.
-	w.set(func() { w.wanted = Wanted{[]Interest{w.interest("secrets")}, "r2"} })
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"} })
 	w.until(t, "secrets", asksAbout("secrets"))
 	weaken()
 	w.settle(t)
@@ -401,12 +436,12 @@ func testAgreement(t *testing.T, w *world) {
 	w.wanted.Interests = []Interest{w.interest("pods", "secrets")}
 	w.run(t)
 	w.until(t, "both", asksAbout("pods", "secrets"))
-	w.set(func() { w.wanted, w.disagree = Wanted{[]Interest{w.interest("configmaps", "pods")}, "r2"}, true })
+	w.set(func() { w.wanted, w.disagree = asking{[]Interest{w.interest("configmaps", "pods")}, "r2"}, true })
 	w.until(t, "less", asksAbout("pods"))
 	if n := testutil.ToFloat64(w.metrics.held); n != 1 {
 		t.Errorf("what is held back is %v", n)
 	}
-	w.set(func() { w.wanted = Wanted{[]Interest{w.interest("pods", "secrets")}, "r3"} })
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("pods", "secrets")}, "r3"} })
 	w.settle(t)
 	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("pods")(hook) {
 		t.Errorf("what was given up is asked again although not all replicas agree: %+v, %v", hook, err)
@@ -414,13 +449,129 @@ func testAgreement(t *testing.T, w *world) {
 	w.set(func() { w.disagree = false })
 	w.until(t, "all", asksAbout("pods", "secrets"))
 	eventually(t, "nothing held back", func(context.Context) (bool, error) { return testutil.ToFloat64(w.metrics.held) == 0, nil })
-	w.set(func() { w.wanted, w.unknown = Wanted{nil, "r4"}, true })
+	w.set(func() { w.wanted, w.unknown = asking{nil, "r4"}, true })
 	w.settle(t)
 	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("pods", "secrets")(hook) {
 		t.Errorf("while nothing is known of the policies the webhook is %+v, %v", hook, err)
 	}
 	w.set(func() { w.unknown = false })
 	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
+}
+
+// A policy which some replica does not serve does not hold up the others.
+func testOneWaits(t *testing.T, w *world) {
+	w.run(t)
+	w.until(t, "pods", asksAbout("pods"))
+	w.set(func() {
+		w.wanted, w.disagree = asking{[]Interest{w.interest("configmaps", "pods")}, "r2"}, true
+		w.others = []Wish{{Policy: "other", Version: "1", Interests: []Interest{w.interest("secrets")}, Served: true}}
+	})
+	w.until(t, "the other's", asksAbout("pods", "secrets"))
+	if n := testutil.ToFloat64(w.metrics.held); n != 1 {
+		t.Errorf("what is held back is %v", n)
+	}
+	w.untilAsked(t, map[string]string{"other": "1"})
+	w.set(func() { w.others[0].Served = false })
+	w.settle(t)
+	if hook, err := w.enforce(t.Context()); err != nil || !asksAbout("pods", "secrets")(hook) {
+		t.Errorf("what was registered goes when a replica comes that does not serve it yet: %+v, %v", hook, err)
+	}
+	w.set(func() { w.disagree = false; w.others[0].Served = true })
+	w.until(t, "all", asksAbout("configmaps", "pods", "secrets"))
+	w.untilAsked(t, map[string]string{"names": "r2", "other": "1"})
+}
+
+func (w *world) untilAsked(t *testing.T, want map[string]string) {
+	t.Helper()
+	eventually(t, "it is reported what is asked about", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return maps.Equal(w.standing.Asked, want) && w.standing.Err == nil, nil
+	})
+}
+
+// From the moment at which a policy is reported as asked about the API server asks.
+func testInForce(t *testing.T, w *world) {
+	w.wanted.Interests = nil
+	w.run(t)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	passed := 0
+	w.set(func() {
+		w.reported = func(s Standing) {
+			if strings.HasPrefix(s.Asked["names"], "on-") && s.Asked["names"] != w.standing.Asked["names"] && w.pod(t.Context(), w.options.Name, "bad") == nil {
+				passed++
+			}
+		}
+	})
+	for round := range 20 {
+		version := fmt.Sprint("on-", round)
+		w.set(func() { w.wanted = asking{[]Interest{w.interest("pods")}, version} })
+		w.untilAsked(t, map[string]string{"names": version})
+		w.set(func() { w.wanted = asking{nil, "off"} })
+		w.untilAsked(t, map[string]string{"names": "off"})
+	}
+	if passed > 0 {
+		t.Errorf("in %d of 20 rounds a bad Pod passes after it was reported that the API server asks", passed)
+	}
+	w.server.broken.Store(true)
+	w.set(func() { w.bundle = append(slices.Clone(w.server.ca), stranger(t)...) }) // to be proven anew
+	eventually(t, "it is reported that nobody answers", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		s := w.standing
+		return s.Err != nil && strings.HasPrefix(s.Err.Error(), "the probe of the ") && len(s.Asked) == 0, nil
+	})
+	w.server.broken.Store(false)
+	w.untilAsked(t, map[string]string{"names": "off"})
+	if _, err := Unlock(t.Context(), w.dynamic, w.options.Name, time.Hour, "a reason", "alice", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is reported that the cluster is unlocked", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.standing.Unlocked != nil && w.standing.Unlocked.By == "alice" && len(w.standing.Asked) == 0, nil
+	})
+}
+
+// While it cannot be told whose they are, the configurations stay whose they were, and none is made that would be nobody's.
+func testWhose(t *testing.T, w *world) {
+	role, err := w.client.RbacV1().ClusterRoles().Create(t.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.options.Name}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := errors.New("the cluster does not say")
+	var known atomic.Bool
+	w.owner = func(context.Context) (*metav1.OwnerReference, error) {
+		if !known.Load() {
+			return nil, unknown
+		}
+		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
+	}
+	w.run(t)
+	eventually(t, "it is told why nothing is made", func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		const want = "the ValidatingWebhookConfiguration whose is not made, because it is not known with what it vanishes: the cluster does not say"
+		return w.standing.Err != nil && w.standing.Err.Error() == want, nil
+	})
+	if live, err := w.place(Validate).get(t.Context(), w.dynamic); live != nil || err != nil {
+		t.Errorf("a configuration is made that is nobody's: %v", err)
+	}
+	known.Store(true)
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	w.stop()
+	known.Store(false)
+	w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"}
+	w.run(t) // the next leader, which is not told either
+	w.until(t, "what policies want now", asksAbout("secrets"))
+	for _, p := range places(w.options.Name) {
+		live, err := p.get(t.Context(), w.dynamic)
+		if err != nil || len(live.OwnerReferences) != 1 || live.OwnerReferences[0].UID != role.UID {
+			t.Errorf("the %s is nobody's any more: %+v, %v", p, live.OwnerReferences, err)
+		}
+	}
 }
 
 func testUnlock(t *testing.T, w *world) {
@@ -506,7 +657,7 @@ func testNextLeader(t *testing.T, w *world) {
 	}
 	w.server.broken.Store(true) // so that no probe of the next one is answered
 	w.disagree = true
-	w.wanted = Wanted{[]Interest{w.interest("configmaps", "pods")}, "r2"}
+	w.wanted = asking{[]Interest{w.interest("configmaps", "pods")}, "r2"}
 	w.run(t)
 	w.until(t, "less", asksAbout("pods"))
 	after, err := w.place(Validate).get(t.Context(), w.dynamic)
@@ -560,7 +711,7 @@ func testAuthorities(t *testing.T, w *world) {
 		return slices.Equal(published, both), err
 	})
 	eventually(t, "a probe with both", func(context.Context) (bool, error) {
-		return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeAnswered)) == 4, nil
+		return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeAnswered)) == 5, nil
 	})
 	// What only some webhooks publish is not published.
 	w.stop()
@@ -576,7 +727,7 @@ func testAuthorities(t *testing.T, w *world) {
 		t.Errorf("without an authority the webhook is %+v, %v", hook, err)
 	}
 	// None is needed: what is registered is kept true all the same.
-	w.set(func() { w.noBundle, w.wanted = false, Wanted{[]Interest{w.interest("secrets")}, "r2"} })
+	w.set(func() { w.noBundle, w.wanted = false, asking{[]Interest{w.interest("secrets")}, "r2"} })
 	w.until(t, "secrets", asksAbout("secrets"))
 }
 

@@ -13,6 +13,7 @@ type Metrics struct {
 	probes         *prometheus.CounterVec
 	held, unlocked prometheus.Gauge
 	contested      *prometheus.GaugeVec
+	open, keeping  prometheus.Gauge
 }
 
 const (
@@ -48,6 +49,14 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		Name: "portcullis_registration_contested",
 		Help: "1 while somebody else changes or deletes a webhook configuration more often than it is mended.",
 	}, []string{"configuration"})
+	m.open = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "portcullis_registration_fail_open",
+		Help: "1 while a webhook whose requests should be refused when no answer comes is registered with Ignore, because no probe of it was answered.",
+	})
+	m.keeping = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "portcullis_registration_keeping",
+		Help: "1 while this server keeps the webhook configurations, as the one of the replicas does that leads.",
+	})
 	// Shown as 0 from the start, so that alerts see the first increase.
 	for _, p := range places("") {
 		m.drift.WithLabelValues(p.label)
@@ -56,7 +65,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	for _, result := range []string{probeAnswered, probeUnanswered} {
 		m.probes.WithLabelValues(result)
 	}
-	for _, collector := range []prometheus.Collector{m.drift, m.failures, m.probes, m.held, m.unlocked, m.contested} {
+	for _, collector := range []prometheus.Collector{m.drift, m.failures, m.probes, m.held, m.unlocked, m.contested, m.open, m.keeping} {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("registering the metrics of the registration: %w", err)
 		}
@@ -99,6 +108,18 @@ func (m *Metrics) setContested(configuration string, contested bool) {
 	}
 }
 
+func (m *Metrics) setOpen(open bool) {
+	if m != nil {
+		m.open.Set(number(open))
+	}
+}
+
+func (m *Metrics) setKeeping(keeping bool) {
+	if m != nil {
+		m.keeping.Set(number(keeping))
+	}
+}
+
 func (m *Metrics) setUnlocked(unlocked bool) {
 	if m != nil {
 		m.unlocked.Set(number(unlocked))
@@ -109,6 +130,8 @@ func (m *Metrics) setUnlocked(unlocked bool) {
 func (m *Metrics) rest() {
 	m.setHeld(false)
 	m.setUnlocked(false)
+	m.setOpen(false)
+	m.setKeeping(false)
 	for _, p := range places("") {
 		m.setContested(p.label, false)
 	}

@@ -95,7 +95,7 @@ func (o Options) phase(phase Phase, interests []Interest) []admissionregistratio
 		hook.MatchConditions = append(hook.MatchConditions, o.Conditions...)
 		out = append(out, hook)
 	}
-	return append(out, o.probe(phase))
+	return append(out, o.probe(phase, out))
 }
 
 func enforceName(phase Phase) string { return "enforce." + string(phase) + "." + Group }

@@ -2,8 +2,12 @@ package registration
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -25,9 +29,9 @@ const (
 )
 
 // probe is the webhook by which a registration is seen to work. It matches the creation of a Lease in our own namespace, which we may
-// create anyway, whose label names the phase and the bundle: so only an API server that has taken up this very bundle asks it. It fails
-// with Fail, so that the reason comes back; nothing else in the cluster has such a label.
-func (o Options) probe(phase Phase) admissionregistrationv1.MutatingWebhook {
+// create anyway, whose label names the phase, the bundle and the webhooks beside: so only an API server that has taken up this very
+// registration asks it. It fails with Fail, so that the reason comes back; nothing else in the cluster has such a label.
+func (o Options) probe(phase Phase, beside []admissionregistrationv1.MutatingWebhook) admissionregistrationv1.MutatingWebhook {
 	hook := o.webhook(phase, probeName(phase), ProbePath)
 	hook.FailurePolicy = new(admissionregistrationv1.Fail)
 	hook.Rules = []admissionregistrationv1.RuleWithOperations{{
@@ -38,13 +42,32 @@ func (o Options) probe(phase Phase) admissionregistrationv1.MutatingWebhook {
 		},
 	}}
 	hook.NamespaceSelector = namespaces(metav1.LabelSelectorOpIn, o.Namespace)
-	hook.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{probeLabel: o.probeValue(phase)}}
+	hook.ObjectSelector = &metav1.LabelSelector{MatchLabels: map[string]string{probeLabel: o.probeValue(phase, beside)}}
 	return hook
 }
 
 func probeName(phase Phase) string { return "probe." + string(phase) + "." + Group }
 
-func (o Options) probeValue(phase Phase) string { return string(phase) + "-" + Fingerprint(o.Bundle) }
+func (o Options) probeValue(phase Phase, beside []admissionregistrationv1.MutatingWebhook) string {
+	sum := sha256.New()
+	for _, hook := range beside {
+		text, err := json.Marshal(hook)
+		if err != nil { // it has no field that could be the reason
+			text = []byte(err.Error())
+		}
+		sum.Write(text)
+	}
+	return string(phase) + "-" + Fingerprint(o.Bundle) + "-" + hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// probed is the label that a registration has probes have; empty if there is nothing to probe.
+func probed(registered *object, phase Phase) string {
+	hook := registered.webhook(probeName(phase))
+	if hook == nil || hook.ObjectSelector == nil {
+		return ""
+	}
+	return hook.ObjectSelector.MatchLabels[probeLabel]
+}
 
 func leases() schema.GroupVersionResource {
 	return schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
@@ -67,12 +90,28 @@ func Answering(replica string, bundle func() []byte) review.Reviewer {
 	})
 }
 
-// Probe proves that the API server which the client speaks to has taken up the registration with o.Bundle, reaches a server at o's address
-// and trusts its certificate: it has the API server create, as a dry run, a Lease which only that server can refuse. It waits until the
-// registration is taken up or ctx ends. The error says what was in the way.
-func Probe(ctx context.Context, client dynamic.Interface, o Options, phase Phase) (answer Answer, err error) {
+// Probe proves that the API server which the client speaks to has taken up the registration as it is in the cluster now, with o.Bundle or
+// what another has put in its place, reaches a server at o's address and trusts its certificate: it has the API server create, as a dry
+// run, a Lease which only that server can refuse. It waits until the registration is there and taken up, or ctx ends. The error says what
+// was in the way.
+func Probe(ctx context.Context, client dynamic.Interface, o Options, phase Phase) (Answer, error) {
+	return probing(ctx, phase, func(ctx context.Context) (Answer, bool, error) {
+		at := places(o.Name)
+		live, err := at[slices.IndexFunc(at, func(p place) bool { return p.phase == phase })].get(ctx, client)
+		if err != nil {
+			return Answer{}, true, err
+		}
+		label := probed(live, phase)
+		if label == "" || o.Bundle != nil && !slices.Equal(bundle(live.webhook(probeName(phase)).ClientConfig.CABundle), bundle(o.Bundle)) {
+			return Answer{}, false, nil
+		}
+		return probeOnce(ctx, client, o.Namespace, phase, label)
+	})
+}
+
+func probing(ctx context.Context, phase Phase, once func(context.Context) (Answer, bool, error)) (answer Answer, err error) {
 	err = wait.PollUntilContextCancel(ctx, probeEvery, true, func(ctx context.Context) (asked bool, err error) {
-		answer, asked, err = probeOnce(ctx, client, o, phase)
+		answer, asked, err = once(ctx)
 		return asked, err
 	})
 	switch {
@@ -84,13 +123,13 @@ func Probe(ctx context.Context, client dynamic.Interface, o Options, phase Phase
 	return answer, nil
 }
 
-func probeOnce(ctx context.Context, client dynamic.Interface, o Options, phase Phase) (answer Answer, asked bool, err error) {
+func probeOnce(ctx context.Context, client dynamic.Interface, namespace string, phase Phase, label string) (answer Answer, asked bool, err error) {
 	name := probePrefix + rand.String(16)
 	lease := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": leases().GroupVersion().String(), "kind": "Lease",
-		"metadata": map[string]any{"name": name, "labels": map[string]any{probeLabel: o.probeValue(phase)}},
+		"metadata": map[string]any{"name": name, "labels": map[string]any{probeLabel: label}},
 	}}
-	_, err = client.Resource(leases()).Namespace(o.Namespace).Create(ctx, lease, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	_, err = client.Resource(leases()).Namespace(namespace).Create(ctx, lease, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err == nil {
 		return Answer{}, false, nil
 	}

@@ -164,7 +164,7 @@ func TestProcesses(t *testing.T) {
 	}
 	second, linesOfTwo, tellTwo := process(t, c, "two")
 	eventually(t, "three members", members(3))
-	eventually(t, "three members that agree", func() bool { return watcher.Agree("r1") })
+	eventually(t, "three members that agree", func() bool { return agree(watcher, "r1") })
 
 	if err := one.Process.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)

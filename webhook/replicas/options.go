@@ -22,7 +22,9 @@ const releaseOfLeader = "app.kubernetes.io/instance"
 // The annotations of a replica's Lease, which say what it serves.
 const (
 	RevisionAnnotation    = "portcullis.dev/revision"
+	PoliciesAnnotation    = "portcullis.dev/policies"
 	CertificateAnnotation = "portcullis.dev/certificate"
+	HeardAnnotation       = "portcullis.dev/heard"
 )
 
 // The times of the Leases. A replica that ended without a word counts for leaseTime; it may miss two renewals. Whoever leads gives up

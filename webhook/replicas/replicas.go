@@ -22,13 +22,21 @@ import (
 // State is what a replica serves.
 type State struct {
 	Revision    string // of the set of policies in force; empty while there is none
+	Policies    Served // the policies of that set
 	Certificate string // the fingerprint of the certificate it shows
+	Heard       string // the stages at which it was asked, with commas between
 }
 
 // Member is a replica that is alive.
 type Member struct {
 	Name string
 	State
+}
+
+// Serves reports whether the member serves that version of a policy: because what it serves has that revision, of a set which the policy is
+// in, or because its Lease lists it.
+func (m Member) Serves(revision, policy, version string) bool {
+	return m.Revision == revision || m.Policies.Has(policy, version)
 }
 
 // Replicas keeps this server's Lease and knows those of the others. Its methods may be called at any time, from any goroutine.
@@ -105,18 +113,15 @@ func (r *Replicas) Members() ([]Member, error) {
 	return out, nil
 }
 
-// Agree reports whether every replica that is alive serves revision. While the replicas are not known they do not agree.
-func (r *Replicas) Agree(revision string) bool {
-	members, err := r.Members()
-	return err == nil && !slices.ContainsFunc(members, func(m Member) bool { return m.Revision != revision })
-}
-
 func (r *Replicas) replicaOf(lease string) string {
 	return strings.TrimPrefix(lease, r.options.Name+"-replica-")
 }
 
 func stateOf(lease *coordinationv1.Lease) State {
-	return State{Revision: lease.Annotations[RevisionAnnotation], Certificate: lease.Annotations[CertificateAnnotation]}
+	return State{
+		Revision: lease.Annotations[RevisionAnnotation], Policies: Served(lease.Annotations[PoliciesAnnotation]),
+		Certificate: lease.Annotations[CertificateAnnotation], Heard: lease.Annotations[HeardAnnotation],
+	}
 }
 
 // Run keeps the Lease and watches those of the others until ctx ends, then takes its own back: from then on this replica does not count.
@@ -217,7 +222,10 @@ func (r *Replicas) write(ctx context.Context) error {
 		wanted.Annotations = map[string]string{}
 	}
 	wanted.Labels[ReleaseLabel] = r.options.Name
-	maps.Copy(wanted.Annotations, map[string]string{RevisionAnnotation: state.Revision, CertificateAnnotation: state.Certificate})
+	maps.Copy(wanted.Annotations, map[string]string{
+		RevisionAnnotation: state.Revision, PoliciesAnnotation: string(state.Policies), CertificateAnnotation: state.Certificate,
+		HeardAnnotation: state.Heard,
+	})
 	wanted.Spec = coordinationv1.LeaseSpec{
 		HolderIdentity:       new(r.options.Replica),
 		LeaseDurationSeconds: new(int32(r.options.times.lease / time.Second)), //nolint:gosec // seconds of a Lease are few

@@ -58,6 +58,12 @@ func names(t *testing.T, r *Replicas) (out []string) {
 	return out
 }
 
+// agree reports whether every replica that r knows to be alive serves that revision.
+func agree(r *Replicas, revision string) bool {
+	members, err := r.Members()
+	return err == nil && !slices.ContainsFunc(members, func(m Member) bool { return m.Revision != revision })
+}
+
 func TestMembersAgree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
@@ -70,40 +76,43 @@ func TestMembersAgree(t *testing.T) {
 		if got := names(t, a); !slices.Equal(got, []string{"a", "b", "c"}) {
 			t.Fatalf("the members are %v", got)
 		}
-		if a.Agree("r1") {
+		if agree(a, "r1") {
 			t.Error("replicas that serve nothing agree on r1")
 		}
-		before := changes.Load()
+		before, policies := changes.Load(), Serving(map[string]string{"team": "v1"})
 		for _, r := range []*Replicas{a, b, c} {
-			r.Serve(State{Revision: "r1", Certificate: "c1"})
+			r.Serve(State{Revision: "r1", Policies: policies, Certificate: "c1", Heard: "guard"})
 		}
 		synctest.Wait() // no time has passed: a change is told at once
-		if !a.Agree("r1") || !c.Agree("r1") || a.Agree("r2") {
+		if !agree(a, "r1") || !agree(c, "r1") || agree(a, "r2") {
 			t.Error("replicas that serve r1 do not agree on it")
 		}
 		if changes.Load() == before {
 			t.Error("nobody was told that the replicas serve something else")
 		}
 		members, _ := b.Members()
-		if members[0] != (Member{"a", State{"r1", "c1"}}) {
+		if members[0] != (Member{"a", State{"r1", policies, "c1", "guard"}}) {
 			t.Errorf("replica a is %+v", members[0])
+		}
+		if m := members[0]; !m.Serves("r1", "any", "v1") || !m.Serves("r9", "team", "v1") || m.Serves("r9", "team", "v2") || m.Serves("r9", "any", "v1") {
+			t.Error("what replica a serves is not told policy by policy")
 		}
 
 		a.Serve(State{Revision: "r2"})
 		b.Serve(State{Revision: "r2"})
 		synctest.Wait()
-		if a.Agree("r2") {
+		if agree(a, "r2") {
 			t.Error("they agree on r2 although c serves r1")
 		}
 		killC()
 		before = changes.Load()
 		time.Sleep(leaseTime - time.Second)
-		if a.Agree("r2") {
+		if agree(a, "r2") {
 			t.Error("c, which may be alive, does not count any more")
 		}
 		time.Sleep(2*renewEvery + time.Second)
 		synctest.Wait()
-		if !a.Agree("r2") || changes.Load() == before {
+		if !agree(a, "r2") || changes.Load() == before {
 			t.Error("c, which was killed, still counts, or nobody was told that it does not")
 		}
 
@@ -126,7 +135,7 @@ func TestMembersUnknown(t *testing.T) {
 		if _, err := a.Members(); err == nil || err.Error() != unknown {
 			t.Errorf("before it runs: %v", err)
 		}
-		if a.Agree("") {
+		if agree(a, "") {
 			t.Error("before it runs, the replicas agree")
 		}
 		_, leave, _ := replica(t, client, "b", nil)
@@ -134,13 +143,13 @@ func TestMembersUnknown(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go a.Run(ctx)
 		synctest.Wait()
-		if !a.Agree("") {
+		if !agree(a, "") {
 			t.Error("they do not agree on nothing")
 		}
 		cancel()
 		synctest.Wait()
 		time.Sleep(leaseTime)
-		if a.Agree("") {
+		if agree(a, "") {
 			t.Error("without a watch, the replicas agree")
 		}
 	})

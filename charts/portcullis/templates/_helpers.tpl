@@ -34,6 +34,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.serviceAccount.name | default (ternary (include "portcullis.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
+{{/* The ClusterRole with which vanishes what the server makes in the cluster. */}}
+{{- define "portcullis.owner" -}}
+{{- include "portcullis.fullname" . }}{{ if not .Values.rbac.create }}-owner{{ end }}
+{{- end -}}
+
 {{- define "portcullis.image" -}}
 {{- $image := .Values.image -}}
 {{- $name := ternary (printf "%s/%s" $image.registry $image.repository) $image.repository (ne $image.registry "") -}}
