@@ -46,7 +46,7 @@ func keeper(t *testing.T, dir, host string) (*keeping, *bytes.Buffer) {
 	}
 	c := &member{
 		flags: &memberFlags{stateDir: dir, namespace: "guard", name: "portcullis"}, log: log, metrics: m, config: &rest.Config{Host: host},
-		namespaces: &namespaces{log: log, cache: &listing{labels: map[string]string{"team": "a"}}, synced: make(chan struct{})},
+		namespaces: &namespaces{log: log, cache: &listing{labels: map[string]string{"team": "a"}}, synced: make(chan struct{}), arrivals: newArrivals()},
 	}
 	if c.keeping, err = newKeeping(c, false); err != nil {
 		t.Fatal(err)

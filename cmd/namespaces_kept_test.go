@@ -16,7 +16,7 @@ func named(name, team string) *corev1.Namespace {
 // Namespaces that were kept are known until the cluster has listed its own. What it says of one before that counts, and what it does not
 // list is gone.
 func TestNamespacesThatWereKept(t *testing.T) {
-	n := &namespaces{log: slog.New(slog.DiscardHandler), synced: make(chan struct{})}
+	n := &namespaces{log: slog.New(slog.DiscardHandler), synced: make(chan struct{}), arrivals: newArrivals()}
 	var kept []json.RawMessage
 	for _, name := range []string{"changed", "deleted", "gone", "same"} {
 		text, err := json.Marshal(named(name, "old"))
@@ -57,7 +57,7 @@ func TestNamespacesThatWereKept(t *testing.T) {
 }
 
 func TestNamespacesThatCannotBeRead(t *testing.T) {
-	n := &namespaces{log: slog.New(slog.DiscardHandler), synced: make(chan struct{})}
+	n := &namespaces{log: slog.New(slog.DiscardHandler), synced: make(chan struct{}), arrivals: newArrivals()}
 	if err := n.restore([]json.RawMessage{[]byte(`{"metadata":7}`)}); err == nil {
 		t.Error("they are taken")
 	}
