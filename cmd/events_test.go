@@ -30,7 +30,8 @@ func TestEventsAreFewAndNoneTwice(t *testing.T) {
 	teller, now := newTeller(to, dropped), time.Now()
 	teller.now, teller.limit = func() time.Time { return now }, flowcontrol.NewTokenBucketRateLimiter(1e-9, 3)
 	tell := func(name, version, note string) {
-		teller.Eventf(&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: version}}, nil, "Warning", "R", "A", "100%% %s", note)
+		lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: name, ResourceVersion: version}}
+		teller.Eventf(lease, nil, "Warning", "R", "A", "100%% %s", note)
 	}
 	tell("a", "1", "one")
 	tell("a", "2", "one")

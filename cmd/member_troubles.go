@@ -26,7 +26,8 @@ type trouble struct {
 	text           string
 }
 
-// watchTroubles makes Events of troubles until ctx ends. They are about the Lease of the leader: it is there however Portcullis was installed.
+// watchTroubles makes Events of troubles until ctx ends. They are about the Lease of the leader: it is there however Portcullis was
+// installed.
 func (c *member) watchTroubles(ctx context.Context, told events.EventRecorder) {
 	if told == nil {
 		return
@@ -85,7 +86,10 @@ func (c *member) troubles() []trouble {
 		}
 	}
 	if err := c.identity.fault(); err != nil {
-		out = append(out, trouble{"CertificateFaulty", "Serve", "", "the certificate cannot be used; the last good one, if any, is served: " + err.Error()})
+		out = append(out, trouble{
+			"CertificateFaulty", "Serve", "",
+			"the certificate cannot be used; the last good one, if any, is served: " + err.Error(),
+		})
 	}
 	if standing != nil && standing.Err != nil {
 		out = append(out, trouble{
