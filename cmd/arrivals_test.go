@@ -16,11 +16,7 @@ func into(stage review.Stage, namespace string) *review.Request {
 }
 
 func TestArrivals(t *testing.T) {
-	never, at := func(string) bool { return false }, func(d time.Duration) context.Context {
-		ctx, cancel := context.WithTimeout(t.Context(), d)
-		t.Cleanup(cancel)
-		return ctx
-	}
+	never := func(string) bool { return false }
 	synctest.Test(t, func(t *testing.T) {
 		a := newArrivals()
 		took := func(ctx context.Context, req *review.Request, known func(string) bool) time.Duration {
@@ -40,7 +36,9 @@ func TestArrivals(t *testing.T) {
 		if d := took(t.Context(), into(review.Validate, "none"), never); d != arrivalTime {
 			t.Errorf("one that never comes is waited for %v", d)
 		}
-		if d := took(at(400*time.Millisecond), into(review.Mutate, "none"), never); d != 200*time.Millisecond {
+		ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+		defer cancel()
+		if d := took(ctx, into(review.Mutate, "none"), never); d != 200*time.Millisecond {
 			t.Errorf("of 400ms it waits %v", d)
 		}
 		if d := took(t.Context(), into(review.Validate, "there"), func(string) bool { return true }); d != 0 {

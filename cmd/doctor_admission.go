@@ -80,6 +80,12 @@ func (d *doctor) registration(ctx context.Context) ([]check, error) {
 		}
 	}
 	var out []check
+	if slices.ContainsFunc(ours, func(meta metav1.ObjectMeta) bool { return len(meta.OwnerReferences) == 0 }) {
+		out = append(out, check{
+			"registration", checkWarn, fmt.Sprintf("the configurations named %s stay when the release goes, and what fails closed is refused then", d.name),
+			"see what the leader's log says of the ClusterRole that should own them, or delete them before you uninstall",
+		})
+	}
 	for _, h := range all {
 		if !d.ours(h) || registration.IsProbe(h.Name) {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -174,7 +176,19 @@ func TestDoctorInARealCluster(t *testing.T) {
 		}
 	}
 	defer e.replica("portcullis-0", "r1")()
-	e.expect("no Secret", exitOK, `warn certificates: there is no Secret portcullis-tls in namespace default, so it is not known until when the certificate that is served is valid$`)
+	e.expect("no Secret and no owner", exitOK,
+		`warn registration: the configurations named portcullis stay when the release goes, and what fails closed is refused then$`,
+		`warn certificates: there is no Secret portcullis-tls in namespace default, so it is not known until when the certificate that is served is valid$`)
+	role, err := e.client.RbacV1().ClusterRoles().Create(t.Context(), &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "portcullis"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner := fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","name":"portcullis","uid":%q}]}}`, role.UID)
+	for _, kind := range []string{"validatingwebhookconfiguration", "mutatingwebhookconfiguration"} {
+		if _, stderr, err := plane.Kubectl(t.Context(), "", nil, "patch", kind, "portcullis", "-p", owner); err != nil {
+			t.Fatal(stderr)
+		}
+	}
 	pair := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "portcullis-tls"}, Data: map[string][]byte{"tls.crt": ca}}
 	if _, err := e.client.CoreV1().Secrets("default").Create(t.Context(), pair, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

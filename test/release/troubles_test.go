@@ -34,8 +34,8 @@ type troubled struct {
 	authority      []byte
 }
 
-// pair makes a key pair and its authority.
-func pair(t *testing.T) map[string][]byte {
+// keyPair makes a key pair and its authority.
+func keyPair(t *testing.T) map[string][]byte {
 	t.Helper()
 	dir := t.TempDir()
 	if _, err := certs.NewSelfSigned(certs.SelfSignedOptions{IPs: []net.IP{net.IPv4(127, 0, 0, 1)}, Dir: dir}); err != nil {
@@ -64,7 +64,7 @@ func startTroubled(t *testing.T) *troubled {
 		t.Fatal(err)
 	}
 	w := &troubled{Cluster: c, client: kubernetes.NewForConfigOrDie(config), listen: props.FreeAddressT(t), health: props.FreeAddressT(t)}
-	mine := pair(t)
+	mine := keyPair(t)
 	w.authority = mine["ca.crt"]
 	_, err = w.client.CoreV1().Secrets("guard").Create(t.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "portcullis-tls"}, Type: corev1.SecretTypeTLS, Data: mine,
@@ -192,7 +192,7 @@ func TestTroublesAreTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		other := pair(t)
+		other := keyPair(t)
 		secret.Data["tls.crt"], secret.Data["tls.key"] = other["tls.crt"], other["tls.key"]
 		if _, err := secrets.Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
 			t.Fatal(err)

@@ -513,6 +513,15 @@ func testInForce(t *testing.T, w *world) {
 	if passed > 0 {
 		t.Errorf("in %d of 20 rounds a bad Pod passes after it was reported that the API server asks", passed)
 	}
+	// A probe of a registration which differs in what is asked about alone is not answered.
+	o := w.options
+	o.Bundle = w.server.ca
+	if answer, err := w.answers(t, o.phase(Validate, nil)); err != nil || answer.Replica == "" {
+		t.Errorf("the registration there is: %+v, %v", answer, err)
+	}
+	if answer, err := w.answers(t, o.phase(Validate, []Interest{w.interest("configmaps")})); err == nil || answer.Replica != "" {
+		t.Errorf("one that is not there: %+v, %v", answer, err)
+	}
 	w.server.broken.Store(true)
 	w.set(func() { w.bundle = append(slices.Clone(w.server.ca), stranger(t)...) }) // to be proven anew
 	eventually(t, "it is reported that nobody answers", func(context.Context) (bool, error) {
@@ -530,6 +539,17 @@ func testInForce(t *testing.T, w *world) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.standing.Unlocked != nil && w.standing.Unlocked.By == "alice" && len(w.standing.Asked) == 0, nil
+	})
+}
+
+// answers probes a registration.
+func (w *world) answers(t *testing.T, hooks []admissionregistrationv1.MutatingWebhook) (Answer, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	label := probed(&object{Webhooks: hooks}, Validate)
+	return probing(ctx, Validate, func(ctx context.Context) (Answer, bool, error) {
+		return probeOnce(ctx, w.dynamic, w.options.Namespace, Validate, label)
 	})
 }
 

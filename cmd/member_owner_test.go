@@ -1,0 +1,57 @@
+package cmd
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+func TestOwner(t *testing.T) {
+	gone := schema.GroupResource{Group: "rbac.authorization.k8s.io", Resource: "clusterroles"}
+	for _, row := range []struct {
+		what, owner string
+		answers     []error // one after the other; nil is the role
+		took        time.Duration
+		owned       bool
+		log         string
+	}{
+		{"it is there", "ours", []error{nil}, 0, true, ""},
+		{"the cluster does not answer at first", "ours", []error{errors.New("timed out"), errors.New("timed out"), nil}, 2 * time.Second, true, "timed out"},
+		{"it comes after the server", "ours", []error{apierrors.NewNotFound(gone, "ours"), nil}, time.Second, true, "not found"},
+		{"the right comes after the server", "ours", []error{apierrors.NewForbidden(gone, "ours", nil), nil}, time.Second, true, "give its service account the right to get the ClusterRole"},
+		{"it may not be read", "ours", []error{apierrors.NewForbidden(gone, "ours", nil)}, rightsTime, false, "delete the webhook configurations before you uninstall"},
+		{"there is no release", "", []error{apierrors.NewNotFound(gone, "portcullis")}, 0, false, "is not tied to a release"},
+		{"without a release the cluster does not answer at first", "", []error{errors.New("timed out"), nil}, time.Second, true, "timed out"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var log strings.Builder
+			client := fake.NewClientset()
+			asked := 0
+			client.PrependReactor("get", "clusterroles", func(clienttesting.Action) (bool, runtime.Object, error) {
+				err := row.answers[min(asked, len(row.answers)-1)]
+				asked++
+				return true, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "ours", UID: "u"}}, err
+			})
+			c := &member{flags: &memberFlags{name: "portcullis", owner: row.owner}, client: client, log: slog.New(slog.NewTextHandler(&log, nil))}
+			begun := time.Now()
+			owner := c.awaitOwner(t.Context())
+			if took := time.Since(begun); took != row.took || (owner != nil) != row.owned || owner != nil && owner.UID != "u" {
+				t.Errorf("%s: %+v after %v", row.what, owner, took)
+			}
+			if !strings.Contains(log.String(), row.log) || row.log == "" && log.Len() > 0 {
+				t.Errorf("%s: it is logged %q", row.what, log.String())
+			}
+		})
+	}
+}
