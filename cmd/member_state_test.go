@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,6 +21,7 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/policies/source/state"
+	"github.com/portcullis-dev/portcullis/webhook/replicas"
 )
 
 // listing is a cache that lists one Namespace.
@@ -121,7 +123,11 @@ func TestNothingIsRegisteredByWhatWasKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &member{flags: &memberFlags{}, identity: identity{source: self}}
+	others, err := replicas.New(replicas.Options{Client: fake.NewClientset(), Namespace: "guard", Name: "portcullis", Replica: "a"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &member{flags: &memberFlags{}, identity: identity{source: self}, replicas: others}
 	c.loaded.Set = policies.NewSet(nil)
 	if _, known := c.wanted(); !known {
 		t.Fatal("nothing is ever registered")
