@@ -240,7 +240,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	case progress:
 		return 0, nil, nil // what was registered with Ignore may now be Fail
 	case contested != nil:
-		return again, &Standing{Err: contested}, nil
+		return again, &Standing{Err: contested}, nil //nolint:nilerr // it is told, and trying again at once is the fight
 	case held:
 		again = leastDelay
 	}
