@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -27,6 +28,11 @@ type pair struct {
 	authority   time.Time // when the authority that vouches for it expires; zero when there is no ca.crt
 	files       contents
 }
+
+// absent is the error that what provides the pair is not there. Before the first pair that is how every start begins.
+type absent string
+
+func (a absent) Error() string { return string(a) + " does not exist" }
 
 // contents are the bytes of the three files, ca nil when there is none.
 type contents struct{ cert, key, ca []byte }
@@ -98,7 +104,11 @@ func (l *lastGood) take(found contents, err error) {
 	if err != nil {
 		// Said once, not at every look. While two files are being written they contradict each other for a moment.
 		if last := l.Err(); last == nil || last.Error() != err.Error() {
-			l.log.Error("the certificate cannot be used", "from", l.what, "error", err, "serving", before != nil)
+			if _, missing := errors.AsType[absent](err); missing && before == nil {
+				l.log.Info("there is no certificate yet; waiting for it", "for", l.what)
+			} else {
+				l.log.Error("the certificate cannot be used", "from", l.what, "error", err, "serving", before != nil)
+			}
 		}
 		l.problem.Store(&err)
 		return

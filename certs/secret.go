@@ -129,7 +129,7 @@ func (s *Secret) follow(ctx context.Context) error {
 // look publishes the pair in secret, nil when there is none, if it is new and in order.
 func (s *Secret) look(secret *corev1.Secret) {
 	if secret == nil {
-		s.learn(contents{}, fmt.Errorf("%s does not exist", s.what))
+		s.learn(contents{}, absent(s.what))
 		return
 	}
 	s.learn(s.read(secret))

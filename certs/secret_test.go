@@ -25,6 +25,30 @@ func secretOf(c contents) *corev1.Secret {
 	}
 }
 
+// A start waits for its first certificate, which is no fault: it is one when there was a certificate, or when what is there is no pair.
+func TestSecretWaitsForTheFirst(t *testing.T) {
+	var log logged
+	s := NewSecret(SecretOptions{Namespace: namespace, Name: tlsSecret, Now: newClock().Now, Log: log.logger()})
+	s.look(nil)
+	s.look(nil)
+	const waiting = `level=INFO msg="there is no certificate yet; waiting for it" for="Secret portcullis/portcullis-tls"`
+	if strings.Count(log.String(), "level=") != 1 || !strings.Contains(log.String(), waiting) || s.Ready() {
+		t.Error(log.String())
+	}
+	if err := s.Err(); err == nil || err.Error() != "Secret portcullis/portcullis-tls does not exist" {
+		t.Error(err)
+	}
+	s.look(&corev1.Secret{})
+	if strings.Count(log.String(), "level=ERROR") != 1 {
+		t.Error(log.String())
+	}
+	s.look(secretOf(issued(t, newClock().Now())))
+	s.look(nil)
+	if strings.Count(log.String(), "level=ERROR") != 2 || !s.Ready() {
+		t.Error(log.String())
+	}
+}
+
 // TestSecretKeepsTheLastGood breaks a Secret somebody else fills in every way, and repairs it again.
 func TestSecretKeepsTheLastGood(t *testing.T) {
 	now := newClock().Now()

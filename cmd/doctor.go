@@ -84,12 +84,16 @@ runs and reviews. It needs the rights of an administrator. The exit code is 2 if
 				return err
 			}
 			config.QPS = -1 // a handful of requests, at once
-			d := &doctor{name: flags.name, namespace: namespace, secret: secret, now: time.Now()}
+			client, err := kubernetes.NewForConfig(config)
+			if err != nil {
+				return fmt.Errorf("--kubeconfig: %w", err)
+			}
+			if err := flags.find(cmd.Context(), client, &namespace); err != nil {
+				return err
+			}
+			d := &doctor{client: client, name: flags.name, namespace: namespace, secret: secret, now: time.Now()}
 			if d.secret == "" {
 				d.secret = d.name + "-tls"
-			}
-			if d.client, err = kubernetes.NewForConfig(config); err != nil {
-				return fmt.Errorf("--kubeconfig: %w", err)
 			}
 			if d.dynamic, err = dynamic.NewForConfig(config); err != nil {
 				return fmt.Errorf("--kubeconfig: %w", err)
@@ -98,7 +102,7 @@ runs and reviews. It needs the rights of an administrator. The exit code is 2 if
 		},
 	}
 	flags.register(cmd.Flags())
-	cmd.Flags().StringVar(&namespace, "namespace", "portcullis-system", "`NAME` of the namespace that the release is in")
+	cmd.Flags().StringVar(&namespace, "namespace", "", "`NAME` of the namespace that the release is in; if it is not given, it is looked for, and else "+defaultNamespace)
 	cmd.Flags().StringVar(&secret, "tls-secret", "", "`NAME` of the Secret with the certificate; by default that of the release with -tls behind it")
 	cmd.Flags().StringVarP(&format, "output", "o", "table", "table or json")
 	return cmd

@@ -16,13 +16,15 @@ type clusterFlags struct {
 	inCluster  bool
 	context    string
 	name       string
+	named      func() bool // whether the name was given
 }
 
 func (c *clusterFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "`FILE` of the cluster; without, $KUBECONFIG or ~/.kube/config")
 	flags.BoolVar(&c.inCluster, "in-cluster", false, "look at the cluster this runs in, as the service account of its Pod")
 	flags.StringVar(&c.context, "context", "", "`NAME` of the context in that file; without, its current one")
-	flags.StringVar(&c.name, "name", "portcullis", "`NAME` of the release")
+	flags.StringVar(&c.name, "name", defaultName, "`NAME` of the release; if it is not given, that of the only one there is")
+	c.named = func() bool { return flags.Changed("name") }
 }
 
 // config returns how to speak with the cluster.

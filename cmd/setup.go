@@ -31,7 +31,10 @@ type setupFlags struct {
 	callouts   []string
 	exempt     []string
 	namespace  string
+	name       string
+	unasked    []string
 	guardFails bool
+	imageFails bool
 	dir        string
 	nodeDir    string
 }
@@ -44,7 +47,9 @@ func newSetup() *cobra.Command {
 		Long: `Prints the files that an API server reads when it starts: an AuthorizationConfiguration with the guard before RBAC and the grant after
 it, kubeconfigs for the token and image webhooks, an AdmissionConfiguration, and the admission webhooks as static manifests, which
 nobody can change through the API; and what kube-apiserver, kubeadm, kind and k3s must be told to find them. What a cluster needs
-to come up is left out of each.`,
+to come up is left out of the authorizers and of the admission webhooks, Portcullis' own service account and namespace included. The
+image webhook can leave out nothing, and admits what it cannot be asked about unless told otherwise. docs/serving.md goes through
+the files.`,
 		Example: `  portcullis setup --url https://127.0.0.1:8443 --ca-file ca.crt --policies ./policies --dir ./portcullis
   portcullis setup --url https://127.0.0.1:8443 --ca-file ca.crt --callouts guard,grant`,
 		Args: noArguments("--url"),
@@ -61,8 +66,11 @@ to come up is left out of each.`,
 	f.Lookup("policies").Usage = "`PATH` of policies, or library:NAME, that say what the admission webhooks are asked about; without, everything; may be repeated"
 	f.StringSliceVar(&flags.callouts, "callouts", nil, "`NAMES` of those to set up: "+strings.Join(calloutNames(), ", ")+"; without, all")
 	f.StringArrayVar(&flags.exempt, "exempt-namespace", nil, "`NAME` of a namespace that admission webhooks are not asked about; may be repeated")
-	f.StringVar(&flags.namespace, "namespace", "portcullis-system", "`NAME` of the namespace that Portcullis is in, which they are not asked about either")
-	f.BoolVar(&flags.guardFails, "guard-fails", false, "refuse what the guard cannot be asked about; without, the next authorizer decides")
+	f.StringVar(&flags.namespace, "namespace", defaultNamespace, "`NAME` of the namespace that Portcullis is in, which they are not asked about either")
+	f.StringVar(&flags.name, "name", defaultName, "`NAME` of the release and of its service account, which guard and grant are not asked about")
+	f.StringArrayVar(&flags.unasked, "unasked-user", nil, "`NAME` of another user whom they are not asked about, such as that of a Portcullis outside of the cluster; may be repeated")
+	f.BoolVar(&flags.guardFails, "guard-fails", false, "refuse what the guard cannot be asked about: nobody but system:masters and those left out gets anything while no Portcullis answers; without, the next authorizer decides")
+	f.BoolVar(&flags.imageFails, "image-fails", false, "refuse Pods whose images cannot be asked about: none of any namespace is made while no Portcullis answers, so it must run where no API server admits it; without, they are admitted")
 	f.StringVar(&flags.dir, "dir", "", "`DIR` to write the files into, instead of printing them")
 	f.StringVar(&flags.nodeDir, "node-dir", nodeDir, "`DIR` in which the API server will find the files")
 	return cmd
@@ -97,6 +105,9 @@ func (f *setupFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	told, err := controlplane.Distributions(flags, onHost, f.nodeDir)
 	if err != nil {
 		return err
+	}
+	for _, warning := range f.warnings(options) {
+		fmt.Fprintln(stderr, "warning: "+warning)
 	}
 	files = append(files, told...)
 	if f.dir == "" {
@@ -137,7 +148,10 @@ func (f *setupFlags) options(ctx context.Context) (o controlplane.Options, err e
 	if !filepath.IsAbs(f.nodeDir) {
 		return o, fmt.Errorf("--node-dir %q is not absolute; the API server runs in a directory of its own", f.nodeDir)
 	}
-	o = controlplane.Options{URL: f.url, Dir: f.nodeDir, GuardFails: f.guardFails, Cache: controlplane.DefaultCache()}
+	o = controlplane.Options{
+		URL: f.url, Dir: f.nodeDir, GuardFails: f.guardFails, ImageFails: f.imageFails, Cache: controlplane.DefaultCache(),
+		Unasked: append([]string{f.serviceAccount()}, f.unasked...),
+	}
 	for _, file := range []struct {
 		flag, name string
 		into       *[]byte
@@ -156,12 +170,20 @@ func (f *setupFlags) options(ctx context.Context) (o controlplane.Options, err e
 		}
 		o.Callouts = append(o.Callouts, controlplane.All()[at])
 	}
+	for _, needs := range []struct {
+		flag, name, callout string
+		set                 bool
+	}{{"--guard-fails", "guard", controlplane.Guard, f.guardFails}, {"--image-fails", "image", controlplane.Image, f.imageFails}} {
+		if needs.set && o.Callouts != nil && !slices.Contains(o.Callouts, needs.callout) {
+			return o, fmt.Errorf("%s goes with --callouts %s, which is not among those to set up", needs.flag, needs.name)
+		}
+	}
 	wanted, err := f.interests(ctx)
 	if err != nil {
 		return o, err
 	}
 	plan := registration.Plan(wanted, registration.Options{
-		Name: "portcullis", Namespace: f.namespace, URL: strings.TrimRight(f.url, "/"), Bundle: o.CA, ExemptNamespaces: f.exempt,
+		Name: f.name, Namespace: f.namespace, URL: strings.TrimRight(f.url, "/"), Bundle: o.CA, ExemptNamespaces: f.exempt,
 	})
 	// What is there to be probed, or to have policies judged before they are stored, needs a server in the cluster.
 	plan.Mutating.Webhooks = slices.DeleteFunc(plan.Mutating.Webhooks, func(h admissionregistrationv1.MutatingWebhook) bool {

@@ -124,13 +124,20 @@ func (c *clusterFlags) emergency(ctx context.Context) (emergency, error) {
 	if err != nil {
 		return emergency{}, err
 	}
-	e := emergency{release: c.name}
+	var e emergency
 	if e.client, err = kubernetes.NewForConfig(config); err != nil {
 		return e, fmt.Errorf("--kubeconfig: %w", err)
 	}
 	if e.dynamic, err = dynamic.NewForConfig(config); err != nil {
 		return e, fmt.Errorf("--kubeconfig: %w", err)
 	}
+	// Who may not look, and may change the configurations by name, must not be kept from it.
+	if found, err := findReleases(ctx, e.client); err == nil {
+		if err := c.findName(found); err != nil {
+			return e, err
+		}
+	}
+	e.release = c.name
 	review, err := e.client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {
 		return e, fmt.Errorf("ask the API server who you are: %w", err)

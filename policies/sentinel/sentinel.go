@@ -31,7 +31,7 @@ const checkTime = 5 * time.Second
 
 // Options say what the server knows of itself.
 type Options struct {
-	// Namespace and Name are where the release is and what it is called; empty, they are portcullis-system and portcullis.
+	// Namespace and Name are where the release is and what it is called; empty, both are portcullis.
 	Namespace, Name string
 	// Exempt are the namespaces in which admission is never asked about, as the server and its registration exempt them.
 	Exempt []string
@@ -51,7 +51,7 @@ type request struct {
 // New reads the requests for a release. The error names an option that makes no sense.
 func New(o Options) (*Sentinel, error) {
 	if o.Namespace == "" {
-		o.Namespace = "portcullis-system"
+		o.Namespace = "portcullis"
 	}
 	if o.Name == "" {
 		o.Name = "portcullis"

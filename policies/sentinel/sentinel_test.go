@@ -19,7 +19,7 @@ import (
 
 // exempt is what a release in a cluster exempts.
 func exempt() []string {
-	return []string{"portcullis-system", "kube-system", "kube-node-lease", "kube-public"}
+	return []string{"portcullis", "kube-system", "kube-node-lease", "kube-public"}
 }
 
 func sentinel(t testing.TB, o Options) *Sentinel {
@@ -167,7 +167,7 @@ func poisoned() map[string]string {
 		"controller-manager": ", users: [system:kube-controller-manager]",
 		"scheduler":          ", users: [system:kube-scheduler]",
 		"service-accounts":   ", groups: [system:serviceaccounts]",
-		"ours":               ", users: ['system:serviceaccount:portcullis-system:*']",
+		"ours":               ", users: ['system:serviceaccount:portcullis:*']",
 		"leases":             ", resources: [leases.coordination.k8s.io]",
 		"pods":               ", resources: [pods], operations: [watch]",
 	} {

@@ -121,13 +121,14 @@ func (c Callouts) has(path string) bool { return c.Paths == nil || slices.Contai
 // address is where the server answers a path.
 func (c Callouts) address(path string) string { return strings.TrimRight(c.URL, "/") + path }
 
-// product is what the product makes of the callouts. Nothing is kept: a test changes a policy and looks at once.
+// product is what the product makes of the callouts. Nothing is kept: a test changes a policy and looks at once. Images fail closed, so that
+// a test notices when nobody is asked.
 func (c Callouts) product(dir string) controlplane.Options {
 	o := controlplane.Options{
 		URL: c.URL, CA: c.CA, ClientCert: c.ClientCert, ClientKey: c.ClientKey, Dir: dir,
 		GuardFails:        c.AuthorizerFailurePolicy == apiserverv1.FailurePolicyDeny,
 		StaticMutatingDir: c.StaticMutatingDir, StaticValidatingDir: c.StaticValidatingDir,
-		Callouts: []string{},
+		Callouts: []string{}, ImageFails: true,
 	}
 	for _, callout := range controlplane.All() {
 		if c.has(callout) {

@@ -11,122 +11,73 @@ import (
 	"strings"
 	"testing"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	webhookadmissionv1 "k8s.io/apiserver/pkg/admission/plugin/webhook/config/apis/webhookadmission/v1"
-	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
-	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
 
 const serving = "docs/serving.md"
 
-// imagePolicy is what the plugin ImagePolicyWebhook reads; the type of its own is not exported.
-type imagePolicy struct {
-	ImagePolicy struct {
-		KubeConfigFile string `json:"kubeConfigFile"`
-		AllowTTL       int    `json:"allowTTL"`
-		DenyTTL        int    `json:"denyTTL"`
-		RetryBackoff   int    `json:"retryBackoff"`
-		DefaultAllow   bool   `json:"defaultAllow"`
-	} `json:"imagePolicy"`
+// The page shows what setup prints, and its YAML begins with the name of its file.
+func TestServingShowsWhatSetupPrints(t *testing.T) {
+	need(t, "openssl")
+	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
+	p := s.serving(t, "", "127.0.0.1:8443")
+	s.furnish(t, p)
+	s.write(t, "etc/ca.crt", s.run(t, "cat etc/client-ca.crt")) // any will do
+	s.setup(t, p)
+	for _, name := range []string{"authorization.yaml", "admission.yaml"} {
+		var got, want any
+		if err := yaml.Unmarshal([]byte(p.block(t, "yaml", "# "+s.kube(name)+"\n")), &got); err != nil {
+			t.Fatal(err)
+		}
+		printed := s.run(t, "cat "+s.kube(name))
+		if err := yaml.Unmarshal([]byte(printed), &want); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the page shows\n%s\nand setup prints\n%s", name, dump(t, got), printed)
+		}
+	}
+	flags := s.kube("kube-apiserver.flags")
+	if shown, printed := p.block(t, "sh", "# "+flags), "# "+flags+"\n"+s.run(t, "cat "+flags); shown != printed {
+		t.Errorf("the page shows\n%s\nand setup prints\n%s", shown, printed)
+	}
 }
 
-// The API server takes some of its files with a misspelt field in them, and goes on without. Its own types judge them here, strictly.
-func TestServingIsSpeltRight(t *testing.T) {
-	seen := map[string]bool{}
-	for _, b := range read(t, serving, strings.NewReplacer()).blocks {
+// serving reads the page as if it were about folders of the shell, the kubeconfig and the address.
+func (s shell) serving(t *testing.T, kubeconfig, listen string) page {
+	t.Helper()
+	return read(t, serving, strings.NewReplacer("/etc/kubernetes/portcullis.conf", kubeconfig, "/etc/kubernetes/portcullis", s.kube(""),
+		"/etc/portcullis", filepath.Join(s.folder, "etc"), "/var/lib/portcullis", filepath.Join(s.folder, "lib"), "127.0.0.1:8443", listen))
+}
+
+// kube is where the API server finds a file.
+func (s shell) kube(name string) string { return filepath.Join(s.folder, "kubernetes", name) }
+
+// furnish writes what the page writes for Portcullis itself.
+func (s shell) furnish(t *testing.T, p page) {
+	t.Helper()
+	for _, b := range p.blocks {
 		if b.language != "yaml" {
 			continue
 		}
-		if !strings.HasPrefix(b.text, "# /etc/portcullis/") {
+		path, _, _ := strings.Cut(strings.TrimPrefix(b.text, "# "), "\n")
+		switch {
+		case strings.HasPrefix(path, filepath.Join(s.folder, "etc")):
+			s.write(t, strings.TrimPrefix(path, s.folder), b.text)
+		case !strings.HasPrefix(path, s.kube("")):
 			t.Errorf("a YAML block does not begin with the name of its file:\n%s", b.text)
 		}
-		for document := range strings.SplitSeq(b.text, "\n---\n") {
-			var meta metav1.TypeMeta
-			if err := yaml.Unmarshal([]byte(document), &meta); err != nil {
-				t.Fatalf("%v\n%s", err, document)
-			}
-			seen[meta.Kind] = true
-			strictly(t, document, meta)
-		}
 	}
-	for _, kind := range []string{
-		"Config", "AuthorizationConfiguration", "AdmissionConfiguration", "ValidatingWebhookConfiguration", "MutatingWebhookConfiguration",
-	} {
-		if !seen[kind] {
-			t.Errorf("%s has no %s", serving, kind)
-		}
-	}
+	s.run(t, p.block(t, "sh", "openssl"))
 }
 
-func strictly(t *testing.T, document string, meta metav1.TypeMeta) {
+// setup prints the files where the page says, for an API server that finds them there.
+func (s shell) setup(t *testing.T, p page) {
 	t.Helper()
-	into := map[string]any{
-		"v1/Config": &clientcmdv1.Config{},
-		"apiserver.config.k8s.io/v1/AuthorizationConfiguration":          &apiserverv1.AuthorizationConfiguration{},
-		"apiserver.config.k8s.io/v1/AdmissionConfiguration":              &apiserverv1.AdmissionConfiguration{},
-		"admissionregistration.k8s.io/v1/ValidatingWebhookConfiguration": &admissionregistrationv1.ValidatingWebhookConfiguration{},
-		"admissionregistration.k8s.io/v1/MutatingWebhookConfiguration":   &admissionregistrationv1.MutatingWebhookConfiguration{},
-		"rbac.authorization.k8s.io/v1/ClusterRole":                       &rbacv1.ClusterRole{},
-		"rbac.authorization.k8s.io/v1/ClusterRoleBinding":                &rbacv1.ClusterRoleBinding{},
-	}[meta.APIVersion+"/"+meta.Kind]
-	if into == nil {
-		t.Errorf("there is no %s %s", meta.APIVersion, meta.Kind)
-		return
-	}
-	if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
-		t.Errorf("%s: %v", meta.Kind, err)
-	}
-	config, ok := into.(*apiserverv1.AdmissionConfiguration)
-	if !ok {
-		return
-	}
-	for _, plugin := range config.Plugins {
-		var into any = &webhookadmissionv1.WebhookAdmission{}
-		if plugin.Name == "ImagePolicyWebhook" {
-			into = &imagePolicy{}
-		}
-		if err := yaml.UnmarshalStrict(plugin.Configuration.Raw, into); err != nil {
-			t.Errorf("%s of plugin %s: %v", meta.Kind, plugin.Name, err)
-		}
-	}
-}
-
-// The registration a reader copies is the one that all tests are run with.
-func TestServingRegistersWhatIsTested(t *testing.T) {
-	validating, mutating := cluster.Callouts{URL: "https://127.0.0.1:8443"}.WebhookConfigurations()
-	documents := strings.Split(read(t, serving, strings.NewReplacer()).block(t, "yaml", "# /etc/portcullis/webhooks.yaml"), "\n---\n")
-	if len(documents) != 2 {
-		t.Fatalf("%d documents", len(documents))
-	}
-	for i, want := range []any{validating, mutating} {
-		got := reflect.New(reflect.TypeOf(want).Elem()).Interface()
-		if err := yaml.UnmarshalStrict([]byte(documents[i]), got); err != nil {
-			t.Fatal(err)
-		}
-		for _, one := range []any{got, want} { // what the page leaves to the API server's default, or to the reader
-			switch one := one.(type) {
-			case *admissionregistrationv1.ValidatingWebhookConfiguration:
-				one.Webhooks[0].ClientConfig.CABundle, one.Webhooks[0].Rules = nil, anyScope(one.Webhooks[0].Rules)
-			case *admissionregistrationv1.MutatingWebhookConfiguration:
-				one.Webhooks[0].ClientConfig.CABundle, one.Webhooks[0].Rules = nil, anyScope(one.Webhooks[0].Rules)
-			}
-		}
-		if !reflect.DeepEqual(got, want) {
-			t.Errorf("the page registers\n%s\nand the tests\n%s", dump(t, got), dump(t, want))
-		}
-	}
-}
-
-func anyScope(rules []admissionregistrationv1.RuleWithOperations) []admissionregistrationv1.RuleWithOperations {
-	for i := range rules {
-		rules[i].Scope = nil
-	}
-	return rules
+	s.run(t, strings.TrimSpace(p.block(t, "sh", "portcullis setup"))+" --node-dir="+s.kube(""))
 }
 
 func dump(t *testing.T, value any) string {
@@ -187,8 +138,8 @@ func TestServing(t *testing.T) {
 		t.Skip("starting a control plane takes seconds, and this is -short")
 	}
 	need(t, "openssl")
-	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis"), "kubectl": binary(t, "controlplane")})
-	etc, listen := filepath.Join(s.folder, "etc"), freeAddress(t)
+	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
+	listen := freeAddress(t)
 	options := cluster.Options{
 		Dir: filepath.Join(s.folder, "plane"), Binary: binary(t, "controlplane"), Users: map[string][]string{"portcullis": nil, "jane": nil},
 		NoControllerManager: true,
@@ -205,20 +156,11 @@ func TestServing(t *testing.T) {
 	if options.Port, err = strconv.Atoi(server.Port()); err != nil {
 		t.Fatal(err)
 	}
-	p := read(t, serving, strings.NewReplacer("/etc/portcullis", etc, "/var/lib/portcullis", filepath.Join(s.folder, "lib"),
-		"/etc/kubernetes/portcullis.conf", before.UserKubeconfig("portcullis"), "127.0.0.1:8443", listen))
-	for _, b := range p.blocks {
-		if b.language == "yaml" {
-			path, _, _ := strings.Cut(strings.TrimPrefix(b.text, "# "), "\n")
-			s.write(t, strings.TrimPrefix(path, s.folder), b.text)
-		}
-	}
-	s.write(t, "etc/policies/privileged.yaml",
-		"apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: privileged}\nspec: {use: pods.privileged}\n")
+	p := s.serving(t, before.UserKubeconfig("portcullis"), listen)
+	s.furnish(t, p)
 	s.write(t, "pod.yaml", `{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: default},
   spec: {containers: [{name: app, image: nginx, securityContext: {privileged: true}}]}}`)
-	s.run(t, p.block(t, "sh", "openssl"))
-	if _, stderr, err := before.Kubectl(t.Context(), "", nil, "apply", "-f", filepath.Join(etc, "rbac.yaml")); err != nil {
+	if _, stderr, err := before.Kubectl(t.Context(), "", nil, "apply", "-f", filepath.Join(s.folder, "etc", "rbac.yaml")); err != nil {
 		t.Fatal(err, stderr)
 	}
 	if err := before.Stop(); err != nil {
@@ -226,16 +168,20 @@ func TestServing(t *testing.T) {
 	}
 
 	ready, stop := s.serve(t, p.block(t, "sh", "--client-ca="), listen)
-	eventually(t, "an authority to trust", func() bool { _, err := os.Stat(filepath.Join(etc, "ca.crt")); return err == nil })
-	s.run(t, p.block(t, "sh", "image.kubeconfig"))
-	withFlags(t, p.block(t, "sh", "--authorization-config="), &options)
+	eventually(t, "an authority to trust", func() bool { _, err := os.Stat(filepath.Join(s.folder, "etc", "ca.crt")); return err == nil })
+	s.setup(t, p)
+	_, flags, _ := strings.Cut(p.block(t, "sh", "--authorization-config="), "\n")
+	for flag := range strings.FieldsSeq(flags) {
+		name, value, _ := strings.Cut(strings.TrimPrefix(flag, "--"), "=")
+		if err := options.Take([]controlplane.Flag{{Name: name, Value: value}}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := cluster.StartT(t, options)
 	eventually(t, "ready", ready)
-	t.Setenv("KUBECONFIG", c.Kubeconfig)
-	s.run(t, p.block(t, "sh", "kubectl apply"))
 	eventually(t, "a refusal", func() bool {
 		_, stderr, err := c.Kubectl(t.Context(), "", nil, "create", "--dry-run=server", "-f", filepath.Join(s.folder, "pod.yaml"))
-		return err != nil && strings.Contains(stderr, `admission webhook "validate.portcullis.dev" denied the request: privileged: `)
+		return err != nil && strings.Contains(stderr, `admission webhook "enforce.validate.portcullis.dev" denied the request: privileged: `)
 	})
 	for _, args := range [][]string{{"get", "pods"}, {"get", "pods", "--token=nobodys"}} {
 		if _, _, err := c.Kubectl(t.Context(), "jane", nil, args...); err == nil {
@@ -252,26 +198,4 @@ func TestServing(t *testing.T) {
 		return true
 	})
 	stop() // first: an API server does not end while it is watched
-}
-
-// withFlags puts the flags of the page into the options.
-func withFlags(t *testing.T, text string, o *cluster.Options) {
-	t.Helper()
-	for flag := range strings.FieldsSeq(text) {
-		name, value, _ := strings.Cut(flag, "=")
-		switch name {
-		case "--authentication-token-webhook-config-file":
-			o.TokenWebhookConfig = value
-		case "--authentication-token-webhook-version":
-			o.TokenWebhookVersion = value
-		case "--authorization-config":
-			o.AuthorizationConfig = value
-		case "--admission-control-config-file":
-			o.AdmissionConfig = value
-		case "--enable-admission-plugins":
-			o.AdmissionPlugins = strings.Split(value, ",")
-		default:
-			t.Errorf("this test does not know the flag %s", flag)
-		}
-	}
 }

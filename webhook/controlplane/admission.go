@@ -34,12 +34,13 @@ func (o Options) admission() (config apiserverv1.AdmissionConfiguration, err err
 		}
 	}
 	if o.has(Image) {
+		kept := int(max(o.Cache.Image, time.Second).Seconds())
 		add("ImagePolicyWebhook", map[string]any{"imagePolicy": map[string]any{
 			"kubeConfigFile": o.at(kubeconfigName(Image)),
-			"allowTTL":       int(max(o.Cache.Allowed, time.Second).Seconds()),
-			"denyTTL":        int(max(o.Cache.Refused, time.Second).Seconds()),
+			"allowTTL":       kept,
+			"denyTTL":        kept,
 			"retryBackoff":   100, // milliseconds
-			"defaultAllow":   false,
+			"defaultAllow":   !o.ImageFails,
 		}})
 	}
 	kubeconfig := ""

@@ -11,7 +11,7 @@ import (
 func TestMatchConditions(t *testing.T) {
 	compiler := authorizationcel.NewDefaultCompiler()
 	var results []authorizationcel.CompilationResult
-	for _, condition := range matchConditions() {
+	for _, condition := range matchConditions([]string{"system:serviceaccount:portcullis:portcullis", "portcullis"}) {
 		result, err := compiler.CompileCELExpression(&authorizationcel.SubjectAccessReviewMatchCondition{Expression: condition.Expression})
 		if err != nil {
 			t.Fatalf("%s: %v", condition.Expression, err)
@@ -47,6 +47,9 @@ func TestMatchConditions(t *testing.T) {
 		}, false},
 		"the scheduler":         {authorizationv1.SubjectAccessReviewSpec{User: "system:kube-scheduler", ResourceAttributes: pods}, false},
 		"who is called like it": {authorizationv1.SubjectAccessReviewSpec{User: "system:kube-x", Groups: []string{"admins"}, ResourceAttributes: pods}, true},
+		"our service account":   {authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:portcullis:portcullis", ResourceAttributes: pods}, false},
+		"another of ours":       {authorizationv1.SubjectAccessReviewSpec{User: "system:serviceaccount:portcullis:portcullis-2", ResourceAttributes: pods}, true},
+		"our user":              {authorizationv1.SubjectAccessReviewSpec{User: "portcullis", ResourceAttributes: pods}, false},
 		"the API server":        {authorizationv1.SubjectAccessReviewSpec{User: "system:apiserver", ResourceAttributes: pods}, false},
 		"its namesake":          {authorizationv1.SubjectAccessReviewSpec{User: "system:apiserver-2", ResourceAttributes: pods}, true},
 		"health":                {authorizationv1.SubjectAccessReviewSpec{User: "alice", NonResourceAttributes: path("/livez")}, false},

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
@@ -39,8 +41,14 @@ type Options struct {
 	Callouts []string
 	// Dir is where the API server finds the files, as it sees its file system.
 	Dir string
+	// Unasked are users the guard and the grant are not asked about, beside the servers of the control plane: above all whoever Portcullis
+	// itself is to the API server, or a guard that fails keeps it from starting.
+	Unasked []string
 	// GuardFails has the guard refuse what it cannot be asked about; otherwise the next authorizer decides. See docs/serving.md before.
 	GuardFails bool
+	// ImageFails has every Pod refused whose images cannot be asked about, in every namespace; otherwise it is admitted. The plugin can leave
+	// nobody out, so a server whose own Pods the API server admits could never come back. See docs/serving.md before.
+	ImageFails bool
 	// Cache is how long answers are kept.
 	Cache Cache
 	// Mutating and Validating are webhook configurations for the API server to read from files, whatever they are called; nil leaves the
@@ -51,15 +59,16 @@ type Options struct {
 	StaticMutatingDir, StaticValidatingDir string
 }
 
-// Cache is how long the API server keeps answers. Zero of one of them keeps none of that kind, as far as the API server can: of images it
-// keeps them for a second.
+// Cache is how long the API server keeps answers about tokens and images; a policy that changes takes effect when what is kept has run out.
+// Zero keeps them for a second, the least there is. Answers about access are never kept: a guard that depends on the time, and a grant that
+// has ended, hold to the second.
 type Cache struct {
-	Token, Allowed, Refused time.Duration
+	Token, Image time.Duration
 }
 
-// DefaultCache is what the API server does by itself. Policies that change take effect when what is kept has run out.
+// DefaultCache is two minutes for tokens, as the API server does by itself, and half a minute for images.
 func DefaultCache() Cache {
-	return Cache{Token: 2 * time.Minute, Allowed: 5 * time.Minute, Refused: 30 * time.Second}
+	return Cache{Token: 2 * time.Minute, Image: 30 * time.Second}
 }
 
 func (o Options) check() error {
@@ -84,6 +93,11 @@ func (o Options) check() error {
 	for _, callout := range o.Callouts {
 		if !slices.Contains(All(), callout) {
 			return fmt.Errorf("%q is none of the callouts %s", callout, strings.Join(All(), ", "))
+		}
+	}
+	for _, user := range o.Unasked {
+		if user == "" || !utf8.ValidString(user) || strings.ContainsAny(user, `'\`) || strings.ContainsFunc(user, unicode.IsControl) {
+			return fmt.Errorf("%q cannot be the name of a user who is not asked about", user)
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@
 #             impersonate for that. A star stands for any text.
 #           type: array
 #           items: {type: string, minLength: 1}
-#           default: [portcullis, system:apiserver, "system:kube-*"]
+#           default: [portcullis, "system:serviceaccount:portcullis:portcullis", system:apiserver, "system:kube-*"]
 #         unaskedGroups:
 #           description: Groups the guard is not asked about, as unaskedUsers. Beside them there is always system:masters.
 #           type: array
