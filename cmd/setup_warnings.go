@@ -22,7 +22,7 @@ func (f *setupFlags) warnings(o controlplane.Options) []string {
 	}
 	if len(f.policies.from) == 0 && (o.Callouts == nil || slices.Contains(o.Callouts, controlplane.Mutate) || slices.Contains(o.Callouts, controlplane.Validate)) {
 		out = append(out, "without --policies, the admission webhooks are asked about everything, and while no Portcullis answers, everything is admitted: "+
-			"it is the policies that say what must be refused then. Give those that it will serve with --policies")
+			"it is the policies that say what must be refused then. Give with --policies those that it will serve")
 	}
 	if o.GuardFails {
 		out = append(out, "with --guard-fails, while no Portcullis answers, everything is refused to everybody but system:masters, nodes, the control plane, "+
