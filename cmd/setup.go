@@ -63,7 +63,7 @@ the files.`,
 	f.StringVar(&flags.clientCert, "client-cert", "", "`FILE` of the certificate by which the API server proves that it is the API server")
 	f.StringVar(&flags.clientKey, "client-key", "", "`FILE` of the key of that certificate")
 	flags.policies.register(f)
-	f.Lookup("policies").Usage = "`PATH` of policies, or library:NAME, that say what the admission webhooks are asked about; without, everything; may be repeated"
+	f.Lookup("policies").Usage = "`PATH` of policies, or library:NAME, that say what the admission webhooks are asked about, and what of it is refused when they cannot be; without, they are asked about everything, and it is admitted; may be repeated"
 	f.StringSliceVar(&flags.callouts, "callouts", nil, "`NAMES` of those to set up: "+strings.Join(calloutNames(), ", ")+"; without, all")
 	f.StringArrayVar(&flags.exempt, "exempt-namespace", nil, "`NAME` of a namespace that admission webhooks are not asked about; may be repeated")
 	f.StringVar(&flags.namespace, "namespace", defaultNamespace, "`NAME` of the namespace that Portcullis is in, which they are not asked about either")
@@ -201,10 +201,11 @@ func (f *setupFlags) options(ctx context.Context) (o controlplane.Options, err e
 	return o, nil
 }
 
-// interests are those of the policies, or in everything.
+// interests are those of the policies. Without policies they are in everything, and nobody has said that any of it is to be refused when no
+// answer comes.
 func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, error) {
 	if len(f.policies.from) == 0 {
-		return []registration.Interest{{Phase: registration.Mutate, Fail: true}, {Phase: registration.Validate, Fail: true}}, nil
+		return []registration.Interest{{Phase: registration.Mutate}, {Phase: registration.Validate}}, nil
 	}
 	reader, err := NewReader()
 	if err != nil {

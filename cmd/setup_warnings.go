@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/webhook/controlplane"
@@ -12,12 +13,16 @@ func (f *setupFlags) serviceAccount() string {
 	return "system:serviceaccount:" + f.namespace + ":" + f.name
 }
 
-// warnings are what may lock a cluster, or never work, of what was asked for.
+// warnings are what may lock a cluster, leave it open, or never work, of what was asked for.
 func (f *setupFlags) warnings(o controlplane.Options) []string {
 	var out []string
 	if host := hostOf(o.URL); strings.HasSuffix(host, ".svc") || strings.Contains(host, ".svc.") {
 		out = append(out, host+" is the name of a Service, and an API server that runs on its machine's network, as most do, cannot resolve it: "+
 			"nobody would be asked. Give an address that this machine knows, as https://127.0.0.1:8443 of a Portcullis beside it")
+	}
+	if len(f.policies.from) == 0 && (o.Callouts == nil || slices.Contains(o.Callouts, controlplane.Mutate) || slices.Contains(o.Callouts, controlplane.Validate)) {
+		out = append(out, "without --policies, the admission webhooks are asked about everything, and while no Portcullis answers, everything is admitted: "+
+			"it is the policies that say what must be refused then. Give with --policies those that it will serve")
 	}
 	if o.GuardFails {
 		out = append(out, "with --guard-fails, while no Portcullis answers, everything is refused to everybody but system:masters, nodes, the control plane, "+

@@ -197,5 +197,19 @@ func TestServing(t *testing.T) {
 		}
 		return true
 	})
-	stop() // first: an API server does not end while it is watched
+	stop() // here: an API server does not end while it is watched
+
+	create := func() error {
+		_, stderr, err := c.Kubectl(t.Context(), "", nil, "create", "--dry-run=server", "-f", filepath.Join(s.folder, "pod.yaml"))
+		if err != nil && !strings.Contains(stderr, "failed calling webhook") {
+			t.Fatal(stderr)
+		}
+		return err
+	}
+	for _, open := range []string{"sed -i", "rm "} {
+		s.setup(t, p)
+		eventually(t, "a Pod is stopped, since nobody answers", func() bool { return create() != nil })
+		s.run(t, p.block(t, "sh", open))
+		eventually(t, "it is let through", func() bool { return create() == nil })
+	}
 }

@@ -39,6 +39,9 @@ func requests() map[string]struct {
 		r.role = role
 		return r
 	}
+	controller := func(name string, r request) request {
+		return by("system:serviceaccount:kube-system:"+name, r, "system:serviceaccounts", "system:serviceaccounts:kube-system")
+	}
 	kubelet := func(r request) request { return by("system:node:n1", r, "system:nodes", "system:authenticated") }
 	return map[string]row{
 		"a Pod is made":                            {in("default", on("", "pods", "", create)), true},
@@ -104,6 +107,37 @@ func requests() map[string]struct {
 		"a kubelet makes a Pod":                    {in("default", kubelet(on("", "pods", "", create))), true},
 		"a kubelet makes a kind called pods":       {in("default", kubelet(on("example.com", "pods", "", create))), false},
 		"somebody else gets a token":               {in("default", on("", "serviceaccounts", "token", create)), true},
+
+		"a webhook configuration":              {on("admissionregistration.k8s.io", "validatingwebhookconfigurations", "", create), false},
+		"a webhook configuration is deleted":   {on("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "", remove), false},
+		"an admission policy":                  {on("admissionregistration.k8s.io", "validatingadmissionpolicies", "", update), false},
+		"a kind called webhook configurations": {on("example.com", "validatingwebhookconfigurations", "", create), true},
+
+		"the account of a new namespace":            {in("new", named("default", controller("service-account-controller", on("", "serviceaccounts", "", create)))), false},
+		"it is made by all controllers' one user":   {in("new", named("default", by("system:kube-controller-manager", on("", "serviceaccounts", "", create)))), false},
+		"it is made by somebody":                    {in("new", named("default", on("", "serviceaccounts", "", create))), true},
+		"it is made by another controller":          {in("new", named("default", controller("replicaset-controller", on("", "serviceaccounts", "", create)))), true},
+		"it is made by a controller's namesake":     {in("new", named("default", by("system:serviceaccount:default:service-account-controller", on("", "serviceaccounts", "", create)))), true},
+		"another account of a new namespace":        {in("new", controller("service-account-controller", on("", "serviceaccounts", "", create))), true},
+		"an account yet to be named":                {in("new", named("", controller("service-account-controller", on("", "serviceaccounts", "", create)))), true},
+		"a token of the account":                    {in("new", named("default", controller("service-account-controller", on("", "serviceaccounts", "token", create)))), true},
+		"something else by the name of the account": {in("new", named("default", controller("service-account-controller", on("", "configmaps", "", create)))), true},
+		"the authorities of a new namespace":        {in("new", named("kube-root-ca.crt", controller("root-ca-cert-publisher", on("", "configmaps", "", create)))), false},
+		"they are mended":                           {in("new", named("kube-root-ca.crt", controller("root-ca-cert-publisher", on("", "configmaps", "", update)))), false},
+		"they are changed by somebody":              {in("new", named("kube-root-ca.crt", on("", "configmaps", "", update))), true},
+		"the role admin is made of others":          {named("admin", controller("clusterrole-aggregation-controller", on("rbac.authorization.k8s.io", "clusterroles", "", update))), false},
+		"somebody's role is made of others":         {controller("clusterrole-aggregation-controller", on("rbac.authorization.k8s.io", "clusterroles", "", update)), true},
+		"the role admin is changed by somebody":     {named("admin", on("rbac.authorization.k8s.io", "clusterroles", "", update)), true},
+		"a role in a namespace called admin":        {in("new", named("admin", controller("clusterrole-aggregation-controller", on("rbac.authorization.k8s.io", "roles", "", update)))), true},
+		"the trust in the API server":               {named("kubernetes.io:kube-apiserver-serving:abc", controller("kube-apiserver-serving-clustertrustbundle-publisher", on("certificates.k8s.io", "clustertrustbundles", "", create))), false},
+		"trust in others":                           {named("example.com:x:abc", controller("kube-apiserver-serving-clustertrustbundle-publisher", on("certificates.k8s.io", "clustertrustbundles", "", create))), true},
+		"the addresses of services":                 {named("kubernetes", controller("service-cidrs-controller", on("networking.k8s.io", "servicecidrs", "", update))), false},
+		"the addresses of services are found good":  {named("kubernetes", controller("service-cidrs-controller", on("networking.k8s.io", "servicecidrs", "status", update))), false},
+		"more addresses of services":                {controller("service-cidrs-controller", on("networking.k8s.io", "servicecidrs", "", update)), true},
+		"a Pod by all controllers' one user":        {in("default", by("system:kube-controller-manager", on("", "pods", "", create))), true},
+		"a Pod by the controller of a Deployment":   {in("default", controller("replicaset-controller", on("", "pods", "", create))), true},
+		"a Pod called default by all controllers":   {in("default", named("default", by("system:kube-controller-manager", on("", "pods", "", create)))), true},
+		"a Pod by somebody who owns the cluster":    {in("default", by("kubernetes-admin", on("", "pods", "", create), "system:masters")), true},
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 // Group is the API group of our own kinds.
 const Group = "portcullis.dev"
 
+const rbacGroup = "rbac.authorization.k8s.io"
+
 // spare is what is never asked about, whatever policies want: while Portcullis is away a cluster must be able to get it back.
 type spare struct {
 	name string // of the match condition
@@ -31,6 +33,9 @@ func spares() []spare {
 		// Questions to the API server, not objects. It does not send them to webhooks any more, but it did.
 		{"not-reviews", Resource{"authentication.k8s.io", all, all}},
 		{"not-reviews", Resource{"authorization.k8s.io", all, all}},
+		// By these a cluster is opened, and they are what webhooks are. Of those that are objects the API server asks none about them, but it
+		// does ask those that it reads from files.
+		{"not-admission-configurations", Resource{admissionregistrationv1.GroupName, all, all}},
 		// A policy must always be mended; the configuration for policies watches over them.
 		{"not-policies", Resource{Group, all, all}},
 	}
@@ -47,16 +52,15 @@ type keepsake struct {
 }
 
 func keepsakes(o Options) []keepsake {
-	const rbac = "rbac.authorization.k8s.io"
 	return []keepsake{
 		// Without its kinds there are no policies.
 		{"not-kinds-of-portcullis", Resource{"apiextensions.k8s.io", "customresourcedefinitions", all}, []string{"policies." + Group, "policyexceptions." + Group}, ""},
 		// Without its role a replica reads no policies, and writes no registration.
-		{"not-role-of-portcullis", Resource{rbac, "clusterroles", all}, []string{o.Name}, ""},
+		{"not-role-of-portcullis", Resource{rbacGroup, "clusterroles", all}, []string{o.Name}, ""},
 		// Under the name of ours another role must not be given to anybody past the policies.
 		{
 			"not-role-binding-of-portcullis",
-			Resource{rbac, "clusterrolebindings", all},
+			Resource{rbacGroup, "clusterrolebindings", all},
 			[]string{o.Name},
 			`request.operation == "DELETE" || has(object.roleRef) && has(object.roleRef.name) && object.roleRef.name == ` + quote(o.Name),
 		},
@@ -116,6 +120,7 @@ func sparing(atoms []atom, o Options) []admissionregistrationv1.MatchCondition {
 			out = append(out, k.condition())
 		}
 	}
+	out = append(out, bootstrapping(atoms)...)
 	return append(out,
 		admissionregistrationv1.MatchCondition{
 			// When the API server starts it makes what it needs, roles and priorities among them, and ends if it cannot.
