@@ -3,7 +3,6 @@ package release_test
 import (
 	"context"
 	"crypto/tls"
-	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,7 +24,7 @@ import (
 
 // TestMain lets this binary stand in for Portcullis: what the chart needs of it is that it takes its arguments and answers its probes.
 func TestMain(m *testing.M) {
-	run := map[string]func([]string) error{"serve": serve, "doctor": doctor}
+	run := map[string]func([]string) error{"serve": serve, "doctor": authorized, "unlock": authorized}
 	if len(os.Args) > 1 && run[os.Args[1]] != nil {
 		fmt.Println(strings.Join(os.Args[1:], " "))
 		if err := run[os.Args[1]](os.Args[2:]); err != nil {
@@ -37,25 +36,24 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve is ready when its service account may read what the server reads. The flags are those which the chart gives it.
+// given is the value of a flag among arguments: the last, as it is to Portcullis.
+func given(args []string, name string) (last string) {
+	for _, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--"+name+"="); ok {
+			last = value
+		}
+	}
+	return last
+}
+
+// serve is ready when its service account may read what the server reads.
 func serve(args []string) error {
-	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
-	kubeconfig, namespace, health := flags.String("kubeconfig", "", ""), flags.String("namespace", "", ""), flags.String("health-listen", "", "")
-	policies := flags.String("policies", "", "")
-	for _, name := range []string{"name", "replica", "owner", "listen", "tls", "tls-secret", "review-memory-bytes", "log-level", "log-format"} {
-		flags.String(name, "", "")
-	}
-	for _, name := range []string{"cluster-policies", "register"} {
-		flags.Bool(name, false, "")
-	}
-	if err := flags.Parse(args); err != nil {
-		return err
-	}
-	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
+	namespace := given(args, "namespace")
+	config, err := clientcmd.BuildConfigFromFlags("", given(args, "kubeconfig"))
 	if err != nil {
 		return err
 	}
-	if text, err := os.ReadFile(*policies + "/pods.privileged.yaml"); err != nil || !strings.Contains(string(text), "use: pods.privileged") {
+	if text, err := os.ReadFile(given(args, "policies") + "/pods.privileged.yaml"); err != nil || !strings.Contains(string(text), "use: pods.privileged") {
 		return fmt.Errorf("the policy is not there: %w: %s", err, text)
 	}
 	client := kubernetes.NewForConfigOrDie(config)
@@ -64,13 +62,13 @@ func serve(args []string) error {
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
 		_, err := client.CoreV1().Namespaces().List(r.Context(), metav1.ListOptions{})
 		if err == nil {
-			_, err = client.CoordinationV1().Leases(*namespace).List(r.Context(), metav1.ListOptions{})
+			_, err = client.CoordinationV1().Leases(namespace).List(r.Context(), metav1.ListOptions{})
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		}
 	})
-	server := &http.Server{Addr: *health, Handler: mux, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+	server := &http.Server{Addr: given(args, "health-listen"), Handler: mux, TLSNextProto: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -80,8 +78,8 @@ func serve(args []string) error {
 	return nil
 }
 
-// doctor is well.
-func doctor(args []string) error {
+// authorized is what a command of a Pod has to be.
+func authorized(args []string) error {
 	if !strings.Contains(strings.Join(args, " "), "--kubeconfig=") {
 		return fmt.Errorf("it has no credentials: %s", args)
 	}
