@@ -42,7 +42,7 @@ func serve(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	kubeconfig, namespace, health := flags.String("kubeconfig", "", ""), flags.String("namespace", "", ""), flags.String("health-listen", "", "")
 	policies := flags.String("policies", "", "")
-	for _, name := range []string{"name", "replica", "listen", "tls", "tls-secret", "review-memory-bytes", "log-level", "log-format"} {
+	for _, name := range []string{"name", "replica", "listen", "tls", "tls-secret", "state-dir", "memory-limit", "log-level", "log-format"} {
 		flags.String(name, "", "")
 	}
 	for _, name := range []string{"cluster-policies", "register"} {
