@@ -210,7 +210,7 @@ func (w *world) credentials() (admission string, err error) {
 	if w.caller, err = w.callers.issue(apiServer, time.Now().Add(24*time.Hour)); err != nil {
 		return "", err
 	}
-	kubeconfig := fmt.Sprintf(`{apiVersion: v1, kind: Config, users: [{name: "%s.%s.svc", user: {client-certificate: %s, client-key: %s}}]}`,
+	kubeconfig := fmt.Sprintf(`{apiVersion: v1, kind: Config, users: [{name: "%s.%s.svc:443", user: {client-certificate: %s, client-key: %s}}]}`,
 		name, namespace, w.file("caller.crt"), w.file("caller.key"))
 	config := "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
 	for _, plugin := range []string{"MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"} {
