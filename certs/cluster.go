@@ -2,6 +2,7 @@ package certs
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,8 +22,8 @@ const dwellAsked = 10 * time.Second
 
 // RotationOptions say what to certify, where to keep it, and how to learn what callers know.
 type RotationOptions struct {
-	// Client reads and writes the two Secrets, and has to be allowed to get, create and update them. It must ask the API server and
-	// not a cache.
+	// Client reads and writes the two Secrets, and has to be allowed to get, create, patch and update them, by name: they are created by
+	// server-side apply. It must ask the API server and not a cache.
 	Client client.Client
 	// Namespace is where the Secrets are: Name-tls, of the type kubernetes.io/tls, with tls.crt, tls.key and the bundle ca.crt, for
 	// every replica; and Name-ca with the authorities and their keys, for the Rotation alone.
@@ -56,6 +57,8 @@ type Rotation struct {
 	opts  RotationOptions
 	names names
 	log   *slog.Logger
+	// creator is the field manager that creates Secrets, nobody else's.
+	creator client.FieldOwner
 
 	phase  atomic.Value // Step
 	bundle atomic.Value // []byte
@@ -70,6 +73,7 @@ type Rotation struct {
 // NewRotation returns a Rotation; Start runs it.
 func NewRotation(opts RotationOptions) (*Rotation, error) {
 	r := &Rotation{opts: opts, names: names{DNS: opts.DNSNames, IPs: opts.IPs}, log: orDiscard(opts.Log), tick: time.Now}
+	r.creator = client.FieldOwner(manager + "-" + rand.Text())
 	if len(r.names.DNS)+len(r.names.IPs) == 0 {
 		return nil, errors.New("certificate rotation: there is no DNS name and no IP address to certify")
 	}

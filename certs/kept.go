@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -174,7 +176,7 @@ func (r *Rotation) savePair(ctx context.Context, k kept, m material) error {
 func (r *Rotation) put(ctx context.Context, secret *corev1.Secret) error {
 	var err error
 	if secret.ResourceVersion == "" {
-		err = r.opts.Client.Create(ctx, secret)
+		err = r.create(ctx, secret)
 	} else {
 		err = r.opts.Client.Update(ctx, secret)
 	}
@@ -182,4 +184,17 @@ func (r *Rotation) put(ctx context.Context, secret *corev1.Secret) error {
 		return fmt.Errorf("writing %s: %w", secretName(secret.Namespace, secret.Name), err)
 	}
 	return nil
+}
+
+// create makes secret by server-side apply, which names what it makes, so that a role can confine it: whoever may create Secrets of any name
+// can have himself made a token of every service account of the namespace. If somebody else has made it meanwhile there is a conflict, since
+// each process is a field manager of its own here and nothing is forced.
+func (r *Rotation) create(ctx context.Context, secret *corev1.Secret) error {
+	secret.TypeMeta = metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Secret"}
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
+	if err != nil {
+		return err
+	}
+	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
+	return r.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(&unstructured.Unstructured{Object: fields}), r.creator)
 }

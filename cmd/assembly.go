@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/webhook"
@@ -135,8 +136,28 @@ func (a *assembly) judge() error {
 		}
 	}
 	a.parts = append(a.parts, loader.Run)
-	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.engine.Ready})
+	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.engine.Ready, Note: lastingOnly(loader)})
 	return nil
+}
+
+// lastingOnly has the loader's reports tell what it returns: why this server serves on, and would not start again.
+func lastingOnly(loader *policies.Loader) (note func() string) {
+	var fatal atomic.Pointer[string]
+	report := loader.Report
+	loader.Report = func(load policies.Load) {
+		text := ""
+		if len(load.Fatal) > 0 {
+			text = "what was in force before serves on, but a server that is started now ends at once: " + load.Fatal[0].Err.Error()
+		}
+		fatal.Store(&text)
+		report(load)
+	}
+	return func() string {
+		if text := fatal.Load(); text != nil {
+			return *text
+		}
+		return ""
+	}
 }
 
 // identify finds the certificate of the server.

@@ -130,7 +130,7 @@ func (d *doctor) skew(ours []hook, chain []*x509.Certificate) (c check, ok bool)
 		if err != nil {
 			return check{
 				"certificates", checkFail, fmt.Sprintf("the authorities that %s of %s names do not vouch for the certificate that is served: %s", h.Name, h.configuration.Name, err),
-				"if this lasts longer than a minute, see that a Portcullis leads, which writes the caBundle; with cert-manager.io/inject-ca-from, see that cainjector runs",
+				"if this lasts longer than a minute, see that a Portcullis leads, which writes the caBundle",
 			}, true
 		}
 	}

@@ -34,7 +34,7 @@ type tlsFlags struct {
 func (f *tlsFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.mode, "tls", tlsFiles, "where the certificate comes from: files, as --cert-dir says, or in a cluster self-signed, cert-manager or existing-secret")
 	flags.StringVar(&f.issuer, "tls-issuer", "", "`KIND.GROUP/NAME` of who signs with --tls cert-manager, as ClusterIssuer.cert-manager.io/corporate; by default an authority of the release's own")
-	flags.StringVar(&f.secret, "tls-secret", "", "`NAME` of the Secret with tls.crt, tls.key and ca.crt; by default that of the release with -tls behind it")
+	flags.StringVar(&f.secret, "tls-secret", "", "`NAME` of the Secret with tls.crt, tls.key and, unless the API server's machine knows the authority, ca.crt; by default that of the release with -tls behind it")
 }
 
 // issuerReference is who signs with cert-manager; the zero value is an authority of the release's own.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -34,6 +36,7 @@ type serveFlags struct {
 	tls              tlsFlags
 	maxBody          int64
 	memory           int64
+	memoryLimit      int64
 	drain            time.Duration
 	exemptNamespaces []string
 	decisionLog      string
@@ -58,6 +61,9 @@ makes its own; the authority to trust is printed on standard output.`,
 					return err
 				}
 			}
+			if flags.memoryLimit != 0 && !cmd.Flags().Changed("review-memory-bytes") {
+				flags.memory = flags.memoryLimit / 2
+			}
 			return flags.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
@@ -76,6 +82,7 @@ makes its own; the authority to trust is printed on standard output.`,
 	flags.tls.add(f)
 	f.Int64Var(&flags.maxBody, "max-review-bytes", webhook.DefaultMaxAdmission, "the largest AdmissionReview accepted, in `BYTES`")
 	f.Int64Var(&flags.memory, "review-memory-bytes", defaultReviewMemory, "what reviews under way may take together, in `BYTES`; more are turned away for a second, and one that takes more by itself waits until it is alone")
+	f.Int64Var(&flags.memoryLimit, "memory-limit", 0, "`BYTES` that this process may use: half of them are what --review-memory-bytes is by default, and Go keeps its heap below nine tenths unless $GOMEMLIMIT says otherwise")
 	f.DurationVar(&flags.drain, "drain", webhook.DefaultDrain, "how long to serve on after SIGTERM, telling callers to go elsewhere")
 	f.StringArrayVar(&flags.exemptNamespaces, "exempt-namespace", nil, "`NAME` of a namespace, without wildcards, in which admission is always allowed; may be repeated")
 	f.StringVar(&flags.decisionLog, "decision-log", "", "`FILE` to add a line of JSON to for every decision, - for standard output")
@@ -106,6 +113,13 @@ func (f *serveFlags) check() error {
 	switch {
 	case f.maxBody < 1:
 		return fmt.Errorf("--max-review-bytes %d lets no review in; it must be at least 1", f.maxBody)
+	case f.memoryLimit < 0:
+		return fmt.Errorf("--memory-limit %d is no memory at all", f.memoryLimit)
+	case f.memoryLimit > 0 && f.memoryLimit/2 == f.memory && f.memory < webhook.LeastBudget(f.maxBody):
+		return fmt.Errorf("--memory-limit %d has no room for the longest review; with --max-review-bytes %d it must be at least %d",
+			f.memoryLimit, f.maxBody, 2*webhook.LeastBudget(f.maxBody))
+	case f.memoryLimit > 0 && f.memory > f.memoryLimit:
+		return fmt.Errorf("--review-memory-bytes %d is more than --memory-limit %d has for all", f.memory, f.memoryLimit)
 	case f.memory < webhook.LeastBudget(f.maxBody):
 		return fmt.Errorf("--review-memory-bytes %d is no room for the longest review; with --max-review-bytes %d it must be at least %d",
 			f.memory, f.maxBody, webhook.LeastBudget(f.maxBody))
@@ -203,6 +217,9 @@ func (f *serveFlags) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log, err := f.logger(stderr)
 	if err != nil {
 		return err
+	}
+	if f.memoryLimit > 0 && os.Getenv("GOMEMLIMIT") == "" {
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(f.memoryLimit / 10 * 9))
 	}
 	m, err := NewMetrics(log)
 	if err != nil {

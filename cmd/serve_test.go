@@ -99,6 +99,16 @@ func TestServeWithNothingButADirectory(t *testing.T) {
 	if status, _ := get("/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz is %d", status)
 	}
+	if err := os.WriteFile(policy, []byte("package names\n\ndeny contains nothing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	faulty := "[+]policies ok: what was in force before serves on, but a server that is started now ends at once: " + policy + ":3: var nothing is unsafe\n"
+	eventually(t, "it is told before the next start", func() bool {
+		status, text := get("/readyz")
+		return status == http.StatusOK && strings.Contains(text, faulty)
+	})
+	save("two")
+	eventually(t, "it is mended", func() bool { _, text := get("/readyz"); return strings.Contains(text, "[+]policies ok\n") })
 
 	cancel()
 	if got := <-code; got != exitOK {

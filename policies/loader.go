@@ -15,7 +15,9 @@ import (
 type Load struct {
 	Set    *Set   // what is in force now; nil as long as there never were any policies
 	Faults Faults // what was wrong; where a policy had an earlier good version, that one stays in force
-	Kept   []string
+	// Fatal are those of the Faults with which a server that starts now would end: see Loader.
+	Fatal Faults
+	Kept  []string
 	// Added, Changed and Removed name the policies in which Set differs from what was in force before, in policy order.
 	Added, Changed, Removed []string
 }
@@ -106,7 +108,7 @@ func (l *Loader) load(ctx context.Context) error {
 		l.Engine.Use(next)
 	}
 	if l.Report != nil {
-		load := Load{Set: l.Engine.Set(), Faults: faults, Kept: kept}
+		load := Load{Set: l.Engine.Set(), Faults: faults, Fatal: unlisted(faults), Kept: kept}
 		load.compare(previous)
 		l.Report(load)
 	}

@@ -93,12 +93,6 @@ func (c *Certificate) Own(owner *metav1.OwnerReference) {
 	}
 }
 
-// InjectFrom is the annotation by which cainjector writes the authority into the webhook configurations that have it. It replaces an
-// authority in one step; where the bundle is taken from the Secret's ca.crt instead, the annotation must not be set.
-func (c *Certificate) InjectFrom() (key, value string) {
-	return cmapi.WantInjectAnnotation, c.opts.Namespace + "/" + c.opts.Name
-}
-
 // SecretName is the name of the Secret that cert-manager fills.
 func (c *Certificate) SecretName() string { return c.opts.Name + "-tls" }
 

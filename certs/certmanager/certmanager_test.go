@@ -74,14 +74,6 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-func TestInjectFrom(t *testing.T) {
-	c, err := New(options())
-	must(t, err)
-	if key, value := c.InjectFrom(); key != "cert-manager.io/inject-ca-from" || value != "portcullis/portcullis" {
-		t.Error(key, value)
-	}
-}
-
 // crds are cert-manager's own, from its module.
 func crds(t *testing.T) []string {
 	t.Helper()

@@ -45,7 +45,7 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	}
 	compiled, err := compiler.Compile(name)
 	if err != nil {
-		path, wrong := describe("schema", err)
+		path, wrong := describe("schema", nil, err)
 		return nil, under(fmt.Errorf("the schema of the parameters is not a JSON schema: %w", wrong), append([]string{"parameters"}, path...)...)
 	}
 	return &schema{described, compiled}, nil
@@ -69,7 +69,7 @@ func (s *schema) parameters(given json.RawMessage) (policies.Value, error) {
 	}
 	value = fill(s.described, value)
 	if err := s.compiled.Validate(value); err != nil {
-		path, wrong := describe("parameters", err)
+		path, wrong := describe("parameters", s.described, err)
 		return nil, under(wrong, append([]string{"parameters"}, path...)...)
 	}
 	text, err := json.Marshal(value)
@@ -139,8 +139,8 @@ func fill(schema, value any) any {
 	return value
 }
 
-// describe says in one line where below root the first wrong value is, and what is wrong.
-func describe(root string, err error) (path []string, said error) {
+// describe says in one line where below root the first wrong value is, and what is wrong with it by the schema.
+func describe(root string, schema any, err error) (path []string, said error) {
 	if schema, ok := errors.AsType[*jsonschema.SchemaValidationError](err); ok {
 		err = schema.Err
 	}
@@ -149,13 +149,59 @@ func describe(root string, err error) (path []string, said error) {
 		return nil, fmt.Errorf("%s: %s", root, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	for len(invalid.Causes) > 0 {
+		if path, said := misspelt(root, schema, invalid.Causes); said != nil {
+			return path, said
+		}
 		invalid = invalid.Causes[0]
 	}
 	path = invalid.InstanceLocation
-	said = fmt.Errorf("%s: %s", strings.Join(append([]string{root}, path...), "."),
+	return path, fmt.Errorf("%s: %s", strings.Join(append([]string{root}, path...), "."),
 		invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
-	if unknown, ok := invalid.ErrorKind.(*kind.AdditionalProperties); ok && len(unknown.Properties) > 0 {
-		path = append(slices.Clone(path), unknown.Properties[0])
+}
+
+// misspelt tells of the first member among causes that the schema does not know. It says more than that another is missing, for which it may
+// have been meant.
+func misspelt(root string, schema any, causes []*jsonschema.ValidationError) (path []string, said error) {
+	var unknown *kind.AdditionalProperties
+	var missing []string
+	for _, cause := range causes {
+		switch found := cause.ErrorKind.(type) {
+		case *kind.AdditionalProperties:
+			unknown, path = found, cause.InstanceLocation
+		case *kind.Required:
+			missing = found.Missing
+		}
 	}
-	return path, said
+	if unknown == nil || len(unknown.Properties) == 0 {
+		return nil, nil
+	}
+	key, parent := slices.Min(unknown.Properties), strings.Join(append([]string{root}, path...), ".")
+	known := membersAt(schema, path)
+	near := nearest(key, known...)
+	if near == "" && len(missing) == 1 && len(unknown.Properties) == 1 {
+		near = missing[0]
+	}
+	switch {
+	case near != "":
+		said = fmt.Errorf("%s is not known; did you mean %s?", dotted(parent, key), dotted(parent, near))
+	case len(known) > 0:
+		said = fmt.Errorf("%s is not known; the keys of %s are %s", dotted(parent, key), parent, listed(known, "and"))
+	default:
+		said = fmt.Errorf("%s is not known", dotted(parent, key))
+	}
+	return append(slices.Clone(path), key), said
+}
+
+// membersAt are the members that a schema names at a path, as far as it says so plainly.
+func membersAt(schema any, path []string) []string {
+	for _, step := range path {
+		s, _ := schema.(map[string]any)
+		properties, _ := s["properties"].(map[string]any)
+		if schema = properties[step]; schema == nil {
+			schema = s["items"]
+		}
+	}
+	s, _ := schema.(map[string]any)
+	properties, _ := s["properties"].(map[string]any)
+	return slices.Sorted(maps.Keys(properties))
 }

@@ -194,7 +194,9 @@ func TestBadInputIsOneClearLineEach(t *testing.T) {
 		{"duplicate key", "p.yaml", "a: 1\na: 2\n", `p.yaml:2: key "a" already set in map`},
 		{"parameter missing", "p.yaml", policy("  use: deployments.replicas\n"), `p.yaml:1: Policy mine: parameters: missing property 'names'`},
 		{"parameter type", "p.yaml", policy("  use: deployments.replicas\n  parameters: {names: [1]}\n"), `p.yaml:6: Policy mine: parameters.names.0: got number, want string`},
-		{"parameter unknown", "p.yaml", policy("  use: deployments.replicas\n  parameters: {names: [], maxx: 1}\n"), `p.yaml:6: Policy mine: parameters: additional properties 'maxx' not allowed`},
+		{"parameter unknown", "p.yaml", policy("  use: deployments.replicas\n  parameters: {names: [], maxx: 1}\n"), `p.yaml:6: Policy mine: parameters.maxx is not known; did you mean parameters.max?`},
+		{"parameter of another name", "p.yaml", policy("  use: deployments.replicas\n  parameters: {people: []}\n"), `p.yaml:6: Policy mine: parameters.people is not known; did you mean parameters.names?`},
+		{"parameter nobody knows", "p.yaml", policy("  use: deployments.replicas\n  parameters: {names: [], people: 1}\n"), `p.yaml:6: Policy mine: parameters.people is not known; the keys of parameters are max and names`},
 		{"rego in YAML", "p.yaml", policy("  rego: |\n    package mine\n\n    deny contains if {\n"), `p.yaml:8: unexpected if keyword`},
 		{"too long", "a.rego", "package a\n" + strings.Repeat("#\n", maxSource), "a.rego: the file is longer than 1 MiB; split the policy"},
 	} {

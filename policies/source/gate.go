@@ -19,7 +19,8 @@ import (
 
 // Gate is the Reviewer of Policy and PolicyException objects, asked before the API server accepts one. A Policy is read and compiled beside
 // what lies in the cluster, compared with what is in force, and the Rego tests it brings are run; every fault is a finding that names
-// file and row. An exception is read, and warned about when a policy it names does not exist.
+// file and row; a package without METADATA is warned about. An exception is read, and warned about when a policy it names does not exist or is
+// asked elsewhere than at admission.
 //
 // What does not change an object's spec passes, so that a faulty object can still lose its finalizers. It has no answer before the Objects
 // have been listed and policies are in force.
@@ -85,14 +86,39 @@ func (g *Gate) policy(ctx context.Context, d *review.Decision, set *policies.Set
 		if spec.File == file.Name {
 			more, warnings := g.try(ctx, set, spec)
 			faults = append(faults, more...)
+			if len(more) == 0 {
+				warnings = append(warnings, asksAboutEverything(spec))
+			}
 			for _, text := range warnings {
-				warn(d, file.Name+": "+text)
+				warn(d, file, text)
 			}
 		}
 	}
 	for _, fault := range faults {
 		refuse(d, fault)
 	}
+}
+
+// asksAboutEverything returns what the author of a package without METADATA may not expect of it, if it is asked at admission.
+func asksAboutEverything(spec policies.Spec) string {
+	if !spec.Lenient || spec.Match.Resources != nil || len(notAtAdmission(spec)) == len(spec.Rules) {
+		return ""
+	}
+	const everything = "the package has no METADATA, so that the API server asks about every request, subresources included"
+	if spec.OnError == policies.OnErrorDeny {
+		return everything + ", and, as onError is deny, may refuse all of them while nobody answers; give it METADATA with match.resources"
+	}
+	return everything + "; give it METADATA with match.resources"
+}
+
+// notAtAdmission are the stages, beside admission, at which a policy is asked.
+func notAtAdmission(spec policies.Spec) (stages []string) {
+	for _, rule := range spec.Rules {
+		if rule.Stage != review.Validate && rule.Stage != review.Mutate {
+			stages = append(stages, string(rule.Stage))
+		}
+	}
+	return stages
 }
 
 // try compiles a policy, runs its tests and has it checked.
@@ -129,11 +155,29 @@ func (g *Gate) exception(d *review.Decision, set *policies.Set, object *unstruct
 			refuse(d, policies.Fault{Err: fmt.Errorf("%s: spec.expires is past; an exception that has ended excepts nothing", file.Name)})
 		}
 		for _, name := range e.Policies {
-			if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return p.Spec().ID == name }) {
+			at := slices.IndexFunc(set.Policies(), func(p *policies.Policy) bool { return p.Spec().ID == name })
+			if at < 0 {
+				warn(d, file, fmt.Sprintf("there is no policy %q; until there is one the exception does nothing for it", name))
 				continue
 			}
-			warn(d, fmt.Sprintf("%s: there is no policy %q; until there is one the exception does nothing for it", file.Name, name))
+			spec := set.Policies()[at].Spec()
+			switch others := notAtAdmission(spec); {
+			case len(others) == len(spec.Rules):
+				warn(d, file, fmt.Sprintf("exceptions hold at admission alone, and policy %q is not asked there; the exception does nothing for it", name))
+			case len(others) > 0:
+				warn(d, file, fmt.Sprintf("exceptions hold at admission alone, and policy %q is also asked at stage %s, where it refuses as before",
+					name, strings.Join(others, ", ")))
+			}
 		}
+	}
+}
+
+// warn adds a finding that refuses nothing; an empty text is none.
+func warn(d *review.Decision, file native.File, text string) {
+	if text != "" {
+		d.Findings = append(d.Findings, review.Finding{
+			Policy: gateName, Effect: review.EffectWarn, Message: review.Sentence(file.Name+": "+text, review.MaxMessage),
+		})
 	}
 }
 
@@ -145,10 +189,6 @@ func refuse(d *review.Decision, fault policies.Fault) {
 			Policy: gateName, Effect: review.EffectDeny, Message: review.Sentence(line, review.MaxMessage),
 		})
 	}
-}
-
-func warn(d *review.Decision, text string) {
-	d.Findings = append(d.Findings, review.Finding{Policy: gateName, Effect: review.EffectWarn, Message: review.Sentence(text, review.MaxMessage)})
 }
 
 func decodeObject(text []byte) (*unstructured.Unstructured, error) {

@@ -83,6 +83,35 @@ func TestWhatTheGateSaysOfAPolicy(t *testing.T) {
 	}
 }
 
+func TestAPackageWithoutMETADATAIsWarnedAbout(t *testing.T) {
+	const everything = "portcullis: policy/mine: the package has no METADATA, so that the API server asks about every request, subresources included"
+	const legacy = "package a\n\ndeny contains \"a\" if input.request.name == \"x\"\n"
+	described := "# METADATA\n# custom:\n#   portcullis: {match: {resources: [pods]}}\n" + legacy
+	matched := policyObject(t, "mine", legacy)
+	if err := unstructured.SetNestedStringSlice(matched.Object, []string{"pods"}, "spec", "match", "resources"); err != nil {
+		t.Fatal(err)
+	}
+	warning := policyObject(t, "mine", legacy)
+	if err := unstructured.SetNestedField(warning.Object, "warn", "spec", "enforcement"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		object *unstructured.Unstructured
+		want   string
+	}{
+		{"it refuses", policyObject(t, "mine", legacy), everything + ", and, as onError is deny, may refuse all of them while nobody answers; give it METADATA with match.resources"},
+		{"it warns", warning, everything + "; give it METADATA with match.resources"},
+		{"it is matched", matched, ""},
+		{"it is described", policyObject(t, "mine", described), ""},
+	} {
+		d, err := gate(t).Review(t.Context(), ask(t, "CREATE", "policies", "", c.object, nil))
+		if err != nil || d.Verdict != review.Allow || strings.Join(d.Warnings(), "; ") != c.want {
+			t.Errorf("%s: %v %s %v", c.name, d.Warnings(), d.Refusal(), err)
+		}
+	}
+}
+
 func TestTheGateKnowsWhatAPolicyMayUse(t *testing.T) {
 	using := func(name string) *unstructured.Unstructured {
 		return object(t, "apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: mine}\nspec: {use: "+name+"}")
@@ -138,16 +167,21 @@ func TestWhatTheGateSaysOfAnException(t *testing.T) {
 		return object(t, `{apiVersion: portcullis.dev/v1alpha1, kind: PolicyException, metadata: {name: legacy, namespace: prod},
 			spec: {policies: [`+policy+`], match: {names: [web]}, reason: because, expires: "`+expires+`"}}`)
 	}
+	const at = "# METADATA\n# custom:\n#   portcullis:\n#     match: {stage: %s}\npackage %s\n\ndeny contains \"no\" if input.spec\n"
+	guarding := policyObject(t, "guarding", fmt.Sprintf(at, "guard", "guarding"))
+	both := policyObject(t, "both", strings.ReplaceAll(fmt.Sprintf(at, "[admission, image]", "both"), "if input.spec", "if input.kind"))
 	for _, c := range []struct {
 		name, policy, expires, refusal, warning string
 	}{
 		{"good", "team.shared", "2027-01-02T00:00:00Z", "", ""},
 		{"unknown policy", "team.other", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: there is no policy "team.other"; until there is one the exception does nothing for it`},
+		{"a guard", "guarding", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: exceptions hold at admission alone, and policy "guarding" is not asked there; the exception does nothing for it`},
+		{"an image policy, too", "both", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: exceptions hold at admission alone, and policy "both" is also asked at stage image, where it refuses as before`},
 		{"past", "team.shared", "2027-01-01T00:00:00Z", "portcullis: policyexception/prod/legacy: spec.expires is past; an exception that has ended excepts nothing", ""},
 		{"far", "team.shared", "2099-01-01T00:00:00Z", "portcullis: policyexception/prod/legacy:1: PolicyException prod/legacy: spec.expires is more than a year ahead; choose an earlier day, and renew the exception then if it is still needed", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, err := gate(t).Review(t.Context(), ask(t, "CREATE", "policyexceptions", "", text(c.policy, c.expires), nil))
+			d, err := gate(t, guarding, both).Review(t.Context(), ask(t, "CREATE", "policyexceptions", "", text(c.policy, c.expires), nil))
 			if err != nil || d.Refusal() != c.refusal || strings.Join(d.Warnings(), "; ") != c.warning {
 				t.Errorf("%s %v %v", d.Refusal(), d.Warnings(), err)
 			}

@@ -40,7 +40,8 @@ func allowed() []question {
 		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: own},
 		{verb: "get", resource: "secrets", namespace: own, name: "portcullis-tls"},
 		{verb: "patch", resource: "secrets", namespace: own, name: "portcullis-ca"},
-		{verb: "create", resource: "secrets", namespace: own}, // of any name: what is made has none yet when it is judged
+		{verb: "create", resource: "secrets", namespace: own, name: "portcullis-ca"},
+		{verb: "create", resource: "secrets", namespace: own, name: "portcullis-tls"},
 		{verb: "update", resource: "secrets", namespace: own, name: "portcullis-tls"},
 		{verb: "watch", resource: "secrets", namespace: own, name: "portcullis-last-good"},
 		{verb: "create", resource: "secrets", namespace: own, name: "portcullis-last-good"},
@@ -59,6 +60,8 @@ func refused() []question {
 	questions := []question{
 		{verb: "list", resource: "secrets"},
 		{verb: "list", resource: "secrets", namespace: own},
+		{verb: "create", resource: "secrets", namespace: own}, // of any name, and so a token of any service account
+		{verb: "create", resource: "secrets", namespace: own, name: "another"},
 		{verb: "get", resource: "secrets", namespace: own, name: "another"},
 		{verb: "get", resource: "secrets", namespace: foreign, name: "portcullis-tls"},
 		{verb: "create", resource: "serviceaccounts", subresource: "token", namespace: own, name: "portcullis"},

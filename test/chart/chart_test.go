@@ -222,32 +222,46 @@ func TestRolesAreAsBefore(t *testing.T) {
 }
 
 func TestLibraryPoliciesAreDocumentsOfOurOwn(t *testing.T) {
-	for _, object := range objects(t, render(t, values(t)["everything"])) {
-		if object.GetKind() != "ConfigMap" || !strings.HasSuffix(object.GetName(), "-library") {
+	server := pods(t, objects(t, render(t, values(t)["everything"])))["Deployment gate"]
+	got := map[string]v1alpha1.Policy{}
+	for _, volume := range server.Spec.Volumes {
+		if volume.Name != "policies" {
 			continue
 		}
-		data, _, err := unstructured.NestedStringMap(object.Object, "data")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := map[string]v1alpha1.Policy{}
-		for file, text := range data {
+		for _, file := range volume.DownwardAPI.Items {
+			key := strings.TrimSuffix(strings.TrimPrefix(file.FieldRef.FieldPath, "metadata.annotations['"), "']")
 			var p v1alpha1.Policy
-			if err := yaml.UnmarshalStrict([]byte(text), &p); err != nil {
-				t.Errorf("%s: %v", file, err)
+			if err := yaml.UnmarshalStrict([]byte(server.Annotations[key]), &p); err != nil {
+				t.Errorf("%s: %v", file.Path, err)
 			}
-			got[file] = p
+			got[file.Path] = p
 		}
-		p := got["images.allowed_registries.yaml"]
-		if p.Name != "images.allowed-registries" || p.Spec.Use != "images.allowed_registries" || p.Spec.Enforcement != "deny" || p.Spec.Parameters == nil {
-			t.Errorf("the policy with a spec of its own is %+v", p)
-		}
-		if p := got["pods.privileged.yaml"]; p.Spec.Use != "pods.privileged" || p.Spec.Enforcement != "warn" {
-			t.Errorf("the policy without one is %+v", p)
-		}
-		return
 	}
-	t.Error("there is no ConfigMap with the library's policies")
+	p := got["images.allowed_registries.yaml"]
+	if p.Name != "images.allowed-registries" || p.Spec.Use != "images.allowed_registries" || p.Spec.Enforcement != "deny" || p.Spec.Parameters == nil {
+		t.Errorf("the policy with a spec of its own is %+v", p)
+	}
+	if p := got["pods.privileged.yaml"]; p.Spec.Use != "pods.privileged" || p.Spec.Enforcement != "warn" {
+		t.Errorf("the policy without one is %+v", p)
+	}
+}
+
+// A label of the user's that an object has already is said once.
+func TestNothingIsSaidTwice(t *testing.T) {
+	text, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{
+		`commonLabels={"team":"one"}`, `podLabels={"team":"two"}`, `dashboards={"enabled":true,"labels":{"team":"three"}}`,
+	}}.Render(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for document := range strings.SplitSeq("\n"+text, "\n---\n") {
+		if _, err := yaml.YAMLToJSONStrict([]byte(document)); err != nil {
+			t.Errorf("%v in\n%s", err, document)
+		}
+	}
+	if got := pods(t, objects(t, text))["Deployment portcullis"].Labels["team"]; got != "two" {
+		t.Errorf("the Pods are of team %s", got)
+	}
 }
 
 func TestDefinitionsStayWithTheirPolicies(t *testing.T) {

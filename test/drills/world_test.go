@@ -179,7 +179,10 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	if err := w.startNode(ctx); err != nil {
 		return w, err
 	}
-	if err := w.helm(ctx, "install", "--create-namespace"); err != nil {
+	if err := w.trustCallers(ctx); err != nil {
+		return w, err
+	}
+	if err := w.helm(ctx, "install"); err != nil {
 		return w, err
 	}
 	if _, err = w.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: work}},
@@ -193,7 +196,7 @@ func newWorld(ctx context.Context) (w *world, err error) {
 func (w *world) helm(ctx context.Context, command string, args ...string) error {
 	args = append([]string{
 		command, name, w.release.Chart(), "--namespace=" + namespace, "--wait", "--timeout=180s", "--set=image.tag=test",
-		fmt.Sprintf(`--set-json=extraArgs=["--client-ca=%s","--client-name=%s"]`, w.file("callers.crt"), apiServer),
+		"--set=clientCA.configMapName=callers,clientCA.names={" + apiServer + "}",
 	}, args...)
 	_, err := w.release.Helm(ctx, w.Kubeconfig, args...)
 	return err
@@ -207,7 +210,7 @@ func (w *world) credentials() (admission string, err error) {
 	if w.caller, err = w.callers.issue(apiServer, time.Now().Add(24*time.Hour)); err != nil {
 		return "", err
 	}
-	kubeconfig := fmt.Sprintf(`{apiVersion: v1, kind: Config, users: [{name: "%s.%s.svc", user: {client-certificate: %s, client-key: %s}}]}`,
+	kubeconfig := fmt.Sprintf(`{apiVersion: v1, kind: Config, users: [{name: "%s.%s.svc:443", user: {client-certificate: %s, client-key: %s}}]}`,
 		name, namespace, w.file("caller.crt"), w.file("caller.key"))
 	config := "apiVersion: apiserver.config.k8s.io/v1\nkind: AdmissionConfiguration\nplugins:\n"
 	for _, plugin := range []string{"MutatingAdmissionWebhook", "ValidatingAdmissionWebhook"} {
@@ -215,7 +218,7 @@ func (w *world) credentials() (admission string, err error) {
 			plugin, w.file("caller.kubeconfig"))
 	}
 	for file, text := range map[string][]byte{
-		"callers.crt": w.callers.PEM, "caller.crt": w.caller.cert, "caller.key": w.caller.key, "caller.kubeconfig": []byte(kubeconfig),
+		"caller.crt": w.caller.cert, "caller.key": w.caller.key, "caller.kubeconfig": []byte(kubeconfig),
 		"admission.yaml": []byte(config), "audit.yaml": []byte(auditPolicy),
 	} {
 		if err := os.WriteFile(w.file(file), text, 0o600); err != nil {
@@ -223,6 +226,18 @@ func (w *world) credentials() (admission string, err error) {
 		}
 	}
 	return w.file("admission.yaml"), nil
+}
+
+// trustCallers puts the authority of the API server's certificate where the chart is told to find it.
+func (w *world) trustCallers(ctx context.Context) error {
+	_, err := w.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
+	if err != nil {
+		return err
+	}
+	_, err = w.client.CoreV1().ConfigMaps(namespace).Create(ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "callers"}, Data: map[string]string{"ca.crt": string(w.callers.PEM)},
+	}, metav1.CreateOptions{})
+	return err
 }
 
 func (w *world) file(name string) string { return filepath.Join(w.dir, name) }

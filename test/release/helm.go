@@ -22,8 +22,8 @@ type Release struct {
 	Root string
 	// Name and Namespace are those of the release.
 	Name, Namespace string
-	// Values are files of values, and Set single values as KEY=VALUE; later ones win.
-	Values, Set []string
+	// Values are files of values, Set and JSON single values as KEY=VALUE; later ones win.
+	Values, Set, JSON []string
 }
 
 // Chart is the directory of the chart.
@@ -37,6 +37,9 @@ func (r Release) arguments() []string {
 	}
 	for _, value := range r.Set {
 		args = append(args, "--set="+value)
+	}
+	for _, value := range r.JSON {
+		args = append(args, "--set-json="+value)
 	}
 	return args
 }

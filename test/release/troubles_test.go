@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -52,8 +53,21 @@ func keyPair(t *testing.T) map[string][]byte {
 	return out
 }
 
-func startTroubled(t *testing.T) *troubled {
+// startTroubled has the server given all of pair's, or a Secret without ca.crt and an API server that has the authority from its machine.
+func startTroubled(t *testing.T, without ...string) *troubled {
 	t.Helper()
+	mine := keyPair(t)
+	authority := mine["ca.crt"]
+	if len(without) > 0 {
+		file := filepath.Join(t.TempDir(), "ca.crt")
+		if err := os.WriteFile(file, authority, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("SSL_CERT_FILE", file)
+	}
+	for _, key := range without {
+		delete(mine, key)
+	}
 	c := cluster.StartT(t, cluster.Options{NoControllerManager: true})
 	config, err := c.RESTConfig()
 	if err != nil {
@@ -64,8 +78,7 @@ func startTroubled(t *testing.T) *troubled {
 		t.Fatal(err)
 	}
 	w := &troubled{Cluster: c, client: kubernetes.NewForConfigOrDie(config), listen: props.FreeAddressT(t), health: props.FreeAddressT(t)}
-	mine := keyPair(t)
-	w.authority = mine["ca.crt"]
+	w.authority = authority
 	_, err = w.client.CoreV1().Secrets("guard").Create(t.Context(), &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "portcullis-tls"}, Type: corev1.SecretTypeTLS, Data: mine,
 	}, metav1.CreateOptions{})
@@ -157,6 +170,32 @@ func (w *troubled) showing(t *testing.T, what string, ok func(line string) bool)
 }
 
 const leader = "Lease/portcullis-leader"
+
+// Without ca.crt nobody is told whom to trust: the API server goes by the authorities of its machine.
+func TestACertificateOfAnAuthorityThatTheMachineKnows(t *testing.T) {
+	w := startTroubled(t, "ca.crt")
+	w.kubectl(t, noTeam, "apply", "-f", "-")
+	w.kubectl(t, "", "wait", "--for=condition=Ready", "policy/team", "--timeout=60s")
+	until(t, "the Policy denies", func() bool {
+		_, err := w.client.CoreV1().ConfigMaps("default").Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "first"}},
+			metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && strings.Contains(err.Error(), "team: a ConfigMap needs the label team")
+	})
+	until(t, "it is refused, too, while nobody answers", func() bool {
+		configuration, err := w.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Get(t.Context(), "portcullis", metav1.GetOptions{})
+		if err != nil {
+			return false
+		}
+		fail := false
+		for _, hook := range configuration.Webhooks {
+			if len(hook.ClientConfig.CABundle) > 0 {
+				t.Fatalf("%s has a caBundle", hook.Name)
+			}
+			fail = fail || *hook.FailurePolicy == admissionregistrationv1.Fail
+		}
+		return fail
+	})
+}
 
 // Whatever is wrong with what a server is given is told where people look: at the object, or where there is none at the Lease of the leader;
 // and what was good goes on.

@@ -30,6 +30,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
+{{/* The labels of every object, a component, and labels of the user's, as a list of root, component and labels. */}}
+{{- define "portcullis.labelsAnd" -}}
+{{- $component := dict -}}
+{{- with index . 1 }}{{- $component = dict "app.kubernetes.io/component" . }}{{- end -}}
+{{- toYaml (merge $component (deepCopy (index . 2)) (include "portcullis.labels" (index . 0) | fromYaml)) -}}
+{{- end -}}
+
 {{- define "portcullis.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default (ternary (include "portcullis.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
@@ -53,14 +60,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.tls.secretName | default (printf "%s-tls" (include "portcullis.fullname" .)) -}}
 {{- end -}}
 
-{{/* The memory limit in bytes; nothing if there is none, or none in Mi or Gi. */}}
-{{- define "portcullis.memory" -}}
-{{- $limit := toString (dig "limits" "memory" "" .Values.resources) -}}
-{{- if regexMatch "^[0-9]+Mi$" $limit -}}
-{{- mul (trimSuffix "Mi" $limit | int64) 1048576 -}}
-{{- else if regexMatch "^[0-9]+Gi$" $limit -}}
-{{- mul (trimSuffix "Gi" $limit | int64) 1073741824 -}}
+{{- define "portcullis.memoryLimit" -}}
+{{- dig "limits" "memory" "" .Values.resources -}}
 {{- end -}}
+
+{{- define "portcullis.clientCA" -}}
+{{- .Values.clientCA.secretName | default .Values.clientCA.configMapName -}}
+{{- end -}}
+
+{{/* The policies of the library as documents, each an annotation. */}}
+{{- define "portcullis.library" -}}
+{{- $library := .Values.policies.library -}}
+{{- range $library.names }}
+{{- $spec := merge (dict "use" .) (deepCopy (get $library.specs . | default dict)) }}
+{{- with $library.enforcement }}
+{{- $spec = merge $spec (dict "enforcement" .) }}
+{{- end }}
+policies.portcullis.dev/{{ . }}: |
+  {{- toYaml (dict "apiVersion" "portcullis.dev/v1alpha1" "kind" "Policy" "metadata" (dict "name" (replace "_" "-" .)) "spec" $spec) | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* What the restricted Pod Security level asks of a Pod and of a container. */}}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -68,7 +69,14 @@ func (c *container) value(ctx context.Context, v corev1.EnvVar, before map[strin
 		}
 		return string(object.Data[ref.Key]), nil
 	}
-	return "", fmt.Errorf("this node takes values from fields, ConfigMaps and Secrets only")
+	if ref := from.ResourceFieldRef; ref != nil && ref.Resource == "limits.memory" && ref.Divisor.IsZero() {
+		limit, ok := c.spec.Resources.Limits[corev1.ResourceMemory]
+		if !ok {
+			return "", fmt.Errorf("there is no limit of memory, and this node has no size of its own")
+		}
+		return strconv.FormatInt(limit.Value(), 10), nil
+	}
+	return "", fmt.Errorf("this node takes values from fields, the limit of memory, ConfigMaps and Secrets only")
 }
 
 // field is the value of a path of the downward API.

@@ -1,0 +1,56 @@
+{{/* What serve is told. */}}
+{{- define "portcullis.args" -}}
+- serve
+- --in-cluster
+- --namespace=$(POD_NAMESPACE)
+- --name={{ include "portcullis.fullname" . }}
+- --replica=$(POD_NAME)
+- --owner={{ include "portcullis.owner" . }}
+- --listen=:8443
+- --health-listen=:8081
+- --cluster-policies
+- --register
+- --state-dir=/var/lib/portcullis/state
+- --tls={{ .Values.tls.mode }}
+- --tls-secret={{ include "portcullis.tlsSecret" . }}
+{{- if eq .Values.tls.mode "cert-manager" }}
+{{- with .Values.tls.certManager.issuerRef }}
+- --tls-issuer={{ .kind | default "Issuer" }}.{{ .group | default "cert-manager.io" }}/{{ .name }}
+{{- end }}
+{{- end }}
+{{- if .Values.policies.library.names }}
+- --policies=/etc/portcullis/policies
+{{- end }}
+{{- with .Values.webhook.failurePolicy }}
+- --webhook-failure-policy={{ . }}
+{{- end }}
+{{- with .Values.webhook.timeoutSeconds.mutate }}
+- --mutate-timeout={{ . }}s
+{{- end }}
+{{- with .Values.webhook.timeoutSeconds.validate }}
+- --validate-timeout={{ . }}s
+{{- end }}
+{{- range .Values.webhook.exemptNamespaces }}
+- --exempt-namespace={{ . }}
+{{- end }}
+{{- range .Values.webhook.matchConditions }}
+- {{ printf "--webhook-match-condition=%s=%s" .name .expression | quote }}
+{{- end }}
+{{- range $key, $value := .Values.webhook.annotations }}
+- {{ printf "--webhook-annotation=%s=%s" $key $value | quote }}
+{{- end }}
+{{- if .Values.audit.decisionLog }}
+- --decision-log=-
+{{- end }}
+{{- if include "portcullis.memoryLimit" . }}
+- --memory-limit=$(MEMORY_LIMIT)
+{{- end }}
+{{- if include "portcullis.clientCA" . }}
+- --client-ca=/etc/portcullis/client-ca/ca.crt
+{{- range .Values.clientCA.names }}
+- {{ printf "--client-name=%s" . | quote }}
+{{- end }}
+{{- end }}
+- --log-level={{ .Values.log.level }}
+- --log-format={{ .Values.log.format }}
+{{- end -}}

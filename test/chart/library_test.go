@@ -1,0 +1,259 @@
+package chart
+
+import (
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"sigs.k8s.io/yaml"
+
+	"github.com/portcullis-dev/portcullis/cmd"
+	"github.com/portcullis-dev/portcullis/policies/library"
+	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/test/release"
+)
+
+type object = map[string]any
+
+var schemaFile = filepath.Join(root, "charts", "portcullis", "values.schema.json")
+
+// parameters are the JSON schema that a library policy's METADATA has for its parameters; nil if it takes none.
+func parameters(t *testing.T, name string) object {
+	t.Helper()
+	text, err := fs.ReadFile(library.FS(), library.File(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := ast.ParseModuleWithOpts(name, string(text), ast.ParserOptions{ProcessAnnotation: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, annotation := range module.Annotations {
+		if ours, ok := annotation.Custom["portcullis"].(object); ok {
+			described, _ := ours["parameters"].(object)
+			return described
+		}
+	}
+	t.Fatalf("%s has no METADATA", name)
+	return nil
+}
+
+// asGiven is a schema of what a user writes: members with a default need not be given. Descriptions are left out.
+func asGiven(schema any) any {
+	switch s := schema.(type) {
+	case object:
+		out := object{}
+		for key, value := range s {
+			switch key {
+			case "description", "default", "examples":
+				if _, isMember := value.(object); !isMember {
+					continue
+				}
+			}
+			out[key] = asGiven(value)
+		}
+		properties, _ := s["properties"].(object)
+		if required, ok := s["required"].([]any); ok {
+			delete(out, "required")
+			required = slices.DeleteFunc(slices.Clone(required), func(name any) bool {
+				member, _ := properties[name.(string)].(object)
+				_, byDefault := member["default"]
+				return byDefault
+			})
+			if len(required) > 0 {
+				out["required"] = required
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(s))
+		for i := range s {
+			out[i] = asGiven(s[i])
+		}
+		return out
+	}
+	return schema
+}
+
+// match is the schema of spec.match, as the definition of the kind has it, closed at every level. Documents may have one stage as a text.
+func match(t *testing.T) object {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "files", "crds", "portcullis.dev_policies.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition any
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"spec", "versions", "", "schema", "openAPIV3Schema", "properties", "spec", "properties", "match"} {
+		if list, ok := definition.([]any); ok {
+			definition = list[0]
+			continue
+		}
+		definition = definition.(object)[step]
+	}
+	var closed func(any) any
+	closed = func(schema any) any {
+		s, ok := schema.(object)
+		if !ok {
+			return schema
+		}
+		out := object{}
+		for key, value := range s {
+			if key == "description" || strings.HasPrefix(key, "x-kubernetes-") {
+				continue
+			}
+			if members, ok := value.(object); ok && key == "properties" {
+				all := object{}
+				for name, member := range members {
+					all[name] = closed(member)
+				}
+				out[key], out["additionalProperties"] = all, false
+				continue
+			}
+			out[key] = closed(value)
+		}
+		return out
+	}
+	out := closed(definition).(object)
+	members := out["properties"].(object)
+	stages := members["stage"].(object)
+	members["stage"] = object{"anyOf": []any{stages, stages["items"]}}
+	return out
+}
+
+// definitions are the part of the chart's schema that is about the library.
+func definitions(t *testing.T) object {
+	t.Helper()
+	names := slices.Sorted(slices.Values(library.Names()))
+	specs, needs := object{}, []any{}
+	for _, name := range names {
+		spec := object{
+			"match":       object{"$ref": "#/$defs/libraryMatch"},
+			"enforcement": object{"type": "string", "enum": []string{"deny", "warn", "audit", "off"}},
+			"onError":     object{"type": "string", "enum": []string{"deny", "warn", "allow"}},
+			"parameters":  object{"type": "object", "additionalProperties": false},
+		}
+		described := object{"type": "object", "additionalProperties": false, "properties": spec}
+		if given := parameters(t, name); given != nil {
+			of := asGiven(given).(object)
+			spec["parameters"] = of
+			if of["required"] != nil {
+				described["required"] = []string{"parameters"}
+				needs = append(needs, object{
+					"if":   object{"properties": object{"names": object{"contains": object{"const": name}}}, "required": []string{"names"}},
+					"then": object{"properties": object{"specs": object{"required": []string{name}}}},
+				})
+			}
+		}
+		specs[name] = described
+	}
+	return object{
+		"libraryPolicy": object{"enum": names},
+		"libraryMatch":  match(t),
+		"libraryNeeds":  object{"allOf": needs},
+		"librarySpecs":  object{"type": "object", "additionalProperties": false, "properties": specs},
+	}
+}
+
+func TestSchemaKnowsTheLibrary(t *testing.T) {
+	text, err := os.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin = "  \"$defs\": "
+	before, _, _ := bytes.Cut(text, []byte(begin))
+	var made bytes.Buffer
+	encoder := json.NewEncoder(&made)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("  ", "  ")
+	if err := encoder.Encode(definitions(t)); err != nil {
+		t.Fatal(err)
+	}
+	want := string(before) + begin + made.String() + "}\n"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(schemaFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Error("values.schema.json is not what the METADATA of the library says; run `make chart UPDATE=1`")
+	}
+}
+
+// What the schema lets pass, a server must start with, and what it does not it must not.
+func TestSchemaIsOfOneMindWithTheServer(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := cmd.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(name, spec string) {
+		t.Helper()
+		var given object
+		if err := yaml.Unmarshal([]byte(spec), &given); err != nil {
+			t.Fatal(err)
+		}
+		values := object{"names": []any{name}, "specs": object{name: given}}
+		if given == nil {
+			delete(values, "specs")
+			values["specs"] = object{} // as values.yaml has it
+		}
+		refused := schema.Validate(object{"policies": object{"library": values}})
+		document := object{"use": name}
+		maps.Copy(document, given)
+		text, err := yaml.Marshal(object{"apiVersion": "portcullis.dev/v1alpha1", "kind": "Policy", "metadata": object{"name": "p"}, "spec": document})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, faults := reader.Read([]native.File{{Name: "p.yaml", Text: text}}); (len(faults) > 0) != (refused != nil) {
+			t.Errorf("%s with %q: the schema says %v, and the server %v", name, spec, refused, faults)
+		}
+	}
+	for _, name := range library.Names() {
+		for _, spec := range []string{
+			"", "{}", "{parameters: {}}", "{parameters: {exemptImage: [x]}}", "{parameters: {registries: []}}", "{parameters: 1}", "{match: {namespace: [a]}}",
+			"{match: {namespaceLabels: {matchLabel: {a: b}}}}", "{enforcement: block}", "{onError: ignore}", "{other: 1}",
+		} {
+			same(name, spec)
+		}
+		given := parameters(t, name)
+		examples, _ := given["examples"].([]any)
+		for _, example := range examples {
+			text, err := yaml.Marshal(object{"parameters": example})
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(name, string(text))
+		}
+	}
+	same("pods.privileged", "{match: {stage: admission, namespaces: [a], labels: {matchLabels: {a: b}}}}")
+	same("pods.privileged", "{match: {stage: [admission], excludeNamespaces: [a]}}")
+}
+
+func TestWrongPoliciesOfTheLibraryAreRefused(t *testing.T) {
+	for set, want := range map[string]string{
+		`{"names":["images.allowed_registries"]}`:                                                              "at '/policies/library/specs': missing property 'images.allowed_registries'",
+		`{"names":["pods.privileged"],"specs":{"pods.privilegd":{}}}`:                                          "at '/policies/library/specs': additional properties 'pods.privilegd' not allowed",
+		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"parameters":{"exemptImage":["x"]}}}}`:       "at '/policies/library/specs/pods.privileged/parameters': additional properties 'exemptImage' not allowed",
+		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"match":{"namespace":["a"]}}}}`:              "at '/policies/library/specs/pods.privileged/match': additional properties 'namespace' not allowed",
+		`{"names":["pods.privileged"],"specs":{"pods.no_exec":{"enforcement":"warn"}}}`:                        "policies.library.specs has pods.no_exec, which policies.library.names does not put in force; add it there, or leave it out here",
+		`{"names":["images.allowed_registries"],"specs":{"images.allowed_registries":{"enforcement":"warn"}}}`: "at '/policies/library/specs/images.allowed_registries': missing property 'parameters'",
+	} {
+		_, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{"policies.library=" + set}}.Render(t.Context(), true)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", set, err)
+		}
+	}
+}
