@@ -26,6 +26,10 @@ type Match struct {
 	Namespaces, ExcludeNamespaces []Glob
 	Labels, NamespaceLabels       labels.Selector // nil matches everything
 	Users, Groups                 []Glob
+	// Kinds are those of the object itself, by its own apiVersion and kind, or of the old object where there is no new one.
+	Kinds []GroupKind
+	// Further is a condition of the front end's own; nil always holds.
+	Further Matcher
 }
 
 // Glob is a name with at most one asterisk at its start and one at its end: "a", "a-*", "*-a", "*a*".

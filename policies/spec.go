@@ -50,6 +50,12 @@ type Spec struct {
 	Row         int      // of its first line there; 0 when that is not known
 	Digest      string   // of everything that makes it what it is; equal digests mean equal policies
 
+	// Convention is how its rules see a request and what they return.
+	Convention Convention
+	// Code names Modules and Package, so that policies which differ in nothing but parameters and match are compiled once for all: Specs of
+	// equal Code have the same ones, down to the files they were read from. Empty: the policy is compiled by itself.
+	Code string
+
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
 	Modules []*ast.Module // the package's modules and every module they may import
 	// Shared are packages among the modules whose rules have the same values for every policy that shares them, as long as the review is
@@ -65,7 +71,9 @@ type Spec struct {
 	MaxStaleness time.Duration
 
 	Enforcement Enforcement
-	OnError     OnError
+	// ByOrigin is where Enforcement differs from what is said above; nil: nowhere.
+	ByOrigin map[review.Origin]Enforcement
+	OnError  OnError
 	// Lenient takes a built-in function that fails, as to_number("x"), for undefined, as OPA does; otherwise it is a fault. It is for
 	// policies written for OPA, which may count on it.
 	Lenient bool
