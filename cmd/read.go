@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/documents"
 )
 
 // read reads all files the flags name. unread are the directories in them that are not.
@@ -142,11 +142,11 @@ func readFile(name string, stdin io.Reader) (out []subject, count int, err error
 	if err != nil {
 		return nil, 0, err
 	}
-	documents, torn := native.Documents(native.File{Name: name, Text: text})
-	for _, doc := range documents {
+	found, torn := documents.Split(name, text)
+	for _, doc := range found {
 		out = append(out, subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})...)
 	}
-	count = len(documents)
+	count = len(found)
 	if torn != nil {
 		count++
 		out = append(out, subject{file: name, err: torn})
