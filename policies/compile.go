@@ -307,8 +307,9 @@ func compileAll(ctx context.Context, specs []Spec) ([]*Policy, Faults) {
 // Fault is one thing wrong with a file, policy or exception. Err's text already names file and row.
 type Fault struct {
 	File      string
-	Policy    string // empty when the file could not be read so far
-	Exception string // with its namespace, "prod/legacy-agent", when that is what is faulty
+	Policy    string   // empty when the file could not be read so far
+	Also      []string // further policies that are missing because of it: all that a faulty template would have made
+	Exception string   // with its namespace, "prod/legacy-agent", when that is what is faulty
 	Err       error
 
 	listed bool // it was found in a Bundle that is Listed
@@ -316,7 +317,9 @@ type Fault struct {
 
 // Concerns reports whether the fault may be why the policy of spec is missing: because it is the policy's, or because it is that of a file
 // as a whole in which the policy was or may be now.
-func (f Fault) Concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) || f.hides(spec) }
+func (f Fault) Concerns(spec Spec) bool {
+	return f.Policy == spec.ID || slices.Contains(f.Also, spec.ID) || f.tears(spec) || f.hides(spec)
+}
 
 // ofFile reports whether the fault is that of a file, or more, as a whole.
 func (f Fault) ofFile() bool { return f.Policy == "" && f.Exception == "" }

@@ -7,7 +7,9 @@ type Bundle struct {
 	Specs []Spec
 	// Exceptions are those that can be read. One that cannot, not even in part, excepts nothing.
 	Exceptions []Exception
-	Faults     Faults // what could not be read; its policies keep their last good version
+	Documents  []Document // what lies among the policies and is for others to read: mutators, and how policies are configured
+	Faults     Faults     // what could not be read; its policies keep their last good version
+	Notes      []string   // what is no fault and should be known all the same, each a sentence behind file and row
 	// Listed says that the bundle comes from an API that lists completely: if there are no policies in it, there are none. A faulty policy
 	// of such a bundle, which anybody may send whom the API lets, does not keep a server from starting: it is left out and reported.
 	Listed bool

@@ -55,7 +55,7 @@ func (r Rows) Before(path ...string) int {
 // Below returns the rows of what stands under a path, as if that were a document.
 func (r Rows) Below(path ...string) Rows {
 	key, value, all := r.find(path)
-	if !all {
+	if !all || key == nil {
 		return r
 	}
 	r.doc.Row, r.root = r.row(key), value
@@ -103,3 +103,6 @@ func Resolved(node *yaml.Node) *yaml.Node {
 	}
 	return node
 }
+
+// Row is the file's row in which the document, or what is Below, begins.
+func (r Rows) Row() int { return r.doc.Row }
