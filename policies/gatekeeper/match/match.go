@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -90,7 +91,10 @@ func (c Criteria) Compile() (*Match, error) {
 	}{{"namespaces", c.Namespaces}, {"excludedNamespaces", c.ExcludedNamespaces}, {"name", []Wildcard{c.Name}}} {
 		for i, card := range list.cards {
 			if !card.valid() {
-				path := []string{list.name, fmt.Sprint(i)}
+				path := []string{list.name, strconv.Itoa(i)}
+				if list.name == "name" {
+					path = path[:1]
+				}
 				return nil, &Error{path, fmt.Errorf("match.%s: %q is not the name of anything; "+
 					"a name has lower case letters, digits and dashes, and may begin and end with an asterisk", list.name, card)}
 			}
