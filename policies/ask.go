@@ -32,7 +32,7 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		}
 	}()
 	store := rule.store
-	if rule.needs != nil {
+	if in.inventory != nil && rule.looks() {
 		store = in.inventory
 	}
 	txn, err := store.NewTransaction(ctx)
@@ -48,6 +48,10 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 func (a asked) eval(
 	ctx context.Context, in inputs, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
 ) (value ast.Value, err error) {
+	input, err := in.of(a.Policy)
+	if err != nil {
+		return nil, err
+	}
 	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
 	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).
@@ -55,7 +59,7 @@ func (a asked) eval(
 		WithCompiler(a.compiler).
 		WithStore(store).
 		WithTransaction(txn).
-		WithInput(in.of(a.Policy)).
+		WithInput(input).
 		WithVirtualCache(cache).
 		WithBuiltinErrorList(&failed).
 		WithCancel(cancel)

@@ -36,4 +36,6 @@ type Matcher interface {
 type MatcherFunc func(req *review.Request, namespace func() (Namespace, error)) (bool, error)
 
 // Covers calls f.
-func (f MatcherFunc) Covers(req *review.Request, namespace func() (Namespace, error)) (bool, error) { return f(req, namespace) }
+func (f MatcherFunc) Covers(req *review.Request, namespace func() (Namespace, error)) (bool, error) {
+	return f(req, namespace)
+}

@@ -198,7 +198,7 @@ func (l *Loader) compileChanged(ctx context.Context, specs []Spec, previous *Set
 			changed = append(changed, spec)
 		}
 	}
-	fresh, faults := compileAll(ctx, changed)
+	fresh, faults := compileAll(ctx, changed, previous.codes())
 	for _, policy := range fresh {
 		if policy == nil {
 			continue

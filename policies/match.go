@@ -103,9 +103,18 @@ func (m Match) covers(req *review.Request, namespace func() (Namespace, error)) 
 			return false, err
 		}
 	}
-	if m.NamespaceLabels == nil || name == "" {
-		return true, nil
+	if m.NamespaceLabels != nil && name != "" {
+		if found, err := m.namespaceLabels(req, namespace); err != nil || !found {
+			return false, err
+		}
 	}
+	if m.Further != nil {
+		return m.Further.Covers(req, namespace)
+	}
+	return true, nil
+}
+
+func (m Match) namespaceLabels(req *review.Request, namespace func() (Namespace, error)) (bool, error) {
 	if req.Target.IsNamespace() {
 		return eitherLabels(m.NamespaceLabels, req)
 	}

@@ -66,7 +66,9 @@ type Spec struct {
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
 
 	// Data are the kinds of the cluster's objects that the policy reads at data.kubernetes[kind]. If what is known of one is older than
-	// MaxStaleness, or nothing is, the policy has no answer.
+	// MaxStaleness, or nothing is, the policy has no answer. One of the Gatekeeper convention reads, at data.inventory, what
+	// inventory.Store.Sync shows; Data are those of the kinds without which it has no answer until they are listed, and MaxStaleness is nothing
+	// to it.
 	Data         []inventory.Kind
 	MaxStaleness time.Duration
 
@@ -79,6 +81,60 @@ type Spec struct {
 	Lenient bool
 
 	listed bool // it came in a Bundle that is Listed
+}
+
+// EnforcementBy is what the policy's refusals do to requests of that origin.
+func (s Spec) EnforcementBy(origin review.Origin) Enforcement { return s.enforcement(origin) }
+
+// FaultBy is what a fault of the policy does to requests of that origin: what OnError says or, where the enforcement is another than
+// elsewhere, what that does.
+func (s Spec) FaultBy(origin review.Origin) review.Effect { return s.faultEffect(origin) }
+
+// Off reports whether the policy is never asked, wherever a request comes from.
+func (s Spec) Off() bool {
+	if s.Enforcement != EnforceOff {
+		return false
+	}
+	for _, e := range s.ByOrigin {
+		if e != EnforceOff {
+			return false
+		}
+	}
+	return true
+}
+
+// enforcement and faultEffect are asked with every request, for which a Spec is too large to be copied.
+func (s *Spec) enforcement(origin review.Origin) Enforcement {
+	if e, differs := s.ByOrigin[origin]; differs {
+		return e
+	}
+	return s.Enforcement
+}
+
+func (s *Spec) faultEffect(origin review.Origin) review.Effect {
+	if e, differs := s.ByOrigin[origin]; differs {
+		return e.effect()
+	}
+	switch s.OnError {
+	case OnErrorAllow:
+		return review.EffectAudit
+	case OnErrorWarn:
+		return review.EffectWarn
+	case OnErrorDeny:
+	}
+	return review.EffectDeny
+}
+
+// effect is what a refusal does.
+func (e Enforcement) effect() review.Effect {
+	switch e {
+	case EnforceAudit, EnforceOff:
+		return review.EffectAudit
+	case EnforceWarn:
+		return review.EffectWarn
+	case EnforceDeny:
+	}
+	return review.EffectDeny
 }
 
 // at is the policy's place in messages, "file:row".
