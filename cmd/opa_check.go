@@ -68,7 +68,7 @@ func policyFaults(ctx context.Context, paths, ignored []string) []string {
 		_, given = loader.SplitPrefix(given)
 		from.Paths = append(from.Paths, filepath.Clean(given))
 	}
-	bundle, err := from.Load()
+	bundle, err := from.Load(ctx)
 	if err != nil {
 		return []string{err.Error()}
 	}

@@ -192,7 +192,8 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := from.Load()
+	from.Gatekeeper.Operations = gatekeeperOperations()
+	bundle, err := from.Load(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,9 @@ type Load struct {
 	Set    *Set   // what is in force now; nil as long as there never were any policies
 	Faults Faults // what was wrong; where a policy had an earlier good version, that one stays in force
 	Kept   []string
+	Notes  []string // what is no fault and should be known
+	// Documents are what the sources have beside policies.
+	Documents []Document
 	// Added, Changed and Removed name the policies in which Set differs from what was in force before, in policy order.
 	Added, Changed, Removed []string
 }
@@ -100,7 +103,7 @@ func (l *Loader) load(ctx context.Context) error {
 		l.Engine.Use(next)
 	}
 	if l.Report != nil {
-		load := Load{Set: l.Engine.Set(), Faults: faults, Kept: kept}
+		load := Load{Set: l.Engine.Set(), Faults: faults, Kept: kept, Notes: found.Notes, Documents: found.Documents}
 		load.compare(previous)
 		l.Report(load)
 	}
@@ -123,6 +126,8 @@ func together(bundles []*Bundle) (all Bundle, complete bool) {
 			all.Faults = append(all.Faults, fault)
 		}
 		all.Exceptions = append(all.Exceptions, bundle.Exceptions...)
+		all.Documents = append(all.Documents, bundle.Documents...)
+		all.Notes = append(all.Notes, bundle.Notes...)
 		all.Listed = all.Listed && bundle.Listed
 	}
 	return all, true

@@ -43,6 +43,12 @@ func passed(group string) bool {
 	return slices.Contains([]string{"test.gatekeeper.sh", "status.gatekeeper.sh", "connection.gatekeeper.sh"}, group)
 }
 
+// Concerns reports whether objects of an apiVersion are policies, or go with them, rather than what policies are about.
+func Concerns(apiVersion string) bool {
+	group, _, _ := strings.Cut(apiVersion, "/")
+	return group == templateGroup || group == constraintGroup || beside(group) != nil
+}
+
 // unit is one object of Gatekeeper's: a document, or an item of one that is a List.
 type unit struct {
 	doc            documents.Document

@@ -29,7 +29,7 @@ const maxTerm = 366 * 24 * time.Hour
 // the same. A file that is not YAML has none; Read says what is wrong with it.
 func (r *Reader) Exceptions(files []File) (out []policies.Exception, faults policies.Faults) {
 	for _, file := range files {
-		if format, ok := file.format(); !ok || format != YAMLText || len(file.Text) > maxSource {
+		if !file.HasDocuments() {
 			continue
 		}
 		found, _ := documents.Split(file.Name, file.Text) // what is wrong with it is Read's to tell
