@@ -98,7 +98,9 @@ func (s Spec) compile() (compiled *code, err error) {
 	switch s.Convention {
 	case Gatekeeper:
 		for _, module := range compiler.Modules {
-			compiled.readsInventory = compiled.readsInventory || Reads(module, ast.DefaultRootDocument, inventory.SyncedRoot)
+			for _, rule := range module.Rules { // not of the package, whose name begins with data
+				compiled.readsInventory = compiled.readsInventory || Reads(rule, ast.DefaultRootDocument, inventory.SyncedRoot)
+			}
 		}
 	case Native:
 		if err := undefined(compiler, s); err != nil {

@@ -76,8 +76,9 @@ func (s *Store) Replace(kind Kind, list List) {
 		maps.Copy(touched, before.everywhere())
 	}
 	s.kinds[kind] = h
-	s.view.show(kind, h, touched)
-	s.publish(kind, h.tree(), nil)
+	t := h.tree()
+	s.view.show(kind, h, t.root, touched)
+	s.publish(kind, t, nil)
 }
 
 // Change is one object that has come or changed, or, if Value is nil, has gone.
@@ -105,8 +106,9 @@ func (s *Store) Update(kind Kind, at time.Time, changes ...Change) {
 	if len(touched) > 0 || h.trouble != nil {
 		h.trouble = nil
 		h.rebuild(touched)
-		s.view.show(kind, h, touched)
-		s.publish(kind, h.tree(), nil)
+		t := h.tree()
+		s.view.show(kind, h, t.root, touched)
+		s.publish(kind, t, nil)
 	}
 }
 

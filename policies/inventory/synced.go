@@ -37,7 +37,7 @@ func (s *Store) Sync(kinds []Synced) {
 	}
 	for _, kind := range slices.Sorted(maps.Keys(s.view.names)) {
 		if h := s.kinds[kind]; h != nil {
-			s.view.show(kind, h, h.everywhere())
+			s.view.show(kind, h, h.tree().root, h.everywhere())
 		}
 	}
 	s.current.Store(s.next())
@@ -87,8 +87,8 @@ func (h *held) everywhere() map[string]bool {
 	return out
 }
 
-// show puts what is held of a kind in the place of what was shown of it in the namespaces that were touched.
-func (v *view) show(kind Kind, h *held, touched map[string]bool) {
+// show puts what is held of a kind, which has that root, in the place of what was shown of it in the namespaces that were touched.
+func (v *view) show(kind Kind, h *held, root *ast.Term, touched map[string]bool) {
 	names := v.names[kind]
 	if len(names) == 0 {
 		return
@@ -98,7 +98,7 @@ func (v *view) show(kind Kind, h *held, touched map[string]bool) {
 			if v.cluster == nil {
 				v.cluster = shelf{}
 			}
-			v.put(v.cluster, name, h.names)
+			v.put(v.cluster, name, root)
 			continue
 		}
 		for namespace := range touched {
@@ -108,9 +108,9 @@ func (v *view) show(kind Kind, h *held, touched map[string]bool) {
 			if v.namespaces[namespace] == nil {
 				v.namespaces[namespace] = shelf{}
 			}
-			var objects table
-			if t := h.namespaces[namespace]; t != nil {
-				objects = *t
+			objects := ast.InternedEmptyObject
+			if at, found := h.outside.find(namespace); found {
+				objects = h.outside[at][1]
 			}
 			v.put(v.namespaces[namespace], name, objects)
 		}
@@ -123,18 +123,18 @@ func (v *view) show(kind Kind, h *held, touched map[string]bool) {
 }
 
 // put shows objects on a shelf. Where none ever were there is nothing to be seen.
-func (v *view) put(s shelf, name called, objects table) {
+func (v *view) put(s shelf, name called, objects *ast.Term) {
 	before, shown := s[name]
 	if shown && isEmpty(before) {
 		v.empty--
 	}
-	if len(objects) == 0 {
+	if isEmpty(objects) {
 		if !shown {
 			return
 		}
 		v.empty++
 	}
-	s[name] = objects.object()
+	s[name] = objects
 }
 
 func isEmpty(objects *ast.Term) bool {
