@@ -115,13 +115,8 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	}
 	subjects := files.subjects
 	var heard hearing
-	objects := &inventory.Store{}
-	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)),
-		policies.WithExceptions(bundle.Exceptions), policies.WithInventory(objects), policies.WithObserver(&heard))
+	set, err := f.set(ctx, bundle, subjects, &heard)
 	if err != nil {
-		return err
-	}
-	if err := fillInventory(objects, set.Needs(), subjects, f.place); err != nil {
 		return err
 	}
 	results, err := newJudge(set, &heard).all(ctx, subjects)
@@ -173,6 +168,26 @@ func (f *reviewFlags) load(ctx context.Context, from *source.Files, docs []docum
 		return bundle, fmt.Errorf("there are no policies in %s", strings.Join(append(slices.Clip(f.policies.from), f.policiesAmong(docs)...), ", "))
 	}
 	return bundle, nil
+}
+
+// set makes a Set of the policies, which sees the documents that are judged as if they all lay in the cluster.
+func (f *reviewFlags) set(ctx context.Context, bundle policies.Bundle, subjects []subject, heard *hearing) (*policies.Set, error) {
+	known := []policies.Option{
+		policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions), policies.WithObserver(heard),
+	}
+	set, err := policies.Compile(ctx, bundle.Specs, known...)
+	if err != nil {
+		return nil, err
+	}
+	var objects inventory.Store
+	if err := fillInventory(&objects, set.Needs(), subjects, f.place); err != nil {
+		return nil, err
+	}
+	items, err := synced(subjects, f.place)
+	if err != nil {
+		return nil, err
+	}
+	return policies.NewSet(set.Policies(), append(known, policies.WithSnapshot(objects.Snapshot().WithSynced(items...)))...), nil
 }
 
 // policiesAmong names the files among which the documents that are policies are.

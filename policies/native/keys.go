@@ -20,7 +20,9 @@ type keys struct {
 }
 
 // keysOf is all that a document says.
-func keysOf(doc documents.Document) keys { return keys{file: doc.File, row: doc.From(), node: doc.Root()} }
+func keysOf(doc documents.Document) keys {
+	return keys{file: doc.File, row: doc.From(), node: doc.Root()}
+}
 
 // place returns a node's place in messages, "file:row".
 func (k keys) place(node *yaml.Node) string { return fmt.Sprintf("%s:%d", k.file, k.row+node.Line-1) }
