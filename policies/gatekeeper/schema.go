@@ -4,6 +4,7 @@ import (
 	_ "embed" // of the schema of match
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,7 +128,36 @@ func newValidator(schema *apiextensionsv1.JSONSchemaProps) (*validator, error) {
 		path, what := inTemplate(errs[0])
 		return nil, under(fmt.Errorf("the schema of the parameters is not one of a CRD: %s", what), path...)
 	}
+	if err := defaults(structural, ""); err != nil {
+		return nil, under(err, schemaPath()...)
+	}
 	return &validator{structural: structural, values: validate.NewSchemaValidator(structural.ToKubeOpenAPI(), nil, "", strfmt.Default)}, nil
+}
+
+// defaults returns an error for a default that the schema itself does not take.
+func defaults(s *structuralschema.Structural, name string) error {
+	if s == nil {
+		return nil
+	}
+	if s.Default.Object != nil {
+		result := validate.NewSchemaValidator(s.ToKubeOpenAPI(), nil, name, strfmt.Default).Validate(s.Default.Object)
+		if !result.IsValid() {
+			_, what := inConstraint(result.Errors)
+			return fmt.Errorf("the default does not fit the schema of the parameters: %w", what)
+		}
+	}
+	for _, member := range slices.Sorted(maps.Keys(s.Properties)) {
+		property := s.Properties[member]
+		if err := defaults(&property, strings.TrimPrefix(name+"."+member, ".")); err != nil {
+			return err
+		}
+	}
+	if s.AdditionalProperties != nil {
+		if err := defaults(s.AdditionalProperties.Structural, name+".*"); err != nil {
+			return err
+		}
+	}
+	return defaults(s.Items, name+"[*]")
 }
 
 // inTemplate says where in a template what is wrong with the schema of its constraints is, and what.
