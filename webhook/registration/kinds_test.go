@@ -22,7 +22,7 @@ func aCluster() []*metav1.APIResourceList {
 		{"a/b/c", "pods Pod"},
 	} {
 		served := &metav1.APIResourceList{GroupVersion: list.version}
-		for _, entry := range strings.Split(list.resources, ", ") {
+		for entry := range strings.SplitSeq(list.resources, ", ") {
 			words := append(strings.Fields(entry), "")
 			r := metav1.APIResource{Name: words[0], Kind: words[1]}
 			if words[2] != "" {
@@ -58,7 +58,7 @@ func TestResources(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var kinds []schema.GroupKind
-			for _, text := range strings.Fields(test.kinds) {
+			for text := range strings.FieldsSeq(test.kinds) {
 				group, kind, _ := strings.Cut(text, "/")
 				kinds = append(kinds, schema.GroupKind{Group: group, Kind: kind})
 			}
