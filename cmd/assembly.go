@@ -31,7 +31,7 @@ func (a *assembly) close() {
 
 // serve puts the server together and runs it until ctx ends.
 func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
-	if err := a.judge(); err != nil {
+	if err := a.judge(ctx); err != nil {
 		return err
 	}
 	clients, follow, err := a.clients(a.log)
@@ -100,7 +100,7 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 }
 
 // judge prepares the engine and what feeds it.
-func (a *assembly) judge() error {
+func (a *assembly) judge(ctx context.Context) error {
 	reader, err := NewReader()
 	if err != nil {
 		return err
@@ -113,8 +113,9 @@ func (a *assembly) judge() error {
 		if err != nil {
 			return err
 		}
+		from.Gatekeeper.Operations = gatekeeperOperations()
 		// Read once before anything is opened, written or announced: a path that is not there is known now.
-		bundle, err := from.Load()
+		bundle, err := from.Load(ctx)
 		if err != nil {
 			return err
 		}

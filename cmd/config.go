@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/documents"
 )
 
 // applyConfig sets the flags a configuration file names, except those that the command line gave.
@@ -17,16 +17,16 @@ func applyConfig(flags *pflag.FlagSet, file string) error {
 	if err != nil {
 		return fmt.Errorf("--config: %w", err)
 	}
-	documents, err := native.Documents(native.File{Name: file, Text: text})
+	found, err := documents.Split(file, text)
 	if err != nil {
 		return fmt.Errorf("--config: %w", err)
 	}
-	if len(documents) != 1 {
-		return fmt.Errorf("--config: %s: one document is expected, not %d", file, len(documents))
+	if len(found) != 1 {
+		return fmt.Errorf("--config: %s: one document is expected, not %d", file, len(found))
 	}
 	var values map[string]json.RawMessage
-	if err := json.Unmarshal(documents[0].JSON, &values); err != nil {
-		return fmt.Errorf("--config: %s: the document should have the names of flags as keys", documents[0].At())
+	if err := json.Unmarshal(found[0].JSON, &values); err != nil {
+		return fmt.Errorf("--config: %s: the document should have the names of flags as keys", found[0].At())
 	}
 	given := map[string]bool{}
 	flags.Visit(func(f *pflag.Flag) { given[f.Name] = true })

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -54,6 +55,7 @@ type member struct {
 	keeper     *registration.Keeper     // nil without --register
 	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
 	request    *certmanager.Certificate // nil unless cert-manager makes it
+	served     *servedKinds             // nil without --register
 	identity   identity
 
 	heard  stages
@@ -222,11 +224,16 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 	if set == nil || c.standsIn() || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
 		return nil, false
 	}
+	resolve, tell := c.served.resolve()
+	if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec()) }) && !c.served.known() {
+		return nil, false
+	}
+	defer tell()
 	members, err := c.replicas.Members()
 	var out []registration.Wish
 	for _, policy := range set.Policies() {
 		spec := policy.Spec()
-		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec)}
+		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec, resolve)}
 		wish.Served = err == nil && !slices.ContainsFunc(members, func(m replicas.Member) bool {
 			return !m.Serves(set.Revision(), spec.ID, spec.Digest)
 		})
@@ -261,6 +268,11 @@ func (c *member) keep(who identity) error {
 			return pem, len(pem) > 0
 		}
 	}
+	kinds, err := discovery.NewDiscoveryClientForConfig(c.config)
+	if err != nil {
+		return fmt.Errorf("the client for the cluster's kinds: %w", err)
+	}
+	c.served = newServed(kinds, c.wake, c.log)
 	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
 		Wanted: c.wanted, Bundle: bundle, Owner: c.owner, Report: func(s registration.Standing) { c.stand(&s) },
 	}, metrics, c.log, time.Now)

@@ -76,12 +76,21 @@ func stagesOf(spec policies.Spec) (out []review.Stage) {
 	return slices.Compact(out)
 }
 
+// interests are what a policy wants the API server to ask about, as far as is known which kinds there are.
+func (c *member) interests(spec policies.Spec) []registration.Interest {
+	resolve := registration.GuessResources
+	if c.served != nil && c.served.known() {
+		resolve, _ = c.served.resolve()
+	}
+	return interests(spec, resolve)
+}
+
 // registeredFor says whether the registration has the API server ask about a policy at admission.
 func (c *member) registeredFor(spec policies.Spec) status.Asking {
 	no := func(reason, message string) status.Asking {
 		return status.Asking{Status: metav1.ConditionFalse, Reason: reason, Message: message}
 	}
-	unasked, all := registration.Unasked(interests(spec), c.exempt)
+	unasked, all := registration.Unasked(c.interests(spec), c.exempt)
 	if all {
 		return no(status.ReasonNeverAsked, strings.Join(unasked, "; "))
 	}
@@ -178,7 +187,7 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 	var out []string
 	for _, stage := range stagesOf(spec) {
 		if c.keeper != nil && stage == review.Validate {
-			unasked, _ := registration.Unasked(interests(spec), c.exempt)
+			unasked, _ := registration.Unasked(c.interests(spec), c.exempt)
 			out = append(out, unasked...)
 			if spared := c.sentinel.Spared(ctx, policy); spared != "" {
 				out = append(out, spared)

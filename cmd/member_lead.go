@@ -26,6 +26,7 @@ func (c *member) lead(ctx context.Context) {
 		writer("the status of policies", c.status.Run)
 	}
 	if c.keeper != nil {
+		wg.Go(func() { c.served.run(ctx) })
 		writer("webhook configurations", c.keeper.Run)
 	}
 	owner := c.awaitOwner(ctx)

@@ -37,11 +37,17 @@ func checkPolicies(c *cobra.Command, args []string, said error) error {
 	if err != nil {
 		return err
 	}
-	lines := unsaid(policyFaults(c.Context(), args, ignored), said)
+	faults, noted := policyFaults(c.Context(), args, ignored)
+	lines := unsaid(faults, said)
+	out := c.ErrOrStderr()
+	if flagValue(c, "format").String() != "json" {
+		for _, note := range noted {
+			fmt.Fprintf(out, "note: %s\n", note)
+		}
+	}
 	if len(lines) == 0 {
 		return said
 	}
-	out := c.ErrOrStderr()
 	if flagValue(c, "format").String() != "json" {
 		fmt.Fprintln(out, strings.Join(lines, "\n"))
 	} else if said == nil { // else there is a JSON document already, and the next run tells the rest
@@ -57,34 +63,35 @@ func checkPolicies(c *cobra.Command, args []string, said error) error {
 	return said
 }
 
-// policyFaults are all faults of the policies in the paths, one a line.
-func policyFaults(ctx context.Context, paths, ignored []string) []string {
+// policyFaults are all faults of the policies in the paths, one a line, and what else is to be known of them.
+func policyFaults(ctx context.Context, paths, ignored []string) (lines, noted []string) {
 	reader, err := NewReader()
 	if err != nil {
-		return []string{err.Error()}
+		return []string{err.Error()}, nil
 	}
 	from := source.Files{Reader: reader}
 	for _, given := range paths {
 		_, given = loader.SplitPrefix(given)
 		from.Paths = append(from.Paths, filepath.Clean(given))
 	}
-	bundle, err := from.Load()
+	bundle, err := from.Load(ctx)
 	if err != nil {
-		return []string{err.Error()}
+		return []string{err.Error()}, nil
 	}
+	noted = notes(bundle.Notes, bundle.Documents)
 	faults := slices.Clone(bundle.Faults)
 	if _, err := policies.Compile(ctx, bundle.Specs, policies.WithExceptions(bundle.Exceptions)); err != nil {
 		compiled, ok := errors.AsType[policies.Faults](err)
 		if !ok {
-			return []string{err.Error()}
+			return []string{err.Error()}, noted
 		}
 		faults = append(faults, compiled...)
 	}
 	faults = slices.DeleteFunc(faults, func(f policies.Fault) bool { return leftOut(f.File, from.Paths, ignored) || isLibrarys(f.File) })
 	if len(faults) == 0 {
-		return nil
+		return nil, noted
 	}
-	return strings.Split(faults.Error(), "\n")
+	return strings.Split(faults.Error(), "\n"), noted
 }
 
 // leftOut reports whether --ignore names a file, or a directory around it below the paths.

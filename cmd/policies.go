@@ -25,10 +25,11 @@ func (p *policyFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&p.from, "policies", nil, "`PATH` of a directory or file with policies, or library:NAME; may be repeated")
 }
 
-// source returns the Source that the flags name.
+// source returns the Source that the flags name; with the error that they name nothing, one of nothing.
 func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
+	out := &source.Files{Reader: reader}
 	if len(p.from) == 0 {
-		return nil, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
+		return out, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
 	}
 	if slices.Contains(p.from, "") {
 		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
@@ -38,7 +39,6 @@ func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 			return nil, fmt.Errorf("--policies %s is a bundle, which is not read here; name the directory or the files it was built from", from)
 		}
 	}
-	out := &source.Files{Reader: reader}
 	for _, from := range p.from {
 		if name, ok := strings.CutPrefix(from, libraryPrefix); ok {
 			out.Library = append(out.Library, name)
@@ -48,6 +48,10 @@ func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 	}
 	return out, nil
 }
+
+// gatekeeperOperations are those for which Gatekeeper has itself called, unless its chart is told otherwise: its users' templates were never
+// asked about a DELETE, and would refuse to let go of what they would not let in.
+func gatekeeperOperations() []string { return []string{"CREATE", "UPDATE"} }
 
 // NewReader returns a Reader that knows the embedded library. It is exported for the contract tests.
 func NewReader() (*native.Reader, error) {

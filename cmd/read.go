@@ -8,45 +8,67 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 )
 
-// read reads all files the flags name. unread are the directories in them that are not.
-func (f *reviewFlags) read(stdin io.Reader) (out []subject, unread []string, err error) {
+// given is what the files of -f hold.
+type given struct {
+	subjects []subject
+	docs     []documents.Document // all of them; templates and constraints are no subjects
+	unread   []string             // directories in those that were named
+}
+
+// read reads all files the flags name.
+func (f *reviewFlags) read(stdin io.Reader) (out given, err error) {
 	old, err := f.readOld(stdin)
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
 	files, unread, err := filesOf(f.files, f.recursive)
 	if err != nil {
-		return nil, nil, err
+		return out, err
 	}
-	documents := 0 // an empty List is one, and the answer of a cluster that has nothing of the kind
+	out.unread = unread
+	count := 0 // an empty List is one, and the answer of a cluster that has nothing of the kind
 	for _, name := range files {
-		found, n, err := readFile(name, stdin)
+		found, docs, err := readFile(name, stdin)
 		if err != nil {
-			return nil, nil, err
+			return out, err
 		}
-		if name == "-" && n == 0 { // whatever else there is: what should have been piped in was not
-			return nil, nil, fmt.Errorf("there is nothing to judge: no document in %s", stdinName)
+		if name == "-" && len(found)+len(docs) == 0 { // whatever else there is: what should have been piped in was not
+			return out, fmt.Errorf("there is nothing to judge: no document in %s", stdinName)
 		}
-		out, documents = append(out, found...), documents+n
+		count += len(found) + len(docs)
+		out.docs = append(out.docs, docs...)
+		out.subjects = append(out.subjects, slices.DeleteFunc(found, func(s subject) bool { return gatekeeper.Concerns(s.head.APIVersion) })...)
 	}
-	if documents == 0 {
-		return nil, nil, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.files, ", "))
+	switch {
+	case count == 0:
+		return out, fmt.Errorf("there is nothing to judge: no document in %s", strings.Join(f.files, ", "))
+	case len(out.subjects) == 0 && slices.ContainsFunc(out.docs, isPolicy):
+		return out, fmt.Errorf("there is nothing to judge: only policies in %s", strings.Join(f.files, ", "))
 	}
-	if err := f.wasted(out); err != nil {
-		return nil, nil, err
+	if err := f.wasted(out.subjects); err != nil {
+		return out, err
 	}
-	for i := range out {
-		if out[i].err != nil {
+	for i := range out.subjects {
+		s := &out.subjects[i]
+		if s.err != nil {
 			continue
 		}
-		if err := f.ask(&out[i], old); err != nil {
-			out[i].err = fmt.Errorf("%s: %w", out[i].at(), err)
+		if err := f.ask(s, old); err != nil {
+			s.err = fmt.Errorf("%s: %w", s.at(), err)
 		}
 	}
-	return out, unread, nil
+	return out, nil
+}
+
+// isPolicy reports whether a document, or an item of one that is a List, says what to judge by.
+func isPolicy(doc documents.Document) bool {
+	return slices.ContainsFunc(subjectsOf(subject{file: doc.File, row: doc.Row, text: doc.JSON}), func(s subject) bool {
+		return gatekeeper.Concerns(s.head.APIVersion)
+	})
 }
 
 // readOld reads --old-object; without it there is none.
@@ -129,9 +151,8 @@ func manifests(dir string, recursive bool) (files, below []string, err error) {
 	return files, below, nil
 }
 
-// readFile reads the documents of a YAML or JSON file, and counts them; a List is its items. Where it cannot be read any further, the last
-// subject says so.
-func readFile(name string, stdin io.Reader) (out []subject, count int, err error) {
+// readFile reads the documents of a YAML or JSON file; a List is its items. Where it cannot be read any further, the last subject says so.
+func readFile(name string, stdin io.Reader) (out []subject, docs []documents.Document, err error) {
 	var text []byte
 	if name == "-" {
 		name = stdinName
@@ -140,16 +161,14 @@ func readFile(name string, stdin io.Reader) (out []subject, count int, err error
 		text, err = os.ReadFile(name)
 	}
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
-	documents, torn := native.Documents(native.File{Name: name, Text: text})
-	for _, doc := range documents {
+	docs, torn := documents.Split(name, text)
+	for _, doc := range docs {
 		out = append(out, subjectsOf(subject{file: name, row: doc.Row, text: doc.JSON})...)
 	}
-	count = len(documents)
 	if torn != nil {
-		count++
 		out = append(out, subject{file: name, err: torn})
 	}
-	return out, count, nil
+	return out, docs, nil
 }

@@ -13,7 +13,7 @@ import (
 // reportLoad tells the log and the metrics what came of loading policies. A fault is told when it comes and when it is gone, and not while
 // it lasts.
 func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
-	told := map[string]bool{}
+	told, noted := map[string]bool{}, map[string]bool{}
 	return func(load policies.Load) {
 		m.loaded(load)
 		now := map[string]bool{}
@@ -30,6 +30,12 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 			}
 		}
 		told = now
+		for _, note := range notes(load.Notes, load.Documents) {
+			if !noted[note] {
+				log.Warn("about the policies", "note", note)
+			}
+			noted[note] = true
+		}
 		if load.Set == nil {
 			return
 		}
@@ -44,6 +50,16 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 		}
 		log.Info("policies are in force", append(attrs, "faults", len(load.Faults))...)
 	}
+}
+
+// notes are what people should know of policies that are not faulty, and of documents that nobody takes up.
+func notes(notes []string, documents []policies.Document) []string {
+	out := slices.Clone(notes)
+	for _, d := range documents {
+		out = append(out, fmt.Sprintf("%s: %s %s is not in force: objects of %s are not taken up yet",
+			d.At(), d.Object.GetKind(), d.Object.GetName(), d.Object.GroupVersionKind().Group))
+	}
+	return out
 }
 
 // where are the attributes of a fault; of what cannot be read at all neither file nor policy is known.

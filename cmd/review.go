@@ -12,7 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
+	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -38,7 +40,8 @@ func newReview() *cobra.Command {
 		Use:   "review -f FILE... --policies PATH...",
 		Short: "Judges manifests and reviews from files, without a cluster",
 		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
-first, and what comes of that is validated. Namespaces among the files are those the policies know,
+first, and what comes of that is validated. Gatekeeper's ConstraintTemplates and
+constraints among the files are policies, too, as those of --policies are. Namespaces among the files are those the policies know,
 and the files' objects are what they see of the cluster. The table is printed on standard
 output, and the sums on standard error. Both say what no policy was asked about: it is allowed, and nobody looked at it.
 Of a kind that is not built in only the name is known: its plural is guessed, and it has no namespace unless it names one.
@@ -95,38 +98,35 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 		return err
 	}
 	from, err := f.policies.source(reader)
+	if err != nil && len(f.policies.from) > 0 {
+		return err
+	}
+	nowhere := err
+	files, err := f.read(stdin)
+	if nowhere != nil && !slices.ContainsFunc(files.docs, isPolicy) {
+		return nowhere
+	}
 	if err != nil {
 		return err
 	}
-	bundle, err := from.Load()
+	bundle, err := f.load(ctx, from, files.docs)
 	if err != nil {
 		return err
 	}
-	if len(bundle.Faults) > 0 {
-		return bundle.Faults
-	}
-	if len(bundle.Specs) == 0 {
-		return fmt.Errorf("there are no policies in %s", strings.Join(f.policies.from, ", "))
-	}
-	subjects, unread, err := f.read(stdin)
-	if err != nil {
-		return err
-	}
+	subjects := files.subjects
 	var heard hearing
-	objects := &inventory.Store{}
-	set, err := policies.Compile(ctx, bundle.Specs, policies.WithNamespaces(namespacesAmong(subjects)),
-		policies.WithExceptions(bundle.Exceptions), policies.WithInventory(objects), policies.WithObserver(&heard))
+	set, err := f.set(ctx, bundle, subjects, &heard)
 	if err != nil {
-		return err
-	}
-	if err := fillInventory(objects, set.Needs(), subjects, f.place); err != nil {
 		return err
 	}
 	results, err := newJudge(set, &heard).all(ctx, subjects)
 	if err != nil {
 		return err
 	}
-	for _, dir := range unread {
+	for _, note := range notes(bundle.Notes, bundle.Documents) {
+		fmt.Fprintf(stderr, "portcullis: %s\n", note)
+	}
+	for _, dir := range files.unread {
 		fmt.Fprintf(stderr, "portcullis: the directory %s is not read; add --recursive to judge what is in it\n", dir)
 	}
 	if f.output == "json" {
@@ -152,6 +152,52 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 		}
 	}
 	return nil
+}
+
+// load reads the policies, those among the documents of -f with them.
+func (f *reviewFlags) load(ctx context.Context, from *source.Files, docs []documents.Document) (policies.Bundle, error) {
+	from.Documents = docs
+	bundle, err := from.Load(ctx)
+	if err != nil {
+		return bundle, err
+	}
+	if len(bundle.Faults) > 0 {
+		return bundle, bundle.Faults
+	}
+	if len(bundle.Specs) == 0 {
+		return bundle, fmt.Errorf("there are no policies in %s", strings.Join(append(slices.Clip(f.policies.from), f.policiesAmong(docs)...), ", "))
+	}
+	return bundle, nil
+}
+
+// set makes a Set of the policies, which sees the documents that are judged as if they all lay in the cluster.
+func (f *reviewFlags) set(ctx context.Context, bundle policies.Bundle, subjects []subject, heard *hearing) (*policies.Set, error) {
+	known := []policies.Option{
+		policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions), policies.WithObserver(heard),
+	}
+	set, err := policies.Compile(ctx, bundle.Specs, known...)
+	if err != nil {
+		return nil, err
+	}
+	var objects inventory.Store
+	if err := fillInventory(&objects, set.Needs(), subjects, f.place); err != nil {
+		return nil, err
+	}
+	items, err := synced(subjects, f.place)
+	if err != nil {
+		return nil, err
+	}
+	return policies.NewSet(set.Policies(), append(known, policies.WithSnapshot(objects.Snapshot().WithSynced(items...)))...), nil
+}
+
+// policiesAmong names the files among which the documents that are policies are.
+func (f *reviewFlags) policiesAmong(docs []documents.Document) (out []string) {
+	for _, doc := range docs {
+		if isPolicy(doc) && !slices.Contains(out, doc.File) {
+			out = append(out, doc.File)
+		}
+	}
+	return out
 }
 
 // refused reports whether a result is one that --fail-on asks about.

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 )
 
@@ -35,6 +36,30 @@ func fillInventory(store *inventory.Store, needs map[inventory.Kind]*inventory.N
 		store.Replace(kind, list)
 	}
 	return nil
+}
+
+// synced lets policies written for Gatekeeper see all documents that are judged at data.inventory.
+func synced(subjects []subject, place func(subject) string) ([]inventory.Item, error) {
+	var out []inventory.Item
+	for _, s := range subjects {
+		if s.err != nil || s.head.isReview() {
+			continue
+		}
+		namespace := place(s)
+		text, err := placed(s, namespace)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.at(), err)
+		}
+		value, err := policies.ParseValue(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.at(), err)
+		}
+		out = append(out, inventory.Item{
+			APIVersion: s.head.APIVersion, Kind: s.head.Kind,
+			Object: inventory.Object{Namespace: namespace, Name: s.head.Metadata.Name, Value: value},
+		})
+	}
+	return out, nil
 }
 
 // kind is what policies call the document's kind.

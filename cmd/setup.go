@@ -215,7 +215,8 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if err != nil {
 		return nil, err
 	}
-	bundle, err := from.Load()
+	from.Gatekeeper.Operations = gatekeeperOperations()
+	bundle, err := from.Load(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +228,7 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	}
 	var out []registration.Interest
 	for _, spec := range bundle.Specs {
-		out = append(out, interests(spec)...)
+		out = append(out, interests(spec, registration.GuessResources)...)
 	}
 	return out, nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
@@ -32,7 +33,7 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		}
 	}()
 	store := rule.store
-	if rule.needs != nil {
+	if in.inventory != nil && rule.looks() {
 		store = in.inventory
 	}
 	txn, err := store.NewTransaction(ctx)
@@ -48,6 +49,10 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 func (a asked) eval(
 	ctx context.Context, in inputs, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
 ) (value ast.Value, err error) {
+	input, err := in.of(a.Policy)
+	if err != nil {
+		return nil, err
+	}
 	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
 	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).
@@ -55,10 +60,11 @@ func (a asked) eval(
 		WithCompiler(a.compiler).
 		WithStore(store).
 		WithTransaction(txn).
-		WithInput(in.of(a.Policy)).
+		WithInput(input).
 		WithVirtualCache(cache).
 		WithBuiltinErrorList(&failed).
-		WithCancel(cancel)
+		WithCancel(cancel).
+		WithMetrics(metrics.NoOp()) // nobody reads what they would measure
 	if !a.spec.Lenient || a.gives() {
 		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
 		q = q.WithIndexing(false)

@@ -6,110 +6,48 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/util"
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
-	"github.com/portcullis-dev/portcullis/policies/language"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// compileTime bounds the compilation of one policy. The largest policies in use compile in tens of milliseconds; what takes
-// seconds has met a fault of the compiler.
-const compileTime = 10 * time.Second
-
 // Policy is one compiled policy. It is immutable, but for its count of evaluations left behind, and safe for concurrent use.
 type Policy struct {
-	spec           Spec
-	compiler       *ast.Compiler
-	store          storage.Store
-	queries        []*query
-	parameters     *ast.Term
-	needsNamespace bool
-	needs          map[inventory.Kind]*inventory.Need // nil for a policy that declares no data
-	behind         behind
+	*code
+	spec       Spec
+	parameters *ast.Term
+	needs      map[inventory.Kind]*inventory.Need // nil for a policy that declares no data
+	behind     behind
 }
 
 // Spec returns what the policy was compiled from.
 func (p *Policy) Spec() Spec { return p.spec }
 
-// query is one rule of a policy, ready to be asked.
-type query struct {
-	stage    review.Stage
-	rule     string
-	body     ast.Body
-	compiled ast.QueryCompiler
-	answer   ast.Var
-}
-
-// CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.
-func CompilePolicy(ctx context.Context, spec Spec) (*Policy, error) {
-	ctx, cancel := context.WithTimeout(ctx, compileTime)
-	defer cancel()
-	type outcome struct {
-		policy *Policy
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		policy, err := compilePolicy(spec)
-		done <- outcome{policy, err}
-	}()
-	select {
-	case o := <-done:
-		return o.policy, o.err
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%s: policy %s was not compiled in time: %w", spec.File, spec.ID, ctx.Err())
-	}
-}
-
-func compilePolicy(spec Spec) (policy *Policy, err error) {
-	// OPA's compiler has panicked on modules before; one bad policy must not take the server with it.
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: the compiler %w over policy %s", spec.File, &review.PanicError{Value: r, Stack: debug.Stack()}, spec.ID)
-		}
-	}()
-	modules := make(map[string]*ast.Module, len(spec.Modules))
-	for i, module := range spec.Modules {
-		if err := language.CheckSchemas(module); err != nil {
-			return nil, err
-		}
-		modules[fmt.Sprintf("%d %s", i, module.Package.Location.File)] = module
-	}
-	compiler := ast.NewCompiler().WithCapabilities(language.Capabilities()).WithDefaultRegoVersion(ast.RegoV1)
-	if compiler.Compile(modules); compiler.Failed() {
-		return nil, oneALine(language.Explain(compiler.Errors))
-	}
-	if err := undefined(compiler, spec); err != nil {
-		return nil, err
-	}
-	policy = &Policy{spec: spec, compiler: compiler, store: inmem.New(), needsNamespace: readsNamespace(compiler, spec)}
-	if policy.needs, err = needs(compiler, spec); err != nil {
-		return nil, err
+// newPolicy makes the policy of a spec and what its modules were compiled to.
+func newPolicy(spec Spec, compiled *code) *Policy {
+	policy := &Policy{code: compiled, spec: spec, needs: compiled.needs}
+	if spec.Convention == Gatekeeper {
+		policy.needs = synced(spec, compiled)
 	}
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}
-	for _, rule := range spec.Rules {
-		query, err := prepare(compiler, spec, rule)
-		if err != nil {
-			return nil, err
-		}
-		policy.queries = append(policy.queries, query)
+	return policy
+}
+
+// CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.
+func CompilePolicy(ctx context.Context, spec Spec) (*Policy, error) {
+	compiled, err := compileCode(ctx, spec)
+	if err != nil {
+		return nil, err
 	}
-	if len(policy.queries) == 0 {
-		return nil, fmt.Errorf("%s: policy %s has no rule to ask: define deny, warn, mutate, user or allow", spec.File, spec.ID)
-	}
-	return policy, nil
+	return newPolicy(spec, compiled), nil
 }
 
 // oneALine spells OPA's errors as "file:row: message", one a line.
@@ -250,6 +188,7 @@ func checkShape(compiler *ast.Compiler, spec Spec, rule Rule, ref ast.Ref) error
 		if !set {
 			return fmt.Errorf("%s: rule %s must be a set of findings: write %q", rules[0].Location, rule.Name, rule.Name+" contains message if ...")
 		}
+	case ViolationRule: // whatever it is, what has a msg in it counts
 	case "user":
 		if set {
 			return fmt.Errorf("%s: rule user must be one object: write %q", rules[0].Location, "user := {...} if ...")
@@ -271,7 +210,14 @@ func WithArrivals(await func(context.Context, *review.Request)) Option {
 }
 
 // WithInventory gives the policies of a Set the objects of the cluster. Without it nothing is known of any.
-func WithInventory(store *inventory.Store) Option { return func(s *Set) { s.inventory = store } }
+func WithInventory(store *inventory.Store) Option {
+	return func(s *Set) { s.inventory = store.Snapshot }
+}
+
+// WithSnapshot gives the policies of a Set the same objects for good, as those of a test are.
+func WithSnapshot(objects *inventory.Snapshot) Option {
+	return func(s *Set) { s.inventory = func() *inventory.Snapshot { return objects } }
+}
 
 // WithObserver lets observe hear of every policy asked.
 func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = observe } }
@@ -280,7 +226,7 @@ func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = o
 // or contradict each other, there is no Set; the error is Faults then.
 func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
 	specs, faults := arrange(specs)
-	compiled, failed := compileAll(ctx, specs)
+	compiled, failed := compileAll(ctx, specs, nil)
 	if faults = append(faults, failed...); len(faults) > 0 {
 		return nil, faults
 	}
@@ -290,33 +236,50 @@ func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
 	return NewSet(compiled, opts...), nil
 }
 
-// compileAll compiles specs; the place of a faulty one stays nil.
-func compileAll(ctx context.Context, specs []Spec) ([]*Policy, Faults) {
-	compiled, errs := make([]*Policy, len(specs)), make([]error, len(specs))
+// compileAll compiles specs, of those with one Code the first, unless it is among the known; the place of a faulty one stays nil.
+func compileAll(ctx context.Context, specs []Spec, known codes) ([]*Policy, Faults) {
+	compiled, errs := make([]*code, len(specs)), make([]error, len(specs))
+	first := map[string]int{} // of each Code
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, spec := range specs {
+		if compiled[i] = known[spec.Code]; compiled[i] != nil {
+			continue
+		}
+		if _, begun := first[spec.Code]; begun {
+			continue
+		}
+		if spec.Code != "" {
+			first[spec.Code] = i
+		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			compiled[i], errs[i] = CompilePolicy(ctx, spec)
+			compiled[i], errs[i] = compileCode(ctx, spec)
 		})
 	}
 	wg.Wait()
+	policies := make([]*Policy, len(specs))
 	var faults Faults
-	for i, err := range errs {
-		if err != nil {
-			faults = append(faults, Fault{File: specs[i].File, Policy: specs[i].ID, Err: err, listed: specs[i].listed})
+	for i, spec := range specs {
+		if at, shared := first[spec.Code]; shared {
+			compiled[i], errs[i] = compiled[at], errs[at]
 		}
+		if errs[i] != nil {
+			faults = append(faults, Fault{File: spec.File, Policy: spec.ID, Err: errs[i], listed: spec.listed})
+			continue
+		}
+		policies[i] = newPolicy(spec, compiled[i])
 	}
-	return compiled, faults
+	return policies, faults
 }
 
 // Fault is one thing wrong with a file, policy or exception. Err's text already names file and row.
 type Fault struct {
 	File      string
-	Policy    string // empty when the file could not be read so far
-	Exception string // with its namespace, "prod/legacy-agent", when that is what is faulty
+	Policy    string   // empty when the file could not be read so far
+	Also      []string // further policies that are missing because of it: all that a faulty template would have made
+	Exception string   // with its namespace, "prod/legacy-agent", when that is what is faulty
 	Err       error
 
 	listed bool // it was found in a Bundle that is Listed
@@ -324,7 +287,9 @@ type Fault struct {
 
 // Concerns reports whether the fault may be why the policy of spec is missing: because it is the policy's, or because it is that of a file
 // as a whole in which the policy was or may be now.
-func (f Fault) Concerns(spec Spec) bool { return f.Policy == spec.ID || f.tears(spec) || f.hides(spec) }
+func (f Fault) Concerns(spec Spec) bool {
+	return f.Policy == spec.ID || slices.Contains(f.Also, spec.ID) || f.tears(spec) || f.hides(spec)
+}
 
 // ofFile reports whether the fault is that of a file, or more, as a whole.
 func (f Fault) ofFile() bool { return f.Policy == "" && f.Exception == "" }
@@ -336,13 +301,15 @@ func (f Fault) tears(spec Spec) bool { return f.ofFile() && f.File != "" && spec
 // nor they what is in files.
 func (f Fault) hides(spec Spec) bool { return f.ofFile() && f.listed == spec.listed }
 
-// Faults is an error made of one or more Fault, printed one a line.
+// Faults is an error made of one or more Fault, printed one a line; what several policies have in common is printed once.
 type Faults []Fault //nolint:errname // first of all a list; an error only where there is nothing else to return
 
 func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Err.Error()
+	var lines []string
+	for _, fault := range f {
+		if line := fault.Err.Error(); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
 	}
 	return strings.Join(lines, "\n")
 }

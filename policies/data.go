@@ -55,7 +55,13 @@ func (p *Policy) met(objects *inventory.Snapshot) error {
 	}
 	now := time.Now()
 	for _, kind := range p.spec.Data {
-		if err := objects.Check(kind, p.needs[kind], now); err != nil {
+		var err error
+		if p.spec.Convention == Gatekeeper {
+			err = objects.CheckSynced(kind, p.needs[kind])
+		} else {
+			err = objects.Check(kind, p.needs[kind], now)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -73,7 +79,7 @@ func (s *Set) Needs() map[inventory.Kind]*inventory.Need { return s.needs }
 func allNeeds(compiled []*Policy) map[inventory.Kind]*inventory.Need {
 	var all map[inventory.Kind]*inventory.Need
 	for _, policy := range compiled {
-		if policy.spec.Enforcement == EnforceOff {
+		if policy.spec.Off() {
 			continue
 		}
 		for kind, need := range policy.needs {
@@ -95,13 +101,13 @@ func allNeeds(compiled []*Policy) map[inventory.Kind]*inventory.Need {
 // snapshot is the inventory that a review sees: the one pinned to ctx by Steady, if it is, or else the present one. It is nil for a Set
 // whose policies do not look.
 func (s *Set) snapshot(ctx context.Context) *inventory.Snapshot {
-	if s.needs == nil || s.inventory == nil {
+	if !s.looks || s.inventory == nil {
 		return nil
 	}
 	if pin, ok := ctx.Value(pinKey{}).(*pin); ok {
 		return pin.snapshot(s.inventory)
 	}
-	return s.inventory.Snapshot()
+	return s.inventory()
 }
 
 // WithoutInventory makes faults of those policies of a source that declare data, because here there is no cluster from which to take it.
@@ -129,6 +135,22 @@ func (b Bundle) withoutData() Bundle {
 	}
 	b.Faults = faults
 	return b
+}
+
+// renewed is how often, at least, a watch is renewed for policies to which the age of what they read is nothing.
+const renewed = time.Hour
+
+// synced is what a policy of the Gatekeeper convention needs, if it reads data.inventory: all of every kind it declares, however old.
+func synced(spec Spec, compiled *code) map[inventory.Kind]*inventory.Need {
+	if !compiled.readsInventory || len(spec.Data) == 0 {
+		return nil
+	}
+	out := map[inventory.Kind]*inventory.Need{}
+	for _, kind := range spec.Data {
+		out[kind] = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: renewed}
+		out[kind].Fields.Add(nil, true)
+	}
+	return out
 }
 
 // needs works out what a policy reads of each kind it declares. What Secrets hold it may not: it would be masked, and be like nothing that

@@ -21,9 +21,9 @@ func (s *Set) fold(req *review.Request, answers []answer) review.Decision {
 	allowed := false
 	for _, a := range answers {
 		findings, edits := len(d.Findings), len(d.Edits)
-		granted, err := add(&d, a)
+		granted, err := add(&d, req.Origin, a)
 		if err != nil {
-			d.Findings = append(d.Findings, fault(a, err))
+			d.Findings = append(d.Findings, fault(a, req.Origin, err))
 		}
 		allowed = allowed || granted
 		if len(d.Findings) > findings || len(d.Edits) > edits {
@@ -66,36 +66,40 @@ func identify(req *review.Request, d *review.Decision, refused bool) {
 }
 
 // add puts one answer into the decision. An error is the policy's fault.
-func add(d *review.Decision, a answer) (granted bool, err error) {
+func add(d *review.Decision, by review.Origin, a answer) (granted bool, err error) {
 	if a.err != nil {
 		return false, a.err
 	}
 	policy := a.spec.ID
 	switch a.query.rule {
 	case "deny", "warn":
-		found, err := findings(a.spec, effect(a), a.value)
+		found, err := findings(a.spec, effect(a, by), a.value)
+		d.Findings = append(d.Findings, found...)
+		return false, err
+	case ViolationRule:
+		found, err := violations(a.spec.ID, effect(a, by), a.value)
 		d.Findings = append(d.Findings, found...)
 		return false, err
 	case "allow":
-		return addGrant(d, a)
+		return addGrant(d, by, a)
 	case "mutate":
-		asked, err := edits(policy, a.onFault(), a.value)
-		if err == nil && a.inForce() {
+		asked, err := edits(policy, a.onFault(by), a.value)
+		if err == nil && a.inForce(by) {
 			d.Edits = append(d.Edits, asked...)
 		}
 		return false, err
 	case "user":
-		return false, addUser(d, a)
+		return false, addUser(d, by, a)
 	}
 	return false, fmt.Errorf("its rule %s is not one that is asked", a.query.rule)
 }
 
 // inForce reports whether what a policy gives, an identity, a permission or an edit, is given: under any weaker enforcement than
 // deny it is only worked out.
-func (a answer) inForce() bool { return a.spec.Enforcement == EnforceDeny }
+func (a answer) inForce(by review.Origin) bool { return a.spec.enforcement(by) == EnforceDeny }
 
 // addGrant takes the reasons for which a policy allows; a policy may also just say true.
-func addGrant(d *review.Decision, a answer) (granted bool, err error) {
+func addGrant(d *review.Decision, by review.Origin, a answer) (granted bool, err error) {
 	var reasons []review.Finding
 	if yes, ok := a.value.(ast.Boolean); ok {
 		if yes {
@@ -105,24 +109,24 @@ func addGrant(d *review.Decision, a answer) (granted bool, err error) {
 		return false, err
 	}
 	for _, f := range reasons {
-		if f.Effect = review.EffectAllow; !a.inForce() {
+		if f.Effect = review.EffectAllow; !a.inForce(by) {
 			f.Effect = review.EffectAudit
 		}
 		d.Findings = append(d.Findings, f)
 	}
-	return len(reasons) > 0 && a.inForce(), nil
+	return len(reasons) > 0 && a.inForce(by), nil
 }
 
 // errTwoUsers is not for a policy's onError to forgive: it says nothing about either policy, but that the token is nobody's for certain.
 var errTwoUsers = errors.New("it takes the token for another user, or good for other audiences, than an earlier policy does")
 
 // addUser takes the identity a policy found. Two policies that find two identities in one token leave it nobody's.
-func addUser(d *review.Decision, a answer) error {
+func addUser(d *review.Decision, by review.Origin, a answer) error {
 	if a.value == nil {
 		return nil
 	}
 	found, err := readIdentity(a.value)
-	if err != nil || found == nil || !a.inForce() {
+	if err != nil || found == nil || !a.inForce(by) {
 		return err
 	}
 	if d.Identity != nil && !reflect.DeepEqual(identity{*d.Identity, d.Audiences}, *found) {
@@ -133,20 +137,17 @@ func addUser(d *review.Decision, a answer) error {
 }
 
 // effect is what a finding of this rule does: a deny is as strong as the policy's enforcement, a warning never stronger than one.
-func effect(a answer) review.Effect {
-	switch {
-	case a.spec.Enforcement == EnforceAudit:
-		return review.EffectAudit
-	case a.query.rule == "warn", a.spec.Enforcement == EnforceWarn:
+func effect(a answer, by review.Origin) review.Effect {
+	effect := a.spec.enforcement(by).effect()
+	if a.query.rule == "warn" && effect == review.EffectDeny {
 		return review.EffectWarn
-	default:
-		return review.EffectDeny
 	}
+	return effect
 }
 
 // fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
-func fault(a answer, err error) review.Finding {
-	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault()}
+func fault(a answer, by review.Origin, err error) review.Finding {
+	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault(by)}
 	if failed, ok := errors.AsType[*topdown.Error](err); ok {
 		f.Cause = review.Sentence(failed.Message, review.MaxMessage)
 	}
@@ -157,15 +158,11 @@ func fault(a answer, err error) review.Finding {
 }
 
 // onFault is what a fault of the policy does to the request.
-func (a answer) onFault() review.Effect {
-	switch {
-	case a.query.stage == review.Grant, a.spec.OnError == OnErrorAllow:
+func (a answer) onFault(by review.Origin) review.Effect {
+	if a.query.stage == review.Grant {
 		return review.EffectAudit
-	case a.spec.OnError == OnErrorWarn:
-		return review.EffectWarn
-	default:
-		return review.EffectDeny
 	}
+	return a.spec.faultEffect(by)
 }
 
 // explain puts a fault into a sentence that holds nothing of the input, which Rego's own errors quote. They are the finding's Cause. Files

@@ -18,6 +18,9 @@ type Load struct {
 	// Fatal are those of the Faults with which a server that starts now would end: see Loader.
 	Fatal Faults
 	Kept  []string
+	Notes []string // what is no fault and should be known
+	// Documents are what the sources have beside policies.
+	Documents []Document
 	// Added, Changed and Removed name the policies in which Set differs from what was in force before, in policy order.
 	Added, Changed, Removed []string
 }
@@ -108,7 +111,9 @@ func (l *Loader) load(ctx context.Context) error {
 		l.Engine.Use(next)
 	}
 	if l.Report != nil {
-		load := Load{Set: l.Engine.Set(), Faults: faults, Fatal: unlisted(faults), Kept: kept}
+		load := Load{
+			Set: l.Engine.Set(), Faults: faults, Fatal: unlisted(faults), Kept: kept, Notes: found.Notes, Documents: found.Documents,
+		}
 		load.compare(previous)
 		l.Report(load)
 	}
@@ -135,6 +140,8 @@ func together(bundles []*Bundle) (all Bundle, complete bool) {
 			all.Faults = append(all.Faults, fault)
 		}
 		all.Exceptions = append(all.Exceptions, bundle.Exceptions...)
+		all.Documents = append(all.Documents, bundle.Documents...)
+		all.Notes = append(all.Notes, bundle.Notes...)
 		all.Listed = all.Listed && bundle.Listed
 	}
 	return all, true
@@ -210,7 +217,7 @@ func (l *Loader) compileChanged(ctx context.Context, specs []Spec, previous *Set
 			changed = append(changed, spec)
 		}
 	}
-	fresh, faults := compileAll(ctx, changed)
+	fresh, faults := compileAll(ctx, changed, previous.codes())
 	for _, policy := range fresh {
 		if policy == nil {
 			continue

@@ -26,6 +26,10 @@ type Match struct {
 	Namespaces, ExcludeNamespaces []Glob
 	Labels, NamespaceLabels       labels.Selector // nil matches everything
 	Users, Groups                 []Glob
+	// Kinds are those of the object itself, by its own apiVersion and kind, or of the old object where there is no new one.
+	Kinds []GroupKind
+	// Further is a condition of the front end's own; nil always holds.
+	Further Matcher
 }
 
 // Glob is a name with at most one asterisk at its start and one at its end: "a", "a-*", "*-a", "*a*".
@@ -99,9 +103,18 @@ func (m Match) covers(req *review.Request, namespace func() (Namespace, error)) 
 			return false, err
 		}
 	}
-	if m.NamespaceLabels == nil || name == "" {
-		return true, nil
+	if m.NamespaceLabels != nil && name != "" {
+		if found, err := m.namespaceLabels(req, namespace); err != nil || !found {
+			return false, err
+		}
 	}
+	if m.Further != nil {
+		return m.Further.Covers(req, namespace)
+	}
+	return true, nil
+}
+
+func (m Match) namespaceLabels(req *review.Request, namespace func() (Namespace, error)) (bool, error) {
 	if req.Target.IsNamespace() {
 		return eitherLabels(m.NamespaceLabels, req)
 	}

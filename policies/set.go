@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -22,8 +23,9 @@ type Set struct {
 	vocabulary vocabulary
 	namespaces Namespaces
 	await      func(context.Context, *review.Request)
-	inventory  *inventory.Store
+	inventory  func() *inventory.Snapshot
 	needs      map[inventory.Kind]*inventory.Need
+	looks      bool // at the inventory
 	observe    Observer
 	crew       crew
 	exceptions exceptions
@@ -47,10 +49,15 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 		opt(set)
 	}
 	sum := sha256.New()
+	learnt := map[*code]bool{}
 	for _, policy := range compiled {
-		for _, module := range policy.spec.Modules {
-			set.vocabulary.learn(module)
+		if !learnt[policy.code] {
+			learnt[policy.code] = true
+			for _, module := range policy.spec.Modules {
+				set.vocabulary.learn(module)
+			}
 		}
+		set.looks = set.looks || policy.looks()
 		fmt.Fprintf(sum, "%s %s\n", policy.spec.ID, policy.spec.Digest)
 	}
 	set.needs = allNeeds(compiled)
@@ -82,6 +89,9 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 		return review.Decision{}, err
 	}
 	inputs.inventory = objects
+	if slices.ContainsFunc(concerned, func(a asked) bool { return a.spec.Convention == Gatekeeper }) {
+		inputs.admission, inputs.unreadable = s.admission(req, inputs)
+	}
 	return s.fold(req, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
@@ -101,7 +111,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		return ns, nil
 	}
 	for _, a := range s.index.candidates(req) {
-		if !a.spec.Match.concerns(req) {
+		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff {
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
@@ -125,7 +135,10 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 type inputs struct {
 	members [][2]*ast.Term
 	bare    *ast.Term // without parameters
-	shared  topdown.VirtualCache
+	// admission is input.review of the Gatekeeper convention, if some policy is of that; or else unreadable says why there is none.
+	admission  *ast.Term
+	unreadable error
+	shared     topdown.VirtualCache
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
 }
@@ -161,11 +174,23 @@ func (s *Set) inputs(req *review.Request) (inputs, error) {
 	return in, nil
 }
 
-func (in inputs) of(p *Policy) *ast.Term {
+// of is the input of one policy.
+func (in inputs) of(p *Policy) (*ast.Term, error) {
+	if p.spec.Convention == Gatekeeper {
+		if in.unreadable != nil {
+			return nil, in.unreadable
+		}
+		parameters := p.parameters
+		if parameters == nil {
+			parameters = ast.InternedEmptyObject
+		}
+		return ast.ObjectTerm(
+			[2]*ast.Term{ast.InternedTerm("review"), in.admission}, [2]*ast.Term{ast.InternedTerm("parameters"), parameters}), nil
+	}
 	if p.parameters == nil {
-		return in.bare
+		return in.bare, nil
 	}
 	members := make([][2]*ast.Term, 0, len(in.members)+1)
 	members = append(append(members, in.members...), [2]*ast.Term{ast.InternedTerm("parameters"), p.parameters})
-	return ast.ObjectTerm(members...)
+	return ast.ObjectTerm(members...), nil
 }

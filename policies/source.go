@@ -7,7 +7,9 @@ type Bundle struct {
 	Specs []Spec
 	// Exceptions are those that can be read. One that cannot, not even in part, excepts nothing.
 	Exceptions []Exception
-	Faults     Faults // what could not be read; its policies keep their last good version
+	Documents  []Document // what lies among the policies and is for others to read: mutators, and how policies are configured
+	Faults     Faults     // what could not be read; its policies keep their last good version
+	Notes      []string   // what is no fault and should be known all the same, each a sentence behind file and row
 	// Earlier are good versions of policies that may be faulty now, for a server that has none of its own.
 	Earlier []Spec
 	// Listed says that the bundle comes from an API that lists completely: if there are no policies in it, there are none. A faulty policy

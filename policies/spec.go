@@ -50,6 +50,12 @@ type Spec struct {
 	Row         int      // of its first line there; 0 when that is not known
 	Digest      string   // of everything that makes it what it is; equal digests mean equal policies
 
+	// Convention is how its rules see a request and what they return.
+	Convention Convention
+	// Code names Modules and Package, so that policies which differ in nothing but parameters and match are compiled once for all: Specs of
+	// equal Code have the same ones, down to the files they were read from. Empty: the policy is compiled by itself.
+	Code string
+
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
 	Modules []*ast.Module // the package's modules and every module they may import
 	// Shared are packages among the modules whose rules have the same values for every policy that shares them, as long as the review is
@@ -60,17 +66,75 @@ type Spec struct {
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
 
 	// Data are the kinds of the cluster's objects that the policy reads at data.kubernetes[kind]. If what is known of one is older than
-	// MaxStaleness, or nothing is, the policy has no answer.
+	// MaxStaleness, or nothing is, the policy has no answer. One of the Gatekeeper convention reads, at data.inventory, what
+	// inventory.Store.Sync shows; Data are those of the kinds without which it has no answer until they are listed, and MaxStaleness is nothing
+	// to it.
 	Data         []inventory.Kind
 	MaxStaleness time.Duration
 
 	Enforcement Enforcement
-	OnError     OnError
+	// ByOrigin is where Enforcement differs from what is said above; nil: nowhere.
+	ByOrigin map[review.Origin]Enforcement
+	OnError  OnError
 	// Lenient takes a built-in function that fails, as to_number("x"), for undefined, as OPA does; otherwise it is a fault. It is for
 	// policies written for OPA, which may count on it.
 	Lenient bool
 
 	listed bool // it came in a Bundle that is Listed
+}
+
+// EnforcementBy is what the policy's refusals do to requests of that origin.
+func (s Spec) EnforcementBy(origin review.Origin) Enforcement { return s.enforcement(origin) }
+
+// FaultBy is what a fault of the policy does to requests of that origin: what OnError says or, where the enforcement is another than
+// elsewhere, what that does.
+func (s Spec) FaultBy(origin review.Origin) review.Effect { return s.faultEffect(origin) }
+
+// Off reports whether the policy is never asked, wherever a request comes from.
+func (s Spec) Off() bool {
+	if s.Enforcement != EnforceOff {
+		return false
+	}
+	for _, e := range s.ByOrigin {
+		if e != EnforceOff {
+			return false
+		}
+	}
+	return true
+}
+
+// enforcement and faultEffect are asked with every request, for which a Spec is too large to be copied.
+func (s *Spec) enforcement(origin review.Origin) Enforcement {
+	if e, differs := s.ByOrigin[origin]; differs {
+		return e
+	}
+	return s.Enforcement
+}
+
+func (s *Spec) faultEffect(origin review.Origin) review.Effect {
+	if e, differs := s.ByOrigin[origin]; differs {
+		return e.effect()
+	}
+	switch s.OnError {
+	case OnErrorAllow:
+		return review.EffectAudit
+	case OnErrorWarn:
+		return review.EffectWarn
+	case OnErrorDeny:
+	}
+	return review.EffectDeny
+}
+
+// effect is what a refusal does.
+func (e Enforcement) effect() review.Effect {
+	switch e {
+	case EnforceAudit, EnforceOff:
+		return review.EffectAudit
+	case EnforceWarn:
+		return review.EffectWarn
+	case EnforceDeny:
+	}
+	return review.EffectDeny
 }
 
 // at is the policy's place in messages, "file:row".

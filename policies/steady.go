@@ -25,7 +25,7 @@ type pin struct {
 	taken *inventory.Snapshot
 }
 
-func (p *pin) snapshot(store *inventory.Store) *inventory.Snapshot {
-	p.once.Do(func() { p.taken = store.Snapshot() })
+func (p *pin) snapshot(take func() *inventory.Snapshot) *inventory.Snapshot {
+	p.once.Do(func() { p.taken = take() })
 	return p.taken
 }

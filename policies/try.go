@@ -13,7 +13,6 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
 
-	"github.com/portcullis-dev/portcullis/policies/language"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -30,11 +29,11 @@ func (s *Set) Try(ctx context.Context, spec Spec) Faults {
 		return Faults{fault(fmt.Errorf("%s: policy %s is also defined in %s; give one of them another name",
 			spec.at(), spec.ID, s.policies[at].spec.at()))}
 	}
-	policy, err := CompilePolicy(ctx, spec)
-	if err != nil {
-		return Faults{fault(err)}
+	compiled, out := compileAll(ctx, []Spec{spec}, s.codes())
+	if len(out) > 0 {
+		return out
 	}
-	var out Faults
+	policy := compiled[0]
 	for _, f := range contradictions(append(others, policy)) {
 		if f.Policy == spec.ID {
 			out = append(out, f)
@@ -85,7 +84,7 @@ func (p *Policy) runTests(ctx context.Context) (faults []error) {
 	for i, module := range p.spec.Modules {
 		modules[fmt.Sprintf("%d %s", i, module.Package.Location.File)] = module.Copy() // the tester renames rules
 	}
-	compiler := ast.NewCompiler().WithCapabilities(language.Capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+	compiler := ast.NewCompiler().WithCapabilities(p.spec.Convention.capabilities()).WithDefaultRegoVersion(ast.RegoV1)
 	store := inmem.New()
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {

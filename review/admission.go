@@ -21,7 +21,7 @@ func DialectValidate(body []byte) (*Request, func(Decision) any, error) {
 func DialectMutate(body []byte) (*Request, func(Decision) any, error) { return admission(body, Mutate) }
 
 func admission(body []byte, stage Stage) (*Request, func(Decision) any, error) {
-	req := &Request{Stage: stage, Body: body}
+	req := &Request{Stage: stage, Body: body, heads: &heads{}}
 	asked := false
 	version, err := document(body, admissionReview, []string{"admission.k8s.io/v1", "admission.k8s.io/v1beta1"},
 		func(r reader, name string) error {

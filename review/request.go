@@ -109,6 +109,7 @@ type Request struct {
 	Body              Raw
 
 	objectAt, oldObjectAt int // where Object and OldObject start in Body
+	heads                 *heads
 }
 
 // WithObject returns a copy of r in which the object under review is obj, in Body too. It is how a mutator asks about what an
@@ -123,6 +124,7 @@ func (r *Request) WithObject(obj []byte) *Request {
 	body = append(body, r.Body[r.objectAt+len(r.Object):]...)
 	out := *r
 	out.Body = body
+	out.heads = &heads{}
 	out.Object = body[r.objectAt : r.objectAt+len(obj)]
 	if len(r.OldObject) > 0 {
 		if r.oldObjectAt > r.objectAt {

@@ -22,6 +22,9 @@ type Snapshot struct {
 
 	kinds map[Kind]*tree
 	lost  map[Kind]error
+
+	synced   *ast.Term // data.inventory; nil while nothing is shown
+	complete bool      // synced is all there ever will be
 }
 
 var _ storage.Store = (*Snapshot)(nil)
@@ -138,17 +141,19 @@ func (s *Snapshot) NewTransaction(_ context.Context, params ...storage.Transacti
 	return transaction{}, nil
 }
 
-// Read returns the value at path, which begins with the root and a kind: there is no reading of several kinds at once.
+// Read returns the value at path, which begins with Root and a kind, for there is no reading of several kinds at once, or with SyncedRoot.
 func (s *Snapshot) Read(_ context.Context, _ storage.Transaction, path storage.Path) (any, error) {
-	if len(path) < 2 || path[0] != Root {
+	var at *ast.Term
+	switch {
+	case len(path) > 0 && path[0] == SyncedRoot:
+		at, path = s.synced, path[1:]
+	case len(path) > 1 && path[0] == Root && s.kinds[Kind(path[1])] != nil:
+		at, path = s.kinds[Kind(path[1])].root, path[2:]
+	}
+	if at == nil {
 		return nil, errNotFound
 	}
-	t := s.kinds[Kind(path[1])]
-	if t == nil {
-		return nil, errNotFound
-	}
-	at := t.root
-	for _, name := range path[2:] {
+	for _, name := range path {
 		if at = step(at.Value, name); at == nil {
 			return nil, errNotFound
 		}

@@ -20,6 +20,7 @@ import (
 type Store struct {
 	mu      sync.Mutex // of writers; readers have the snapshot
 	kinds   map[Kind]*held
+	view    view
 	current atomic.Pointer[Snapshot]
 }
 
@@ -69,8 +70,15 @@ func (s *Store) Replace(kind Kind, list List) {
 	if s.kinds == nil {
 		s.kinds = map[Kind]*held{}
 	}
+	if before := s.kinds[kind]; before != nil && before.namespaced != h.namespaced {
+		s.view.hide(kind)
+	} else if before != nil {
+		maps.Copy(touched, before.everywhere())
+	}
 	s.kinds[kind] = h
-	s.publish(kind, h.tree(), nil)
+	t := h.tree()
+	s.view.show(kind, h, t.root, touched)
+	s.publish(kind, t, nil)
 }
 
 // Change is one object that has come or changed, or, if Value is nil, has gone.
@@ -98,7 +106,9 @@ func (s *Store) Update(kind Kind, at time.Time, changes ...Change) {
 	if len(touched) > 0 || h.trouble != nil {
 		h.trouble = nil
 		h.rebuild(touched)
-		s.publish(kind, h.tree(), nil)
+		t := h.tree()
+		s.view.show(kind, h, t.root, touched)
+		s.publish(kind, t, nil)
 	}
 }
 
@@ -123,6 +133,7 @@ func (s *Store) Lose(kind Kind, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.kinds, kind)
+	s.view.hide(kind)
 	s.publish(kind, nil, why)
 }
 
@@ -139,10 +150,7 @@ func (s *Store) Snapshot() *Snapshot {
 
 // publish puts one kind of the snapshot anew: its tree, or else why there is none.
 func (s *Store) publish(kind Kind, t *tree, why error) {
-	next := &Snapshot{kinds: map[Kind]*tree{}, lost: map[Kind]error{}}
-	if current := s.current.Load(); current != nil {
-		next.kinds, next.lost = maps.Clone(current.kinds), maps.Clone(current.lost)
-	}
+	next := s.next()
 	delete(next.kinds, kind)
 	delete(next.lost, kind)
 	if t != nil {
@@ -151,6 +159,15 @@ func (s *Store) publish(kind Kind, t *tree, why error) {
 		next.lost[kind] = why
 	}
 	s.current.Store(next)
+}
+
+// next is the present snapshot to be changed.
+func (s *Store) next() *Snapshot {
+	next := &Snapshot{kinds: map[Kind]*tree{}, lost: map[Kind]error{}, synced: s.view.root}
+	if current := s.current.Load(); current != nil {
+		next.kinds, next.lost = maps.Clone(current.kinds), maps.Clone(current.lost)
+	}
+	return next
 }
 
 func (h *held) table(namespace string) *table {

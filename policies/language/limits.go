@@ -53,6 +53,15 @@ var limits = map[string]limit{
 
 	"yaml.is_valid": aliased, "yaml.unmarshal": aliased,
 	"json.patch": copied, "walk": walked,
+
+	// Of those that only policies written for Gatekeeper may call.
+	"bits.lsh": shifted, "graph.reachable_paths": paths, "net.cidr_expand": block, "regex.globs_match": patterns,
+	"strings.render_template":   rendered,
+	"crypto.parse_private_keys": source,
+	"crypto.x509.parse_keypair": source, "crypto.x509.parse_rsa_private_key": source,
+	"graphql.is_valid": source, "graphql.parse": source, "graphql.parse_and_verify": source, "graphql.parse_query": source,
+	"graphql.parse_schema": source, "graphql.schema_is_valid": source,
+	"io.jwt.encode_sign_raw": source, "rego.parse_module": source,
 }
 
 // holdLimits puts the limits before the functions in OPA's registry.

@@ -58,6 +58,27 @@ var beyond = []call{
 	{`yaml.is_valid(input.bomb)`, errText},
 	{`json.patch({"a": {}}, input.copies)`, errSteps},
 	{`walk(input.deep, _)`, errSteps},
+	{`bits.lsh(1, 10001)`, errShift},
+	{`bits.lsh(input.huge, 1)`, errPower},
+	{`net.cidr_expand("10.0.0.0/15")`, errBlock},
+	{`net.cidr_expand("fd00::/64")`, errBlock},
+	{`graph.reachable_paths({"a": numbers.range(1, 31)}, {"a"})`, errEdges},
+	{`regex.globs_match(input.dots, "b")`, errStars},
+	{`strings.render_template("{{range .a}}{{range $.a}}{{range $.a}}x{{end}}{{end}}{{end}}", {"a": input.many})`, errText},
+	{`strings.render_template("{{printf .a 1}}{{range .b}}{{printf $.a 1}}{{end}}", {"a": "%999999d", "b": input.many})`, errText},
+	{"strings.render_template(`{{define \"t\"}}{{template \"t\"}}{{end}}{{template \"t\"}}`, {})", errTemplate},
+	{`strings.render_template("{{printf .a 1}}", {"a": input.padded})`, errText},
+	{`crypto.parse_private_keys(input.source)`, errSource},
+	{`crypto.x509.parse_keypair(input.source, "a")`, errSource},
+	{`crypto.x509.parse_rsa_private_key(input.source)`, errSource},
+	{`graphql.is_valid(input.source, "a")`, errSource},
+	{`graphql.parse("a", input.source)`, errSource},
+	{`graphql.parse_and_verify(input.source, "a")`, errSource},
+	{`graphql.parse_query(input.source)`, errSource},
+	{`graphql.parse_schema(input.source)`, errSource},
+	{`graphql.schema_is_valid(input.source)`, errSource},
+	{`io.jwt.encode_sign_raw("{}", input.source, "{}")`, errSource},
+	{`rego.parse_module("a.rego", input.source)`, errSource},
 }
 
 // hostile is a request's worth of values, none large, that functions without limits make gigabytes of.
@@ -81,13 +102,15 @@ func hostile() map[string]any {
 		"repeated": strings.Repeat("%[1]s", 5000),
 		"deep":     deep,
 		"copies":   copies,
+		"dots":     strings.Repeat("a*", 21),
+		"source":   strings.Repeat("a ", 40_000),
 		"bomb":     "a: &a " + strings.Repeat("x", 10_000) + "\nb: [" + strings.Repeat("*a,", 5000) + "]\n",
 	}
 }
 
 func evaluated(t *testing.T, expression string, input any) (rego.ResultSet, error) {
 	t.Helper()
-	return rego.New(rego.Query("x = "+expression), rego.Input(input), rego.Capabilities(Capabilities())).Eval(t.Context())
+	return rego.New(rego.Query("x = "+expression), rego.Input(input), rego.Capabilities(GatekeeperCapabilities())).Eval(t.Context())
 }
 
 func TestLimits(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -28,11 +29,11 @@ const MaxTerm = 366 * 24 * time.Hour
 // the same. A file that is not YAML has none; Read says what is wrong with it.
 func (r *Reader) Exceptions(files []File) (out []policies.Exception, faults policies.Faults) {
 	for _, file := range files {
-		if format, ok := file.format(); !ok || format != YAMLText || len(file.Text) > maxSource {
+		if !file.HasDocuments() {
 			continue
 		}
-		documents, _ := Documents(file) // what is wrong with it is Read's to tell
-		for _, doc := range documents {
+		found, _ := documents.Split(file.Name, file.Text) // what is wrong with it is Read's to tell
+		for _, doc := range found {
 			var head struct {
 				APIVersion string `json:"apiVersion"`
 				Kind       string `json:"kind"`
@@ -56,12 +57,8 @@ func (r *Reader) Exceptions(files []File) (out []policies.Exception, faults poli
 	return out, faults
 }
 
-func (r *Reader) exception(doc Document) (out policies.Exception, err error) {
-	var root yaml.Node
-	all := keys{file: doc.File, row: doc.Row - blank(doc.text)}
-	if yaml.Unmarshal(doc.text, &root) == nil && len(root.Content) > 0 {
-		all.node = root.Content[0]
-	}
+func (r *Reader) exception(doc documents.Document) (out policies.Exception, err error) {
+	all := keysOf(doc)
 	if at := all.below("spec").below("expires").node; at != nil && at.Kind == yaml.ScalarNode && at.Value != "" {
 		if _, err := time.Parse(time.RFC3339, at.Value); err != nil {
 			return out, fmt.Errorf(`%s: spec.expires is %s where a time such as "2027-01-31T00:00:00Z" should be`, all.place(at), at.Value)

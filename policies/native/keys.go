@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/portcullis-dev/portcullis/policies/documents"
 )
 
 // keys is what custom.portcullis or a document says, as YAML spells it: it knows in which row of the file each key is.
@@ -17,12 +19,17 @@ type keys struct {
 	node *yaml.Node // nil when there is nothing
 }
 
+// keysOf is all that a document says.
+func keysOf(doc documents.Document) keys {
+	return keys{file: doc.File, row: doc.From(), node: doc.Root()}
+}
+
 // place returns a node's place in messages, "file:row".
 func (k keys) place(node *yaml.Node) string { return fmt.Sprintf("%s:%d", k.file, k.row+node.Line-1) }
 
 // below returns what stands under a key; its node is nil when the key is not there.
 func (k keys) below(name string) keys {
-	_, k.node = child(k.node, name)
+	_, k.node = documents.Child(k.node, name)
 	k.name = dotted(k.name, name)
 	return k
 }
@@ -32,7 +39,7 @@ func (k keys) below(name string) keys {
 func (k keys) find(path []string) (place string, depth int) {
 	node := k.node
 	for _, name := range path {
-		key, value := child(node, name)
+		key, value := documents.Child(node, name)
 		if key == nil {
 			break
 		}
@@ -49,33 +56,6 @@ func (k keys) members() (out []*yaml.Node) {
 		}
 	}
 	return out
-}
-
-// child returns the key and the value of a mapping's member, or twice an element of a list, or nil.
-func child(node *yaml.Node, name string) (key, value *yaml.Node) {
-	node = resolved(node)
-	switch {
-	case node == nil:
-	case node.Kind == yaml.MappingNode:
-		for i := 0; i+1 < len(node.Content); i += 2 {
-			if resolved(node.Content[i]).Value == name {
-				return node.Content[i], resolved(node.Content[i+1])
-			}
-		}
-	case node.Kind == yaml.SequenceNode:
-		if i, err := strconv.Atoi(name); err == nil && i >= 0 && i < len(node.Content) {
-			return node.Content[i], resolved(node.Content[i])
-		}
-	}
-	return nil, nil
-}
-
-// resolved returns what an alias stands for.
-func resolved(node *yaml.Node) *yaml.Node {
-	if node != nil && node.Kind == yaml.AliasNode {
-		return node.Alias
-	}
-	return node
 }
 
 // dotted is the name of a key in messages.

@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -90,8 +91,8 @@ func custom(m module, a *ast.Annotations) (keys, error) {
 		name, meaning string
 	}{{all, "custom", "custom"}, {all, "portcullis", "custom.portcullis"}, {inside, "portcullis", "custom.portcullis"}} {
 		for _, key := range c.in.members() {
-			word, _, _ := strings.Cut(resolved(key).Value, ".")
-			if name := dotted(c.in.name, resolved(key).Value); name != c.meaning && nearest(word, c.name) != "" {
+			word, _, _ := strings.Cut(documents.Resolved(key).Value, ".")
+			if name := dotted(c.in.name, documents.Resolved(key).Value); name != c.meaning && nearest(word, c.name) != "" {
 				return all, fmt.Errorf("%s: %s is not known; did you mean %s?", all.place(key), name, c.meaning)
 			}
 		}

@@ -11,12 +11,13 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
 // object is one Policy document.
 type object struct {
-	Document
+	documents.Document
 	policy v1alpha1.Policy
 	keys   keys // of spec
 	source int  // row before the first line of spec.rego, so that its errors can name the file's own rows
@@ -28,13 +29,9 @@ func objectsOf(file File) (out []object, err error) {
 	if len(file.Text) > maxSource {
 		return nil, fmt.Errorf("%s: the file is longer than 1 MiB", file.Name)
 	}
-	documents, err := Documents(file)
-	for _, doc := range documents {
-		all := keys{file: doc.File, row: doc.Row - blank(doc.text)}
-		var root yaml.Node
-		if yaml.Unmarshal(doc.text, &root) == nil && len(root.Content) > 0 {
-			all.node = root.Content[0]
-		}
+	found, err := documents.Split(file.Name, file.Text)
+	for _, doc := range found {
+		all := keysOf(doc)
 		ours, err := isPolicy(doc, all)
 		if err != nil {
 			return out, err
@@ -53,7 +50,7 @@ func objectsOf(file File) (out []object, err error) {
 
 // isPolicy reports whether a document is a Policy. What was meant to be one and is not is an error: passed over it would silently
 // not be enforced.
-func isPolicy(doc Document, all keys) (bool, error) {
+func isPolicy(doc documents.Document, all keys) (bool, error) {
 	var head map[string]any
 	_ = json.Unmarshal(doc.JSON, &head) // what is not an object has no head
 	const want = v1alpha1.Group + "/" + v1alpha1.Version
@@ -89,7 +86,7 @@ func isPolicy(doc Document, all keys) (bool, error) {
 }
 
 // listOf returns an error for a list with one of our kinds in it.
-func listOf(doc Document, all keys, items []any) error {
+func listOf(doc documents.Document, all keys, items []any) error {
 	for i, item := range items {
 		of, _ := item.(map[string]any)
 		_, apiVersion := member(of, "apiVersion")
@@ -120,7 +117,7 @@ func member(object map[string]any, name string) (key, text string) {
 	return name, ""
 }
 
-func objectOf(doc Document, all keys) (object, error) {
+func objectOf(doc documents.Document, all keys) (object, error) {
 	o := object{Document: doc, keys: all.below("spec")}
 	if err := all.decode(off(doc.JSON, o.keys), &o.policy); err != nil {
 		return o, err

@@ -51,6 +51,12 @@ func (f File) format() (Format, bool) {
 	return YAMLText, slices.Contains([]string{".yaml", ".yml", ".json"}, extension)
 }
 
+// HasDocuments reports whether the file is one of YAML or JSON documents that the reader looks at.
+func (f File) HasDocuments() bool {
+	format, ok := f.format()
+	return ok && format == YAMLText && len(f.Text) <= maxSource
+}
+
 // Reader reads policies. It knows the library: its helper packages may be imported by every policy, and its policies used by
 // Policy documents. A Reader is safe for concurrent use.
 type Reader struct {

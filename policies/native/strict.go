@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -55,7 +56,7 @@ func (k keys) unknown(t reflect.Type) error {
 	case t.Kind() == reflect.Struct:
 		known := fields(t)
 		for _, key := range k.members() {
-			name := resolved(key).Value
+			name := documents.Resolved(key).Value
 			if field, ok := known[name]; ok {
 				if err := k.below(name).unknown(field); err != nil {
 					return err
@@ -135,7 +136,7 @@ func ofKind(node *yaml.Node, kind string) *yaml.Node {
 		if node.Kind == yaml.MappingNode && i%2 == 0 {
 			continue
 		}
-		if kindOfNode(resolved(entry)) == kind {
+		if kindOfNode(documents.Resolved(entry)) == kind {
 			return entry
 		}
 	}

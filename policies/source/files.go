@@ -16,6 +16,8 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/native"
 )
 
@@ -26,6 +28,10 @@ type Files struct {
 	Paths   []string // files and directories
 	Library []string // names of the library's policies to put in force
 	Reader  *native.Reader
+	// Gatekeeper reads the templates and constraints among the files. It is ready as it is.
+	Gatekeeper gatekeeper.Reader
+	// Documents are read with those of the files: templates and constraints that lie elsewhere.
+	Documents []documents.Document
 }
 
 const (
@@ -55,14 +61,14 @@ func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	}
 	state.watch(watcher)
 	var r reading
-	bundle, _ := r.next(f, state, nil, time.Now())
+	bundle, _ := r.next(ctx, f, state, nil, time.Now())
 	yield(bundle)
 	for changed(ctx, watcher, r.wait(time.Now())) {
 		state, err := f.scan()
 		if err == nil {
 			state.watch(watcher)
 		}
-		if bundle, news := r.next(f, state, err, time.Now()); news {
+		if bundle, news := r.next(ctx, f, state, err, time.Now()); news {
 			yield(bundle)
 		}
 	}
@@ -70,19 +76,35 @@ func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 }
 
 // Load reads the bundle once.
-func (f *Files) Load() (policies.Bundle, error) {
+func (f *Files) Load(ctx context.Context) (policies.Bundle, error) {
 	state, err := f.scan()
 	if err != nil {
 		return policies.Bundle{}, err
 	}
-	return f.read(state), nil
+	return f.read(ctx, state), nil
 }
 
-func (f *Files) read(state snapshot) policies.Bundle {
+// read hands the files to the front ends. Each takes the documents of its own groups and passes over the others'.
+func (f *Files) read(ctx context.Context, state snapshot) policies.Bundle {
 	specs, faults := f.Reader.Read(state.files)
 	exceptions, faulty := f.Reader.Exceptions(state.files)
 	used, unknown := f.Reader.Use(f.Library...)
-	return policies.Bundle{Specs: append(specs, used...), Exceptions: exceptions, Faults: slices.Concat(faults, faulty, unknown)}
+	theirs := f.Gatekeeper.Read(ctx, append(documentsOf(state.files), f.Documents...))
+	return policies.Bundle{
+		Specs: slices.Concat(specs, used, theirs.Specs), Exceptions: exceptions, Documents: theirs.Documents,
+		Faults: slices.Concat(faults, faulty, unknown, theirs.Faults), Notes: theirs.Notes,
+	}
+}
+
+// documentsOf are the documents of the files that have any. What is wrong with a file is the native front end's to tell.
+func documentsOf(files []native.File) (out []documents.Document) {
+	for _, file := range files {
+		if file.HasDocuments() {
+			found, _ := documents.Split(file.Name, file.Text)
+			out = append(out, found...)
+		}
+	}
+	return out
 }
 
 // changed waits for a change and a moment longer, and no longer than atMost for either. It returns false when ctx ends.

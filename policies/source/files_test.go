@@ -174,7 +174,7 @@ func TestPathsThatCannotBeRead(t *testing.T) {
 			if err := c.files.Run(t.Context(), nil); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Run: %v", err)
 			}
-			if _, err := c.files.Load(); err == nil || !strings.Contains(err.Error(), c.want) {
+			if _, err := c.files.Load(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Load: %v", err)
 			}
 		})
@@ -184,7 +184,7 @@ func TestPathsThatCannotBeRead(t *testing.T) {
 func TestAPolicyTheLibraryDoesNotHave(t *testing.T) {
 	files := newFiles(t)
 	files.Library = []string{"a.c"}
-	bundle, err := files.Load()
+	bundle, err := files.Load(t.Context())
 	if err != nil || said(bundle) != `the library has no policy "a.c"; it has a.b` {
 		t.Errorf("%s %v", said(bundle), err)
 	}
@@ -197,11 +197,11 @@ func TestAPathIsNamedOnce(t *testing.T) {
 	write(t, file, rule("no"))
 	want := "policies: " + file + " is read twice; name each path once, and none that lies in another"
 	for _, paths := range [][]string{{dir, dir}, {dir, below}, {file, dir}, {dir, dir + "/"}} {
-		if _, err := newFiles(t, paths...).Load(); err == nil || err.Error() != want {
+		if _, err := newFiles(t, paths...).Load(t.Context()); err == nil || err.Error() != want {
 			t.Errorf("%v: got %v\nwant %s", paths, err, want)
 		}
 	}
-	if bundle, err := newFiles(t, dir).Load(); err != nil || len(bundle.Specs) != 1 {
+	if bundle, err := newFiles(t, dir).Load(t.Context()); err != nil || len(bundle.Specs) != 1 {
 		t.Errorf("whatever the case of its extension, %s is read once: %v %v", file, bundle, err)
 	}
 }

@@ -184,7 +184,7 @@ func same(a, b *inventory.Need) bool {
 
 // What policies are told when a kind cannot be had. The log has the details.
 var (
-	errNoSuchKind = errors.New("the cluster has no such kind")
+	errNoSuchKind = inventory.ErrNoSuchKind
 	errNoList     = errors.New("it is a kind that cannot be listed and watched")
 	errForbidden  = errors.New("this server may not list and watch it; its service account needs a role with these two verbs, which the chart's value rbac.inventory gives it")
 	errNotNow     = errors.New("the cluster cannot be asked for it now")

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -27,7 +28,7 @@ type reading struct {
 }
 
 // next returns what another look at the paths, which came to state or to err, has to say; and whether that is anything new.
-func (r *reading) next(f *Files, state snapshot, err error, now time.Time) (policies.Bundle, bool) {
+func (r *reading) next(ctx context.Context, f *Files, state snapshot, err error, now time.Time) (policies.Bundle, bool) {
 	if err != nil {
 		if err.Error() == r.problem {
 			return policies.Bundle{}, false
@@ -42,7 +43,7 @@ func (r *reading) next(f *Files, state snapshot, err error, now time.Time) (poli
 	if r.begun && state.digest == r.digest && r.problem == "" && !believed {
 		return policies.Bundle{}, false
 	}
-	bundle := f.read(state)
+	bundle := f.read(ctx, state)
 	r.hold(&bundle, state)
 	r.begun, r.digest, r.problem, r.bundle = true, state.digest, "", bundle
 	return bundle, true

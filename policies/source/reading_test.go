@@ -18,7 +18,7 @@ func TestALastingProblemIsToldOnce(t *testing.T) {
 	var r reading
 	look := func() string {
 		state, err := files.scan()
-		bundle, news := r.next(files, state, err, time.Now())
+		bundle, news := r.next(t.Context(), files, state, err, time.Now())
 		if !news {
 			return "nothing new"
 		}
@@ -139,7 +139,7 @@ func TestAPolicyOutlivesTheMomentOfASave(t *testing.T) {
 				}
 				now = now.Add(step.after)
 				state, err := files.scan()
-				bundle, news := r.next(files, state, err, now)
+				bundle, news := r.next(t.Context(), files, state, err, now)
 				got := nothing
 				if news {
 					got = strings.ReplaceAll(said(bundle), dir, "DIR")

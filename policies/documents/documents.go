@@ -1,4 +1,6 @@
-package native
+// Package documents splits YAML and JSON files into their documents, as kubectl reads them, and knows in which row of the file each part of
+// one stands.
+package documents
 
 import (
 	"bufio"
@@ -20,33 +22,34 @@ type Document struct {
 	Row  int    // of its first line
 	JSON []byte // one value; an object, if the document is an object's
 	text []byte
+	from int // the file's row in which text begins
 }
 
 // At is the document's place in messages, "file:row".
 func (d Document) At() string { return fmt.Sprintf("%s:%d", d.File, d.Row) }
 
-// Documents splits a file into its documents; empty ones are left out. Errors name file and row.
-func Documents(file File) ([]Document, error) {
+// Split splits a file into its documents; empty ones are left out. Errors name file and row; the documents before one are returned with it.
+func Split(file string, content []byte) ([]Document, error) {
 	var out []Document
 	row := 1
-	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file.Text)))
+	reader := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
 	for {
 		text, err := reader.Read()
 		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {
-			return out, fmt.Errorf("%s:%d: %w", file.Name, row, err)
+			return out, fmt.Errorf("%s:%d: %w", file, row, err)
 		}
 		if at := another(text); at > 0 {
-			return out, fmt.Errorf("%s:%d: what follows %q is not read; begin another document with %q", file.Name, row+at-1, "...", "---")
+			return out, fmt.Errorf("%s:%d: what follows %q is not read; begin another document with %q", file, row+at-1, "...", "---")
 		}
 		converted, err := yaml.YAMLToJSONStrict(text)
 		if err != nil {
-			return out, fmt.Errorf("%s:%s", file.Name, yamlError(err, row))
+			return out, fmt.Errorf("%s:%s", file, yamlError(err, row))
 		}
 		if string(converted) != "null" {
-			out = append(out, Document{File: file.Name, Row: row + blank(text), JSON: converted, text: text})
+			out = append(out, Document{File: file, Row: row + blank(text), JSON: converted, text: text, from: row})
 		}
 		row += bytes.Count(text, []byte("\n")) + 1
 	}
