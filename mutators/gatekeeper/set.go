@@ -74,36 +74,48 @@ func (s *Set) Mutate(ctx context.Context, req *review.Request, obj *unstructured
 	var restless []*Mutator
 	for pass := range len(s.mutators) + 1 {
 		var before map[string]any
-		changed := false
-		for _, m := range s.mutators {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			concerned, err := m.concerns(req, obj)
-			if err != nil {
-				return err
-			}
-			if !concerned {
-				continue
-			}
-			if before == nil { // most mutators are not about most objects
-				before = obj.DeepCopy().Object
-			}
-			changes, err := m.change(req, obj)
-			if err != nil {
-				return err
-			}
-			changed = changed || changes
-			if changes && pass > 0 && !slices.Contains(restless, m) {
+		if pass > 0 { // most objects are at rest, and none is found to be by comparing it in the first pass
+			before = obj.DeepCopy().Object
+		}
+		changed, err := s.pass(ctx, req, obj)
+		if err != nil {
+			return err
+		}
+		// They may overrule each other within a pass.
+		if len(changed) == 0 || before != nil && reflect.DeepEqual(before, obj.Object) {
+			return nil
+		}
+		for _, m := range changed {
+			if pass > 0 && !slices.Contains(restless, m) {
 				restless = append(restless, m)
 			}
 		}
-		// They may overrule each other within a pass.
-		if !changed || reflect.DeepEqual(before, obj.Object) {
-			return nil
-		}
 	}
 	return never(restless)
+}
+
+// pass applies each mutator once, and returns those that changed obj.
+func (s *Set) pass(ctx context.Context, req *review.Request, obj *unstructured.Unstructured) (changed []*Mutator, err error) {
+	for _, m := range s.mutators {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		concerned, err := m.concerns(req, obj)
+		if err != nil {
+			return nil, err
+		}
+		if !concerned {
+			continue
+		}
+		changes, err := m.change(req, obj)
+		if err != nil {
+			return nil, err
+		}
+		if changes {
+			changed = append(changed, m)
+		}
+	}
+	return changed, nil
 }
 
 // own reports whether a group is Gatekeeper's.
