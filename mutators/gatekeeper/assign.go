@@ -92,7 +92,7 @@ func (m *Mutator) readAssign(f field) error {
 		object, _ := value.constant.(map[string]any)
 		switch {
 		case last.every:
-			return field{at: []string{"spec", "location"}}.wrong("it ends with all elements of a list; name the one that is to be set")
+			return locationField().wrong("it ends with all elements of a list; name the one that is to be set")
 		case value.from != "":
 			return assign.wrong("a name cannot be an element of the list at %s, whose elements are objects", m.location[:len(m.location)-1])
 		case object == nil:

@@ -15,8 +15,8 @@ type image struct {
 	tag    string // with what it begins with: ":v1", or "@sha256:..."
 }
 
-// imageOf takes a reference apart. It never fails: what is no reference is taken apart at the same signs. What stands before the first slash is a
-// domain if it has a dot or a colon, or is "localhost"; a tag or digest begins at the first ":" or "@" after it.
+// imageOf takes a reference apart. It never fails: what is no reference is taken apart at the same signs. What stands before the first
+// slash is a domain if it has a dot or a colon, or is "localhost"; a tag or digest begins at the first ":" or "@" after it.
 func imageOf(reference string) image {
 	var out image
 	out.domain, out.path = cutDomain(reference)
@@ -51,7 +51,7 @@ func (i image) set(was any, _ about) (any, bool, error) {
 	for again := i.in(now); again != now; again = i.in(now) {
 		now = again
 	}
-	return now, now != reference || was == nil, nil
+	return now, now != reference, nil
 }
 
 // in returns the reference with i's parts. Made again, that changes nothing, except in what was no reference: "/:/" becomes "a:/" with the

@@ -29,6 +29,7 @@ func TestAssignImage(t *testing.T) {
 		{`assignDomain: r.io, assignPath: q.io/lib/app`, "x:v1", "r.io/q.io/lib/app:v1"},
 		{`assignDomain: r.io`, "not/an image::@//at.all", "r.io/not/an image::@//at.all"},
 		{`assignDomain: r.io`, "a.b:1//c", "r.io//c"},
+		{`assignPath: a`, "/:/", "a:/a"}, // no reference before, and none afterwards, but at rest
 		{`assignPath: lib/app, assignTag: ":v2"`, "", "lib/app:v2"},
 		{`assignDomain: r.io`, "", "r.io/"}, // as Gatekeeper; a path test keeps it from happening
 	} {

@@ -3,9 +3,8 @@ package gatekeeper
 // readAssignMetadata reads what AssignMetadata does: it adds a label or an annotation to an object that does not have it. What is there
 // stays, whoever put it there.
 func (m *Mutator) readAssignMetadata(f field) error {
-	at := m.location
-	if len(at) != 3 || at[0] != (node{name: "metadata"}) || at[1] != (node{name: "labels"}) && at[1] != (node{name: "annotations"}) || at[2].list {
-		return field{at: []string{"spec", "location"}}.wrong("it must be metadata.labels or metadata.annotations and the name of one of them")
+	if !oneMore(m.location, "metadata", "labels") && !oneMore(m.location, "metadata", "annotations") {
+		return locationField().wrong("it must be metadata.labels or metadata.annotations and the name of one of them")
 	}
 	parameters, err := f.object("assign")
 	if err != nil {
@@ -21,4 +20,17 @@ func (m *Mutator) readAssignMetadata(f field) error {
 	}
 	m.setter, m.tests = assigned{value}, tests{2: mustNotExist}
 	return nil
+}
+
+// oneMore reports whether a path is one of the names, and one more.
+func oneMore(p path, names ...string) bool {
+	if len(p) != len(names)+1 || p.last().list {
+		return false
+	}
+	for i, name := range names {
+		if p[i] != (node{name: name}) {
+			return false
+		}
+	}
+	return true
 }

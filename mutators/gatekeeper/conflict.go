@@ -59,8 +59,8 @@ func (m *Mutator) claims() []claim {
 	return out
 }
 
-// conflicts returns an error for each mutator that takes some place for something else than another one that applies to the same kind of objects:
-// an object and a list, say, or lists with different keys. AssignMetadata is in none.
+// conflicts returns an error for each mutator that takes some place for something else than another one that applies to the same kind of
+// objects: an object and a list, say, or lists with different keys. AssignMetadata is in none.
 func conflicts(list []*Mutator) map[*Mutator]error {
 	all := map[spot][]claim{}
 	for _, m := range list {

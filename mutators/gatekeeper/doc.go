@@ -18,7 +18,7 @@
 // A value of the wrong type on the way is an error, which names mutator and place: nobody can say then what the object should be, and the
 // webhook's failure policy decides. Gatekeeper refuses the request, whatever the failure policy. Errors quote no values.
 //
-// In a Set the mutators run by kind and by name, whatever the order in which they were given, and again until a pass leaves the object as it
-// was, so that one may build on what a later one made. Two that set one place to different values do not contradict each other: the
-// later one has the last word. Two that do not agree about what an object looks like do, and neither is applied: see Set.
+// In a Set the mutators run by kind and by name, whatever the order in which they were given, and again until a pass leaves the object as
+// it was, so that one may build on what a later one made. Two that set one place to different values do not contradict each other: the
+// later one has the last word. Two that do not agree about what an object looks like do, and neither is applied: see NewSet.
 package gatekeeper

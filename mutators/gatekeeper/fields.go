@@ -3,6 +3,7 @@ package gatekeeper
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,7 +62,7 @@ func (f field) object(known ...string) (fields, error) {
 		return fields{}, f.not("an object")
 	}
 	out := fields{f, members}
-	for name := range members {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		if !slices.Contains(known, name) {
 			return fields{}, out.get(name).wrong("there is no such field; %s", has(known))
 		}

@@ -63,7 +63,8 @@ func (m *Mutator) Targets() []schema.GroupVersionKind {
 	return out
 }
 
-// Mutate applies the mutator to obj once, if it is about it. An error means that it cannot be told what obj should be; obj is of no use then.
+// Mutate applies the mutator to obj once, if it is about it. An error means that it cannot be told what obj should be, which is of no use
+// then.
 func (m *Mutator) Mutate(_ context.Context, req *review.Request, obj *unstructured.Unstructured) error {
 	concerned, err := m.concerns(req, obj)
 	if err != nil || !concerned {

@@ -12,7 +12,8 @@ import (
 // Group is the API group of mutators. Versions v1, v1beta1 and v1alpha1 mean the same.
 const Group = "mutations.gatekeeper.sh"
 
-// maxNesting bounds how deep a value in a document nests. With the longest location it stays below what package mutators lets an object have.
+// maxNesting bounds how deep a value in a document nests. With the longest location it stays below what package mutators lets an object
+// have.
 const maxNesting = 256
 
 // Document is what a mutator is read from.
@@ -163,9 +164,13 @@ func (spec fields) location() (path, error) {
 	return location, nil
 }
 
-// outside returns an error if the mutator would change what no mutator but AssignMetadata may change, or the key by which it finds an element.
+// locationField is where errors about a location are.
+func locationField() field { return field{at: []string{"spec", "location"}} }
+
+// outside returns an error if the mutator would change what no mutator but AssignMetadata may change, or the key by which it finds an
+// element.
 func (m *Mutator) outside() error {
-	f := field{at: []string{"spec", "location"}}
+	f := locationField()
 	switch first := m.location[0].name; first {
 	case "metadata":
 		return f.wrong("%s cannot change metadata; labels and annotations are added by AssignMetadata", m.id.Kind)
@@ -181,7 +186,7 @@ func (m *Mutator) outside() error {
 // member returns an error if the location ends at an element of a list.
 func (m *Mutator) member() error {
 	if m.location.last().list {
-		return field{at: []string{"spec", "location"}}.wrong("%s is an element of a list; %s changes a member of an object", m.location, m.id.Kind)
+		return locationField().wrong("%s is an element of a list; %s changes a member of an object", m.location, m.id.Kind)
 	}
 	return nil
 }

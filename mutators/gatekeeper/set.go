@@ -17,9 +17,9 @@ import (
 // safe for concurrent use; a nil Set changes nothing.
 type Set struct{ mutators []*Mutator }
 
-// NewSet puts mutators in force, in whatever order they are given. It leaves out those that contradict each other about what an object looks
-// like, because one uses a place as a list and another as an object, or they use lists with different keys; and those of which there are
-// several of one kind and name. None of such is applied, for which one would be is nobody's choice. There is an *Error for each, by kind and name.
+// NewSet puts mutators in force, in whatever order they are given. It leaves out those that contradict each other about what an object
+// looks like, because one uses a place as a list and another as an object, or they use lists with different keys; and those of which there
+// are several of one kind and name. None of them is applied, because nobody has said which one should be. There is an *Error for each.
 func NewSet(list []*Mutator) (*Set, []error) {
 	list = slices.SortedStableFunc(slices.Values(list), func(a, b *Mutator) int {
 		return cmp.Or(cmp.Compare(a.id.Kind, b.id.Kind), cmp.Compare(a.id.Name, b.id.Name), cmp.Compare(a.at, b.at))

@@ -57,14 +57,15 @@ func readTargets(f field) ([]target, error) {
 			return nil, err
 		}
 		var t target
-		for name, into := range map[string]*[]string{
-			"groups": &t.groups, "versions": &t.versions, "kinds": &t.names, "operations": &t.operations,
-		} {
-			f := members.get(name)
-			if *into, err = f.texts(); err != nil {
+		for _, list := range []struct {
+			name string
+			into *[]string
+		}{{"groups", &t.groups}, {"versions", &t.versions}, {"kinds", &t.names}, {"operations", &t.operations}} {
+			f := members.get(list.name)
+			if *list.into, err = f.texts(); err != nil {
 				return nil, err
 			}
-			if len(*into) == 0 && name != "operations" {
+			if len(*list.into) == 0 && list.name != "operations" {
 				return nil, f.wrong("it is empty; an element of applyTo names at least one group, which may be \"\", one version and one kind")
 			}
 		}

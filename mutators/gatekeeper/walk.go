@@ -3,8 +3,8 @@ package gatekeeper
 import "fmt"
 
 // maxWritten bounds what one mutator writes into one object, in bytes of JSON. The API server reads requests of at most 3 MiB, so that an
-// object that has been given more could not be stored. A location with asterisks may lead to as many places as the product of the lists on its
-// way has elements.
+// object that has been given more could not be stored. A location with asterisks may lead to as many places as the lengths of the lists
+// on its way multiply to.
 const maxWritten = 8 << 20
 
 var errWritten = fmt.Errorf("it would write more than %d MiB into the object, which could not be stored then", maxWritten>>20)
@@ -30,8 +30,8 @@ type walk struct {
 	written int
 }
 
-// into goes on from here, which is what stands before step i, and returns what it has become. Nothing changes but what the setter changes, and
-// what has to be made to hold that.
+// into goes on from here, which is what stands before step i, and returns what it has become. Nothing changes but what the setter
+// changes, and what has to be made to hold that.
 func (w *walk) into(here any, i int) (any, bool, error) {
 	if i == len(w.path) {
 		return w.set(here)
