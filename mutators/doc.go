@@ -24,4 +24,6 @@
 // fault of the policy, and so is one that never comes to rest. None of the policy's edits is made then, and a finding that names policy,
 // place and reason does what the policy's onError says. It is judged when the object has come to rest, so that an edit may be of an element
 // that another policy adds. Edits that contradict each other refuse the request with a finding that names the policies and the paths.
+//
+// The mutators that Gatekeeper has are a link of their own, in package gatekeeper. It goes before Ask, so that policies see what it made.
 package mutators
