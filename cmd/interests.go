@@ -5,32 +5,58 @@ import (
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/review"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
-// interests are what policies want the API server to ask about at admission. What a registration cannot say, as the labels of objects, which
-// are the user's, is left to the policies themselves.
-func interests(specs []policies.Spec) []registration.Interest {
+// interests are what policies want the API server to ask about at admission; resolve tells in which resources objects of a kind are. What a
+// registration cannot say, as the labels of objects, which are the user's, is left to the policies themselves.
+func interests(specs []policies.Spec, resolve func([]schema.GroupKind) []registration.Resource) []registration.Interest {
 	var out []registration.Interest
 	for _, spec := range specs {
 		for _, phase := range phases(spec) {
+			resources := wantedResources(spec.Match.Resources)
+			if kinds := wantedKinds(spec); len(kinds) > 0 {
+				resources = resolve(kinds)
+			}
 			out = append(out, registration.Interest{
 				Phase:      phase,
-				Resources:  wantedResources(spec.Match.Resources),
+				Resources:  resources,
 				Operations: wantedOperations(spec.Match.Operations),
 				Namespaces: wantedNamespaces(spec.Match.Namespaces),
-				Fail:       spec.OnError == policies.OnErrorDeny,
+				Fail:       spec.FaultBy(review.FromWebhook) == review.EffectDeny,
 			})
 		}
 	}
 	return out
 }
 
+// wantedKinds are the kinds by which a policy says what it is about, if it does. One written for Gatekeeper that names neither kinds nor
+// resources is about all kinds, and that is less than all resources: it is not asked about every status and every subresource.
+func wantedKinds(spec policies.Spec) []schema.GroupKind {
+	kinds := spec.Match.Kinds
+	if spec.Convention == policies.Gatekeeper && len(kinds)+len(spec.Match.Resources) == 0 {
+		kinds = []policies.GroupKind{{Group: "*", Kind: "*"}}
+	}
+	var out []schema.GroupKind
+	for _, kind := range kinds {
+		out = append(out, schema.GroupKind(kind))
+	}
+	return out
+}
+
+// namesKinds reports whether some policy names a kind for which the cluster must be asked.
+func namesKinds(specs []policies.Spec) bool {
+	return slices.ContainsFunc(specs, func(spec policies.Spec) bool {
+		return len(phases(spec)) > 0 && slices.ContainsFunc(wantedKinds(spec), func(kind schema.GroupKind) bool { return kind.Kind != "*" })
+	})
+}
+
 func phases(spec policies.Spec) (out []registration.Phase) {
-	if spec.Enforcement == policies.EnforceOff {
+	if spec.EnforcementBy(review.FromWebhook) == policies.EnforceOff {
 		return nil
 	}
 	for _, rule := range spec.Rules {

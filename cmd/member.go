@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -46,6 +47,7 @@ type member struct {
 	status     *status.Writer
 	sentinel   func(context.Context, *policies.Policy) error // nil without --register
 	keeper     *registration.Keeper                          // nil without --register
+	served     *servedKinds                                  // nil without --register
 	rotation   *certs.Rotation                               // nil unless the certificate is made here and kept in the cluster
 	request    *certmanager.Certificate                      // nil unless cert-manager makes it
 	identity   identity
@@ -185,7 +187,12 @@ func (c *member) wanted() (registration.Wanted, bool) {
 	for _, policy := range set.Policies() {
 		specs = append(specs, policy.Spec())
 	}
-	wants := interests(specs)
+	resolve, tell := c.served.resolve()
+	if namesKinds(specs) && !c.served.known() {
+		return registration.Wanted{}, false
+	}
+	wants := interests(specs, resolve)
+	tell()
 	if c.flags.failurePolicy != "" {
 		for i := range wants {
 			wants[i].Fail = false
@@ -212,6 +219,11 @@ func (c *member) keep(who identity) error {
 	if c.rotation != nil {
 		bundle = c.rotation.CABundle
 	}
+	kinds, err := discovery.NewDiscoveryClientForConfig(c.config)
+	if err != nil {
+		return fmt.Errorf("the client for the cluster's kinds: %w", err)
+	}
+	c.served = newServed(kinds, c.wake, c.log)
 	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
 		Wanted: c.wanted, Agreed: c.replicas.Agree, Bundle: bundle,
 	}, metrics, c.log, time.Now)

@@ -34,6 +34,7 @@ func (c *member) lead(ctx context.Context) {
 		writer("the status of policies", c.status.Run)
 	}
 	if c.keeper != nil {
+		wg.Go(func() { c.served.run(ctx) })
 		c.keeper.Own(owner)
 		writer("webhook configurations", c.keeper.Run)
 	}

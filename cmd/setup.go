@@ -203,5 +203,5 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if _, err := policies.Compile(ctx, bundle.Specs); err != nil {
 		return nil, err
 	}
-	return interests(bundle.Specs), nil
+	return interests(bundle.Specs, registration.GuessResources), nil
 }

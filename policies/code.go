@@ -8,7 +8,6 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/language"
@@ -94,7 +93,7 @@ func (s Spec) compile() (compiled *code, err error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, oneALine(language.Explain(compiler.Errors))
 	}
-	compiled = &code{compiler: compiler, store: inmem.New()}
+	compiled = &code{compiler: compiler, store: new(inventory.Snapshot)}
 	switch s.Convention {
 	case Gatekeeper:
 		for _, module := range compiler.Modules {

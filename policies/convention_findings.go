@@ -30,11 +30,11 @@ func violations(policy string, effect review.Effect, value ast.Value) ([]review.
 		if details == nil {
 			details = ast.InternedEmptyObject
 		}
-		if same := ast.ArrayTerm(msg, details); known.Contains(same) {
+		same := ast.ArrayTerm(msg, details)
+		if known.Contains(same) {
 			return nil
-		} else {
-			known.Add(same)
 		}
+		known.Add(same)
 		finding := review.Finding{Policy: policy, Effect: effect, Message: review.Sentence(string(text), review.MaxMessage)}
 		if finding.Message == "" {
 			finding.Message = "refused without a reason"

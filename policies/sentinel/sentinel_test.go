@@ -15,6 +15,7 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/library"
 	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // exempt is what a release in a cluster exempts.
@@ -68,6 +69,33 @@ func compiled(t testing.TB, name, text string) *policies.Policy {
 // policy is one with METADATA.
 func policy(pkg, meta, rules string) string {
 	return fmt.Sprintf("# METADATA\n# custom:\n#   portcullis: {%s}\npackage %s\n\n%s\n", meta, pkg, rules)
+}
+
+// A policy written for Gatekeeper is held to the same, however it says what it is about.
+func TestPolicyThatNamesKinds(t *testing.T) {
+	module, err := ast.ParseModuleWithOpts("nodes.yaml", "package template\nviolation[{\"msg\": \"no nodes here\"}] { true }", ast.ParserOptions{RegoVersion: ast.RegoV0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := policies.Spec{
+		ID: "NoNodes/all", File: "nodes.yaml", Convention: policies.Gatekeeper, Package: module.Package.Path, Modules: []*ast.Module{module},
+		Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}}, Enforcement: policies.EnforceDeny, OnError: policies.OnErrorDeny,
+		Match: policies.Match{Kinds: []policies.GroupKind{{Kind: "Node"}}, Operations: []string{"create"}},
+	}
+	for kind, want := range map[string]string{
+		"Node": "nodes.yaml: policy NoNodes/all is not put in force, for it would refuse what the cluster lives by; narrow its match: " +
+			"a node joins (create nodes sentinel-node by system:node:sentinel-node): no nodes here",
+		"Ingress": "<nil>",
+	} {
+		spec.Match.Kinds[0].Kind = kind
+		policy, err := policies.CompilePolicy(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(sentinel(t, Options{Exempt: exempt()}).Check(t.Context(), policy)); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", kind, got, want)
+		}
+	}
 }
 
 func TestSentences(t *testing.T) {
