@@ -50,19 +50,27 @@ func Objects(file string, content []byte) ([]Document, error) {
 
 // next is the next document as JSON. It has to be a map.
 func next(decoder *yamlv3.Decoder) ([]byte, error) {
-	var content map[string]any
+	var content any
 	if err := decoder.Decode(&content); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if content == nil {
+	switch content.(type) {
+	case nil:
 		content = map[string]any{}
+	case map[string]any:
+	case map[any]any:
+		return nil, errKey
+	default:
+		return nil, errors.New("the document is no map of keys and values")
 	}
 	text, err := json.Marshal(content)
 	if _, ok := errors.AsType[*json.UnsupportedTypeError](err); ok {
-		err = errors.New("a key is no text; put it in quotation marks")
+		err = errKey
 	}
 	return text, err
 }
+
+var errKey = errors.New("a key is no text; put it in quotation marks")
 
 // withoutBlanks is a text without the lines that say nothing, and for each of those that are left, which it was.
 func withoutBlanks(text string) (kept string, rows []int) {

@@ -63,7 +63,7 @@ func written(doc documents.Document) (*review.Request, error) {
 		if strict, ok := runtime.AsStrictDecodingError(err); ok {
 			return nil, fmt.Errorf("the AdmissionReview has what none has: %w; correct the spelling, or leave it out", strict.Errors()[0])
 		}
-		return nil, fmt.Errorf("the AdmissionReview cannot be read: %w", err)
+		return nil, unfit(doc.JSON, err)
 	}
 	r := read.Request
 	if r == nil {
@@ -104,4 +104,13 @@ func present(object runtime.RawExtension) review.Raw {
 		return nil
 	}
 	return object.Raw
+}
+
+// unfit says in a sentence why a text is no AdmissionReview, for which there is an error already.
+func unfit(text []byte, err error) error {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](json.Unmarshal(text, new(admissionv1.AdmissionReview)))
+	if !ok {
+		return fmt.Errorf("the AdmissionReview cannot be read: %w", err)
+	}
+	return fmt.Errorf("the AdmissionReview cannot be read: %s must not be %s", wrong.Field, valueName(wrong.Value))
 }

@@ -61,7 +61,7 @@ func objects(file string) ([]documents.Document, error) {
 		return nil, err
 	}
 	if len(docs) == 0 {
-		return nil, fmt.Errorf("%s: there is no object in it", file)
+		return nil, fmt.Errorf("%s:1: there is no object in the file", file)
 	}
 	for _, doc := range docs {
 		if _, err := headOf(doc); err != nil {

@@ -55,6 +55,7 @@ func Read(file string, text []byte) (*Suite, error) {
 		return nil, mistyped(rows, doc.JSON, err)
 	}
 	unknown := unknownIn(doc.JSON, s.own)
+	slices.SortStableFunc(unknown, func(a, b unknownMember) int { return rows.Below(a.path...).Row() - rows.Below(b.path...).Row() })
 	for _, u := range unknown {
 		at := rows.At(u.path...)
 		if s.own {
@@ -62,8 +63,11 @@ func Read(file string, text []byte) (*Suite, error) {
 		}
 		s.Notes = append(s.Notes, fmt.Sprintf("%s: %s is passed over%s", at, u.name(), u.why()))
 	}
+	if len(s.Tests) == 0 {
+		s.Notes = append(s.Notes, doc.At()+": the suite has no tests, and so expects nothing")
+	}
 	if more {
-		s.Notes = append(s.Notes, fmt.Sprintf("%s: a file holds one suite, and what follows the first document is not run; give it a file of its own", file))
+		s.Notes = append(s.Notes, fmt.Sprintf("%s: a file holds one suite, and what follows the first document is not run; give it a file of its own", doc.At()))
 	}
 	s.place(rows)
 	if !s.own {

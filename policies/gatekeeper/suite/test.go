@@ -71,6 +71,8 @@ func (r *running) wrong(what string, args ...any) error {
 func (r *running) prepare(ctx context.Context) error {
 	t := r.test
 	switch {
+	case r.suite.own && (r.Load == nil || r.Frame == nil || r.Cluster == nil || r.Mutate == nil):
+		return r.wrong("%w", errNotOurs)
 	case t.Expansion != "" && r.Expand == nil:
 		return r.wrong("%w", errNoExpansion)
 	case r.suite.own && len(t.Policies) > 0 && (t.Template != "" || t.Constraint != "" || t.Invalid):

@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// unknown is the place of a member that no suite of the format has.
-type unknown struct {
+// unknownMember is the place of a member that no suite of the format has.
+type unknownMember struct {
 	path []string
 	ours bool // suites of our format have it
 }
 
-func (u unknown) name() string { return u.path[len(u.path)-1] }
+func (u unknownMember) name() string { return u.path[len(u.path)-1] }
 
-func (u unknown) why() string {
+func (u unknownMember) why() string {
 	if u.ours {
 		return ", for a suite of " + gatekeepersGroup + " has none; it is for suites of " + ownVersion
 	}
@@ -24,7 +24,7 @@ func (u unknown) why() string {
 }
 
 // unknownIn lists what a suite has that is not known, as one of its format.
-func unknownIn(text []byte, own bool) []unknown {
+func unknownIn(text []byte, own bool) []unknownMember {
 	var content map[string]any
 	if json.Unmarshal(text, &content) != nil {
 		return nil
@@ -32,7 +32,7 @@ func unknownIn(text []byte, own bool) []unknown {
 	for _, name := range []string{"apiVersion", "kind", "metadata"} {
 		delete(content, name)
 	}
-	return unknownMembers(content, reflect.TypeFor[Suite](), nil, own)
+	return compare(content, reflect.TypeFor[Suite](), nil, own)
 }
 
 // ofGatekeepers are the members that the suites of both formats have.
@@ -46,8 +46,8 @@ func ofGatekeepers(in reflect.Type, name string) bool {
 	return slices.Contains(known[in], name)
 }
 
-// unknownMembers compares a value with the type it is decoded into. As the decoder does, it takes names for the same that differ in case alone.
-func unknownMembers(content any, into reflect.Type, path []string, own bool) (out []unknown) {
+// compare compares a value with the type it is decoded into. As the decoder does, it takes names for the same that differ in case alone.
+func compare(content any, into reflect.Type, path []string, own bool) (out []unknownMember) {
 	for into.Kind() == reflect.Pointer {
 		into = into.Elem()
 	}
@@ -55,7 +55,7 @@ func unknownMembers(content any, into reflect.Type, path []string, own bool) (ou
 	case []any:
 		if into.Kind() == reflect.Slice && into != reflect.TypeFor[json.RawMessage]() {
 			for i, element := range v {
-				out = append(out, unknownMembers(element, into.Elem(), append(slices.Clip(path), strconv.Itoa(i)), own)...)
+				out = append(out, compare(element, into.Elem(), append(slices.Clip(path), strconv.Itoa(i)), own)...)
 			}
 		}
 	case map[string]any:
@@ -78,14 +78,14 @@ func unknownMembers(content any, into reflect.Type, path []string, own bool) (ou
 			}
 			switch {
 			case known == "" || own && known != name:
-				out = append(out, unknown{path: at})
+				out = append(out, unknownMember{path: at})
 			case !own && !ofGatekeepers(into, known):
-				out = append(out, unknown{path: at, ours: true})
+				out = append(out, unknownMember{path: at, ours: true})
 			default:
-				out = append(out, unknownMembers(value, fields[known], at, own)...)
+				out = append(out, compare(value, fields[known], at, own)...)
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b unknown) int { return slices.Compare(a.path, b.path) })
+	slices.SortFunc(out, func(a, b unknownMember) int { return slices.Compare(a.path, b.path) })
 	return out
 }
