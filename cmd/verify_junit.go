@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/suite"
 )
@@ -95,7 +96,7 @@ func junitOf(s suite.SuiteResult) junitSuite {
 		for _, c := range t.Cases {
 			var failures []junitProblem
 			for _, f := range c.Failures {
-				failures = append(failures, junitProblem{Message: f.At + ": " + f.Want, Type: "failure", Text: "\n" + gotText(f.Got, "")})
+				failures = append(failures, junitProblem{Message: f.At + ": " + f.Want, Type: "failure", Text: strings.TrimSuffix("\n"+gotText(f.Got, ""), "\n")})
 			}
 			add(c.Name, s.File+" "+t.Name, c.Seconds, c.Outcome, c.Error, failures)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/portcullis-dev/portcullis/mutators"
@@ -84,7 +85,7 @@ func frame(object documents.Document, old *documents.Document, by suite.Asker) (
 		flags.oldObject, before = found.at(), &found
 	}
 	if err := flags.ask(&s, before); err != nil {
-		return nil, err
+		return nil, errors.New(strings.TrimPrefix(strings.Replace(err.Error(), "--old-object", "oldObject", 1), s.at()+": "))
 	}
 	return identified(s.body, by.User)
 }

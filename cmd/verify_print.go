@@ -50,9 +50,12 @@ func problem(out *strings.Builder, text string) {
 	}
 }
 
-// gotText lists the messages that came.
+// gotText lists the messages that came, if the failure is about them.
 func gotText(messages []string, indent string) string {
-	if len(messages) == 0 {
+	switch {
+	case messages == nil:
+		return ""
+	case len(messages) == 0:
 		return indent + "got no violation at all\n"
 	}
 	var out strings.Builder

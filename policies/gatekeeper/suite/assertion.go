@@ -69,20 +69,20 @@ func (a *Assertion) counts() bool {
 	return a.Violations != nil || a.Message != nil || a.Policy != "" || a.Effect != "" || a.Verdict == "" && a.Identity == nil && a.Object == ""
 }
 
-// check returns what of an assertion does not hold, in words; nothing if all does. The error says what is wrong with the assertion itself.
-// Object is not looked at.
-func (a *Assertion) check(got answer) (wrong []string, err error) {
+// check returns what of an assertion does not hold; nothing if all does. The error says what is wrong with the assertion itself. Object is
+// not looked at.
+func (a *Assertion) check(got answer) (wrong []Failure, err error) {
 	if a.Verdict != "" {
 		if !slices.Contains([]string{"deny", "allow", "no-opinion"}, a.Verdict) {
 			return nil, fmt.Errorf("the verdict %q is none of deny, allow and no-opinion", a.Verdict)
 		}
 		if got.verdict.String() != a.Verdict {
-			wrong = append(wrong, fmt.Sprintf("want the verdict %s, got %s", a.Verdict, got.verdict))
+			wrong = append(wrong, Failure{a.at, fmt.Sprintf("want the verdict %s, got %s", a.Verdict, got.verdict), got.messages()})
 		}
 	}
 	if a.Identity != nil {
 		if differs := a.Identity.differs(got.identity); differs != "" {
-			wrong = append(wrong, differs)
+			wrong = append(wrong, Failure{At: a.at, Want: differs})
 		}
 	}
 	if a.counts() {
@@ -91,7 +91,7 @@ func (a *Assertion) check(got answer) (wrong []string, err error) {
 			return nil, err
 		}
 		if miscounted != "" {
-			wrong = append(wrong, miscounted)
+			wrong = append(wrong, Failure{a.at, miscounted, got.messages()})
 		}
 	}
 	return wrong, nil

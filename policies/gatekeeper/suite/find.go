@@ -36,7 +36,7 @@ func find(path string) (files []string, err error) {
 	info, err := os.Stat(root)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", path, reason(err))
+		return nil, named(path, err)
 	case !info.IsDir() && recursive:
 		return nil, fmt.Errorf("%s: %s is a file, and only a directory has something below it; leave /... out", path, root)
 	case !info.IsDir() && !isYAML(root):
@@ -74,9 +74,9 @@ func isYAML(name string) bool { ext := filepath.Ext(name); return ext == ".yaml"
 
 // mentioned is the file if the group of a suite is in its text. What lies beside suites is not held to any form.
 func mentioned(file string) ([]string, error) {
-	text, err := os.ReadFile(file)
+	text, err := readable(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, reason(err))
+		return nil, err
 	}
 	if bytes.Contains(text, []byte(gatekeepersGroup)) || bytes.Contains(text, []byte(ownGroup)) {
 		return []string{file}, nil
@@ -84,13 +84,27 @@ func mentioned(file string) ([]string, error) {
 	return nil, nil
 }
 
-// reason is why a file cannot be read, without its name.
-func reason(err error) error {
+// missing is the error of a file that is not there.
+type missing string
+
+func (m missing) Error() string { return string(m) + ": there is no such file" }
+
+// readable reads a file. Errors name it.
+func readable(file string) ([]byte, error) {
+	text, err := os.ReadFile(file)
+	return text, named(file, err)
+}
+
+// named makes of an error of the file system one that says in a sentence what is wrong with the file.
+func named(file string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("there is no such file")
+		return missing(file)
 	}
 	if wrong, ok := errors.AsType[*fs.PathError](err); ok {
-		return wrong.Err
+		err = wrong.Err
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", file, err)
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies"
@@ -52,9 +51,9 @@ func headOf(doc documents.Document) (head, error) {
 
 // objects reads the objects of a file of a case; there is at least one.
 func objects(file string) ([]documents.Document, error) {
-	text, err := os.ReadFile(file)
+	text, err := readable(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, reason(err))
+		return nil, err
 	}
 	docs, err := documents.Objects(file, text)
 	if err != nil {

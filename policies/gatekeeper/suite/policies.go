@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -129,9 +128,9 @@ func (t *template) compile(ctx context.Context, reading gatekeeper.Reading) made
 
 // object reads the one object of a file that is for a test as a whole, if it is one that is wanted.
 func object(file string, wanted func(group, kind string) error) (documents.Document, error) {
-	text, err := os.ReadFile(file)
+	text, err := readable(file)
 	if err != nil {
-		return documents.Document{}, fmt.Errorf("%s: %w", file, reason(err))
+		return documents.Document{}, err
 	}
 	doc, _, err := documents.First(file, text)
 	if err != nil {

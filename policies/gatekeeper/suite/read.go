@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +16,9 @@ const maxSuite = 4 << 20
 
 // ReadFile reads the suite in a file; nil if it holds something else. Errors name file and row.
 func ReadFile(file string) (*Suite, error) {
-	text, err := os.ReadFile(file)
+	text, err := readable(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, reason(err))
+		return nil, err
 	}
 	return Read(file, text)
 }

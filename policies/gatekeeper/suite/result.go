@@ -61,7 +61,7 @@ type CaseResult struct {
 type Failure struct {
 	At   string   `json:"at"`   // file:row of the assertion
 	Want string   `json:"want"` // what was expected, and what came, in words
-	Got  []string `json:"got"`  // the messages of all violations, whichever of them were counted
+	Got  []string `json:"got"`  // the messages of all violations, whichever of them were counted; null if it is not about violations
 }
 
 // worse is the worse of two outcomes. Skipped is the least: a suite of which a test was run has been run.

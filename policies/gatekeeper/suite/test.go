@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"time"
@@ -110,10 +111,21 @@ func (r *running) orPolicies() string {
 	return ""
 }
 
+// absent is the file that is not there, if that is what an error says.
+func absent(err error) (file string, is bool) {
+	if file, is := errors.AsType[missing](err); is {
+		return string(file), true
+	}
+	if wrong, is := errors.AsType[*fs.PathError](err); is && errors.Is(err, fs.ErrNotExist) {
+		return wrong.Path, true
+	}
+	return "", false
+}
+
 // unreadable is the error of a file that the test names. Of one that is not there the row is the test's.
 func (r *running) unreadable(err error) error {
-	if name, missing := strings.CutSuffix(err.Error(), ": there is no such file"); missing {
-		return r.wrong("there is no file %s", name)
+	if file, ok := absent(err); ok {
+		return r.wrong("there is no file %s", file)
 	}
 	return err
 }
@@ -155,8 +167,8 @@ func (r *running) run1(ctx context.Context, c *Case, out *CaseResult) {
 	fail := func(err error) {
 		out.Outcome = Error
 		text := err.Error()
-		if name, missing := strings.CutSuffix(text, ": there is no such file"); missing {
-			text = fmt.Sprintf("%s: test %s, case %s: there is no file %s", c.at, r.test.Name, c.Name, name)
+		if file, ok := absent(err); ok {
+			text = fmt.Sprintf("%s: test %s, case %s: there is no file %s", c.at, r.test.Name, c.Name, file)
 		} else if !strings.HasPrefix(text, r.suite.File+":") {
 			text = fmt.Sprintf("%s (for %s: test %s, case %s)", text, c.at, r.test.Name, c.Name)
 		}
@@ -190,16 +202,16 @@ func (r *running) run1(ctx context.Context, c *Case, out *CaseResult) {
 		if err == nil && a.Object != "" {
 			var differs string
 			if differs, err = r.object(c, a, got); differs != "" {
-				found = append(found, differs)
+				found = append(found, Failure{At: a.at, Want: differs})
 			}
 		}
 		if err != nil {
 			fail(wrong(a.at, err))
 			return
 		}
-		for _, what := range found {
+		if len(found) > 0 {
 			out.Outcome = Failed
-			out.Failures = append(out.Failures, Failure{At: a.at, Want: what, Got: got.messages()})
+			out.Failures = append(out.Failures, found...)
 		}
 	}
 }
