@@ -222,7 +222,9 @@ func WithSnapshot(objects *inventory.Snapshot) Option {
 }
 
 // WithSnapshots gives the policies of a Set the objects that there are when it is asked, as those of one case of a test after the other.
-func WithSnapshots(current func() *inventory.Snapshot) Option { return func(s *Set) { s.inventory = current } }
+func WithSnapshots(current func() *inventory.Snapshot) Option {
+	return func(s *Set) { s.inventory = current }
+}
 
 // WithObserver lets observe hear of every policy asked.
 func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = observe } }

@@ -30,7 +30,7 @@ func First(file string, content []byte) (doc Document, more bool, err error) {
 func Objects(file string, content []byte) ([]Document, error) {
 	var out []Document
 	row := 1
-	for _, part := range strings.Split(string(content), "\n---") {
+	for part := range strings.SplitSeq(string(content), "\n---") {
 		doc := Document{File: file, Row: row + blank([]byte(part)), text: []byte(part), from: row}
 		row += strings.Count(part, "\n") + 1
 		kept, rows := withoutBlanks(part)

@@ -9,7 +9,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/review"
@@ -85,7 +84,7 @@ func written(doc documents.Document) (*review.Request, error) {
 		return nil, errors.New("the AdmissionReview is of a DELETE, and has no request.oldObject")
 	}
 	out := &review.Request{
-		ID: types.UID(r.UID), Verb: strings.ToLower(string(r.Operation)), Object: object, OldObject: old,
+		ID: r.UID, Verb: strings.ToLower(string(r.Operation)), Object: object, OldObject: old,
 		User: review.User{Username: r.UserInfo.Username, UID: r.UserInfo.UID, Groups: r.UserInfo.Groups},
 		Target: review.Target{
 			Group: r.Resource.Group, Version: r.Resource.Version, Resource: r.Resource.Resource, Subresource: r.SubResource,

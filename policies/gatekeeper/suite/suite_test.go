@@ -181,7 +181,7 @@ tests:
 		}
 		tests := strings.Join(got, " ")
 		wanted := []string{}
-		for _, name := range strings.Split(want, "] ") {
+		for name := range strings.SplitSeq(want, "] ") {
 			if name, _, _ = strings.Cut(name, "["); name != "" {
 				wanted = append(wanted, name)
 			}

@@ -63,9 +63,9 @@ func compare(content any, into reflect.Type, path []string, own bool) (out []unk
 			return nil
 		}
 		fields := map[string]reflect.Type{}
-		for i := range into.NumField() {
-			if name, _, _ := strings.Cut(into.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
-				fields[name] = into.Field(i).Type
+		for field := range into.Fields() {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); name != "" && name != "-" {
+				fields[name] = field.Type
 			}
 		}
 		for name, value := range v {
