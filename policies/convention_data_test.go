@@ -46,7 +46,7 @@ func TestDataInventory(t *testing.T) {
 	set, store := withInventory(t, violationOf(t, "a", uniqueIngress, syncing(ingresses)), violationOf(t, "b", echo, syncing(ingresses)))
 	store.Sync([]inventory.Synced{{GroupVersionKind: schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, Of: ingresses}})
 	need := set.Needs()[ingresses]
-	if need == nil || need.Fields.String() != "everything" || len(set.Needs()) != 1 {
+	if need == nil || need.Fields.String() != "everything" || need.MaxStaleness != time.Hour || len(set.Needs()) != 1 {
 		t.Fatalf("needs %v", set.Needs())
 	}
 	req := reviewOf(t, "web", "a.example.com")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -138,6 +137,9 @@ func (b Bundle) withoutData() Bundle {
 	return b
 }
 
+// renewed is how often, at least, a watch is renewed for policies to which the age of what they read is nothing.
+const renewed = time.Hour
+
 // synced is what a policy of the Gatekeeper convention needs, if it reads data.inventory: all of every kind it declares, however old.
 func synced(spec Spec, compiled *code) map[inventory.Kind]*inventory.Need {
 	if !compiled.readsInventory || len(spec.Data) == 0 {
@@ -145,7 +147,7 @@ func synced(spec Spec, compiled *code) map[inventory.Kind]*inventory.Need {
 	}
 	out := map[inventory.Kind]*inventory.Need{}
 	for _, kind := range spec.Data {
-		out[kind] = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: math.MaxInt64}
+		out[kind] = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: renewed}
 		out[kind].Fields.Add(nil, true)
 	}
 	return out

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// ErrSchema is what errors of a constraint wrap that the schema of its kind does not take: Gatekeeper's suites call such a constraint
-// invalid.
+// ErrSchema is what errors of a constraint wrap of which a value does not fit the schema of its kind: Gatekeeper's suites call such a
+// constraint invalid, and no other that is not accepted.
 var ErrSchema = errors.New("the constraint does not fit the schema of its kind")
 
 // misplaced is an error of which it is known under which path of the object it is.

@@ -163,10 +163,8 @@ func defaults(s *structuralschema.Structural, name string) error {
 // inTemplate says where in a template what is wrong with the schema of its constraints is, and what.
 func inTemplate(wrong *field.Error) (path []string, what string) {
 	below := strings.TrimPrefix(wrong.Field, "properties[spec].properties[parameters]")
-	for _, name := range strings.FieldsFunc(below, func(r rune) bool { return r == '.' || r == '[' || r == ']' }) {
-		path = append(path, name)
-	}
-	name := strings.TrimPrefix(strings.Join(path, "."), ".")
+	path = pathOf(below)
+	name := strings.Join(path, ".")
 	if name == "" {
 		name = "openAPIV3Schema"
 	}
@@ -183,7 +181,7 @@ func (v *validator) admit(constraint map[string]any) error {
 	unknown := pruning.PruneWithOptions(runtime.DeepCopyJSON(constraint), v.structural, true,
 		structuralschema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
 	if len(unknown) > 0 {
-		return schematic{under(fmt.Errorf("%s is not known; correct the spelling, or leave it out", unknown[0]), pathOf(unknown[0])...)}
+		return under(fmt.Errorf("%s is not known; correct the spelling, or leave it out", unknown[0]), pathOf(unknown[0])...)
 	}
 	return nil
 }

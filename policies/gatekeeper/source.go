@@ -5,9 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
-	utiljson "k8s.io/apimachinery/pkg/util/json"
-
 	"github.com/open-policy-agent/opa/v1/ast"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 // The engines a template's code may be for.

@@ -135,6 +135,9 @@ func (t *Template) read(u *unit, targets []targetObject) error {
 	return t.rewrite(u, source)
 }
 
+// ReadsInventory reports whether the template's Rego reads data.inventory.
+func (t *Template) ReadsInventory() bool { return t.inventory }
+
 // same reports whether another template of the name is the same in all that counts, as one applied a second time is.
 func (t *Template) same(other *Template) bool {
 	return t.Kind == other.Kind && t.content() == other.content()
@@ -143,11 +146,11 @@ func (t *Template) same(other *Template) bool {
 // content is what makes the template what it is, but for where it was read.
 func (t *Template) content() string {
 	schema, _ := json.Marshal(t.constraint) // what was read as JSON can be written as JSON
-	text := string(schema) + "\n" + strings.Join(t.operations, ",")
+	parts := []string{string(schema), strings.Join(t.operations, ",")}
 	for _, m := range t.modules {
-		text += "\n" + m.String()
+		parts = append(parts, m.String())
 	}
-	return text
+	return strings.Join(parts, "\n")
 }
 
 // mistyped says in a sentence what a JSON decoder says of a value of the wrong type.

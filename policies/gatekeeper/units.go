@@ -6,12 +6,11 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // The groups of Gatekeeper's objects.
@@ -78,9 +77,7 @@ func (u *unit) document() policies.Document {
 // unitsOf lists what a document has of Gatekeeper's. Other documents have nothing.
 func unitsOf(doc documents.Document) ([]*unit, error) {
 	var content any
-	if utiljson.Unmarshal(doc.JSON, &content) != nil {
-		return nil, nil
-	}
+	_ = utiljson.Unmarshal(doc.JSON, &content) // what cannot be read is nothing of Gatekeeper's
 	object, ok := content.(map[string]any)
 	if !ok {
 		return nil, nil
