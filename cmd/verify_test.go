@@ -54,7 +54,7 @@ spec:
 `)
 	const constraint = "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: NeedsLabel\nmetadata: {name: owner}\n"
 	write("constraint.yaml", constraint+"spec: {parameters: {label: owner}}\n")
-	write("misspelt.yaml", constraint+"spec: {parameters: {lable: owner}}\n")
+	write("mistyped.yaml", constraint+"spec: {parameters: {label: [owner]}}\n")
 	var out, errOut bytes.Buffer
 	if code := Run(t.Context(), []string{"verify", "."}, nil, &out, &errOut); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, &out, &errOut)
