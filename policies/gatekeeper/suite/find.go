@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -89,9 +90,20 @@ type missing string
 
 func (m missing) Error() string { return string(m) + ": there is no such file" }
 
+// maxFile bounds a file in bytes: an API server takes no object of more than 3 MiB, and an inventory has a few.
+const maxFile = 64 << 20
+
 // readable reads a file. Errors name it.
 func readable(file string) ([]byte, error) {
-	text, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, named(file, err)
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("it is larger than %d MiB, and not read", maxFile>>20)
+	}
 	return text, named(file, err)
 }
 
