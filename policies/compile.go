@@ -41,6 +41,15 @@ func newPolicy(spec Spec, compiled *code) *Policy {
 	return policy
 }
 
+// Alike returns the policy of a spec that has the Code of p, which is then not compiled again. It returns false if the spec has another one,
+// or none.
+func (p *Policy) Alike(spec Spec) (*Policy, bool) {
+	if spec.Code == "" || spec.Code != p.spec.Code {
+		return nil, false
+	}
+	return newPolicy(spec, p.code), true
+}
+
 // CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.
 func CompilePolicy(ctx context.Context, spec Spec) (*Policy, error) {
 	compiled, err := compileCode(ctx, spec)
@@ -217,6 +226,11 @@ func WithInventory(store *inventory.Store) Option {
 // WithSnapshot gives the policies of a Set the same objects for good, as those of a test are.
 func WithSnapshot(objects *inventory.Snapshot) Option {
 	return func(s *Set) { s.inventory = func() *inventory.Snapshot { return objects } }
+}
+
+// WithSnapshots gives the policies of a Set the objects that there are when it is asked, as those of one case of a test after the other.
+func WithSnapshots(current func() *inventory.Snapshot) Option {
+	return func(s *Set) { s.inventory = current }
 }
 
 // WithObserver lets observe hear of every policy asked.
