@@ -123,11 +123,12 @@ func TestNothingIsRegisteredByWhatWasKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	others, err := replicas.New(replicas.Options{Client: fake.NewClientset(), Namespace: "guard", Name: "portcullis", Replica: "a"}, nil)
+	cluster := fake.NewClientset()
+	others, err := replicas.New(replicas.Options{Client: cluster, Namespace: "guard", Name: "portcullis", Replica: "a"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &member{flags: &memberFlags{}, identity: identity{source: self}, replicas: others}
+	c := &member{flags: &memberFlags{}, identity: identity{source: self}, replicas: others, served: newServed(cluster.Discovery(), func() {}, log)}
 	c.loaded.Set = policies.NewSet(nil)
 	if _, known := c.wanted(); !known {
 		t.Fatal("nothing is ever registered")
