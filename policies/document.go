@@ -10,4 +10,6 @@ type Document struct {
 	Object *unstructured.Unstructured
 	// At returns the place, "file:row", of the member to which a path of keys and positions leads, or of the last on the way that is there.
 	At func(path ...string) string
+
+	listed bool // it came in a Bundle that is Listed
 }
