@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 
 	utiljson "k8s.io/apimachinery/pkg/util/json"
@@ -17,9 +18,9 @@ import (
 type Expander interface {
 	// Expands reports whether objects of a kind imply any.
 	Expands(apiVersion, kind string) bool
-	// Expand returns what the object implies, at any remove. The object is in the given namespace, or in none if that is empty; it is the
-	// Expander's own, to change as it likes. Their number is bounded.
-	Expand(ctx context.Context, namespace string, object map[string]any) []Implied
+	// Expand makes what the object implies, at any remove, one after the other; their number is bounded. The object is in the given namespace,
+	// or in none if that is empty, and must not be changed meanwhile.
+	Expand(ctx context.Context, namespace string, object map[string]any) iter.Seq[Implied]
 	// Parents lists the kinds of the objects that imply, at any remove, objects of one of the kinds, among which "*" is any.
 	Parents(kinds []GroupKind) []GroupKind
 	// Revision names what it does: equal for Expanders that do the same.
@@ -65,19 +66,16 @@ func (s *Set) implies(req *review.Request) (review.Raw, *review.Head, bool) {
 }
 
 // addImplied adds to d what the policies say of the objects that the request's object implies.
-func (s *Set) addImplied(ctx context.Context, req *review.Request, object review.Raw, head *review.Head, d *review.Decision, objects *inventory.Snapshot) {
+func (s *Set) addImplied(ctx context.Context, req *review.Request, object review.Raw, head *review.Head, d *review.Decision, objects *inventory.Snapshot) error {
 	namespace := req.Target.Namespace
 	if namespace == "" || req.Target.IsNamespace() {
 		namespace = head.Namespace
 	}
 	var content map[string]any
-	var made []Implied
 	if err := utiljson.Unmarshal(object, &content); err != nil {
-		made = []Implied{{By: head.Kind, Err: fmt.Errorf("the object cannot be read: %w", err)}}
-	} else {
-		made = s.expander.Expand(ctx, namespace, content)
+		return fmt.Errorf("the object cannot be read: %w", err)
 	}
-	for _, implied := range made {
+	for implied := range s.expander.Expand(ctx, namespace, content) {
 		found, err := s.judge(ctx, req, implied, objects)
 		if err != nil {
 			found = []review.Finding{{Policy: "expansiontemplate/" + implied.By, Fault: true, Effect: review.EffectDeny, Message: fmt.Sprintf(
@@ -95,6 +93,7 @@ func (s *Set) addImplied(ctx context.Context, req *review.Request, object review
 	if slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Effect == review.EffectDeny }) {
 		d.Verdict = review.Deny
 	}
+	return nil
 }
 
 // judge is what the policies say of an implied object. Exceptions are from what they say of the object that implies it.

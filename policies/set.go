@@ -95,7 +95,7 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	}
 	d, err := s.decide(ctx, req, req, objects)
 	if object, head, implies := s.implies(req); implies && err == nil {
-		s.addImplied(ctx, req, object, head, &d, objects)
+		err = s.addImplied(ctx, req, object, head, &d, objects)
 	}
 	return d, err
 }
