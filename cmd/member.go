@@ -188,10 +188,10 @@ func (c *member) wanted() (registration.Wanted, bool) {
 		specs = append(specs, policy.Spec())
 	}
 	resolve, tell := c.served.resolve()
-	if namesKinds(specs) && !c.served.known() {
+	if namesKinds(specs, set.Parents) && !c.served.known() {
 		return registration.Wanted{}, false
 	}
-	wants := interests(specs, resolve)
+	wants := interests(specs, set.Parents, resolve)
 	tell()
 	if c.flags.failurePolicy != "" {
 		for i := range wants {

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
-	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
@@ -200,8 +199,9 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if len(bundle.Faults) > 0 {
 		return nil, bundle.Faults
 	}
-	if _, err := policies.Compile(ctx, bundle.Specs); err != nil {
+	set, _, err := compile(ctx, bundle)
+	if err != nil {
 		return nil, err
 	}
-	return interests(bundle.Specs, registration.GuessResources), nil
+	return interests(bundle.Specs, set.Parents, registration.GuessResources), nil
 }
