@@ -41,19 +41,22 @@ func TestInterestsOfPoliciesThatNameKinds(t *testing.T) {
 		},
 		"none, as Gatekeeper understands it": {
 			policies.Spec{Convention: policies.Gatekeeper, OnError: policies.OnErrorWarn},
-			[]registration.Interest{{Resources: everything}}, noParents,
+			[]registration.Interest{{Resources: everything}},
+			noParents,
 		},
 		"none, as we do": {policies.Spec{OnError: policies.OnErrorWarn}, []registration.Interest{{}}, noParents},
 		"resources": {
 			policies.Spec{Convention: policies.Gatekeeper, Match: policies.Match{Resources: []policies.Resource{{Resource: "pods"}}}, OnError: policies.OnErrorAllow},
-			[]registration.Interest{{Resources: []registration.Resource{{Resource: "pods"}}}}, noParents,
+			[]registration.Interest{{Resources: []registration.Resource{{Resource: "pods"}}}},
+			noParents,
 		},
 		"a warning at the webhook": {
 			policies.Spec{OnError: policies.OnErrorDeny, ByOrigin: by(policies.EnforceWarn)}, []registration.Interest{{}}, noParents,
 		},
 		"only at the webhook": {
 			policies.Spec{OnError: policies.OnErrorWarn, Enforcement: policies.EnforceOff, ByOrigin: by(policies.EnforceDeny)},
-			[]registration.Interest{{Fail: true}}, noParents,
+			[]registration.Interest{{Fail: true}},
+			noParents,
 		},
 		"nowhere at the webhook": {policies.Spec{OnError: policies.OnErrorDeny, ByOrigin: by(policies.EnforceOff)}, nil, noParents},
 	} {

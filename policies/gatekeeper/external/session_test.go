@@ -190,8 +190,10 @@ func TestFailures(t *testing.T) {
 				_, _ = w.Write(make([]byte, 1024))
 			}
 		}, want: "500  the Provider p answered with more than 4 MiB"},
-		"a huge head": {handler: func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 128<<10)) },
-			want: "500  the Provider p did not answer: net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 65536 bytes"},
+		"a huge head": {
+			handler: func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 128<<10)) },
+			want:    "500  the Provider p did not answer: net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 65536 bytes",
+		},
 		"no JSON":      {handler: text(200, "<html>"), want: "500  the Provider p answered with status 200 and no ProviderResponse: invalid character '<'"},
 		"another kind": {handler: text(200, `{"kind":"Status","response":{}}`), want: `500  the Provider p answered with status 200 and kind "Status", which is no ProviderResponse`},
 		"nothing":      {handler: text(404, `{}`), want: `500  the Provider p answered with status 404 and kind "", which is no ProviderResponse`},
