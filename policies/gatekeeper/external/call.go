@@ -95,6 +95,8 @@ func (p *provider) ask(ctx context.Context, keys []string) (answer, error) {
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxResponse+1))
 	switch {
+	case ctx.Err() != nil: // what a connection yields that is being closed is no answer
+		return answer{}, p.silent(ctx.Err())
 	case err != nil:
 		return answer{}, p.silent(err)
 	case len(text) > maxResponse:
