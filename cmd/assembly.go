@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"sync/atomic"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
 	"github.com/portcullis-dev/portcullis/webhook"
 )
 
@@ -17,6 +19,7 @@ type assembly struct {
 	metrics *Metrics
 	engine  *policies.Engine
 	member  *member // nil without a cluster
+	who     identity
 
 	parts   []func(context.Context) error
 	checks  []webhook.Check
@@ -60,10 +63,10 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 			return nil
 		})
 	}
-	who, err := a.identify()
-	if err != nil {
+	if a.who, err = a.identify(); err != nil {
 		return err
 	}
+	who := a.who
 	if err := a.metrics.follow(who, recorder); err != nil {
 		return err
 	}
@@ -108,6 +111,13 @@ func (a *assembly) judge(ctx context.Context) error {
 	loader := &policies.Loader{
 		Engine: a.engine, Options: []policies.Option{policies.WithObserver(a.metrics)}, Report: reportLoad(a.log, a.metrics),
 	}
+	traffic, err := newExternalMetrics(a.metrics.Registry)
+	if err != nil {
+		return err
+	}
+	// To Providers the server is who it is to its callers.
+	own := func() (*tls.Certificate, error) { return a.who.source.GetCertificate(nil) }
+	loader.Configure = newBeside(external.Options{Certificate: own, Observer: traffic}, a.log).configure
 	if len(a.policies.from) > 0 || !a.cluster.policies {
 		from, err := a.policies.source(reader)
 		if err != nil {

@@ -12,13 +12,16 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
-// interests are what a policy wants the API server to ask about at admission; resolve tells in which resources objects of a kind are. What a
-// registration cannot say, as the labels of objects, which are the user's, is left to the policies themselves.
-func interests(spec policies.Spec, resolve func([]schema.GroupKind) []registration.Resource) []registration.Interest {
+// interests are what a policy wants the API server to ask about at admission; parents tells, if it is not nil, which objects imply objects of
+// a kind, and resolve in which resources objects of a kind are. What a registration cannot say, as the labels of objects, which are the user's,
+// is left to the policies themselves.
+func interests(
+	spec policies.Spec, parents func([]policies.GroupKind) []policies.GroupKind, resolve func([]schema.GroupKind) []registration.Resource,
+) []registration.Interest {
 	var out []registration.Interest
 	for _, phase := range phases(spec) {
 		resources := wantedResources(spec.Match.Resources)
-		if kinds := wantedKinds(spec); len(kinds) > 0 {
+		if kinds := wantedKinds(spec, parents); len(kinds) > 0 {
 			resources = resolve(kinds)
 		}
 		out = append(out, registration.Interest{
@@ -34,10 +37,13 @@ func interests(spec policies.Spec, resolve func([]schema.GroupKind) []registrati
 
 // wantedKinds are the kinds by which a policy says what it is about, if it does. One written for Gatekeeper that names neither kinds nor
 // resources is about all kinds, and that is less than all resources: it is not asked about every status and every subresource.
-func wantedKinds(spec policies.Spec) []schema.GroupKind {
+func wantedKinds(spec policies.Spec, parents func([]policies.GroupKind) []policies.GroupKind) []schema.GroupKind {
 	kinds := spec.Match.Kinds
 	if spec.Convention == policies.Gatekeeper && len(kinds)+len(spec.Match.Resources) == 0 {
 		kinds = []policies.GroupKind{{Group: "*", Kind: "*"}}
+	}
+	if spec.Convention == policies.Gatekeeper && parents != nil && len(kinds) > 0 && !slices.Contains(kinds, policies.GroupKind{Group: "*", Kind: "*"}) {
+		kinds = slices.Concat(kinds, parents(kinds))
 	}
 	var out []schema.GroupKind
 	for _, kind := range kinds {
@@ -47,8 +53,8 @@ func wantedKinds(spec policies.Spec) []schema.GroupKind {
 }
 
 // namesKinds reports whether a policy names a kind for which the cluster must be asked.
-func namesKinds(spec policies.Spec) bool {
-	return len(phases(spec)) > 0 && slices.ContainsFunc(wantedKinds(spec), func(kind schema.GroupKind) bool { return kind.Kind != "*" })
+func namesKinds(spec policies.Spec, parents func([]policies.GroupKind) []policies.GroupKind) bool {
+	return len(phases(spec)) > 0 && slices.ContainsFunc(wantedKinds(spec, parents), func(kind schema.GroupKind) bool { return kind.Kind != "*" })
 }
 
 func phases(spec policies.Spec) (out []registration.Phase) {

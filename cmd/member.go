@@ -225,7 +225,7 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 		return nil, false
 	}
 	resolve, tell := c.served.resolve()
-	if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec()) }) && !c.served.known() {
+	if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec(), set.Parents) }) && !c.served.known() {
 		return nil, false
 	}
 	defer tell()
@@ -233,7 +233,7 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 	var out []registration.Wish
 	for _, policy := range set.Policies() {
 		spec := policy.Spec()
-		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec, resolve)}
+		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec, set.Parents, resolve)}
 		wish.Served = err == nil && !slices.ContainsFunc(members, func(m replicas.Member) bool {
 			return !m.Serves(set.Revision(), spec.ID, spec.Digest)
 		})

@@ -82,7 +82,14 @@ func (c *member) interests(spec policies.Spec) []registration.Interest {
 	if c.served != nil && c.served.known() {
 		resolve, _ = c.served.resolve()
 	}
-	return interests(spec, resolve)
+	c.mu.Lock()
+	set := c.loaded.Set
+	c.mu.Unlock()
+	var parents func([]policies.GroupKind) []policies.GroupKind
+	if set != nil {
+		parents = set.Parents
+	}
+	return interests(spec, parents, resolve)
 }
 
 // registeredFor says whether the registration has the API server ask about a policy at admission.

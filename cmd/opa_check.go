@@ -80,7 +80,7 @@ func policyFaults(ctx context.Context, paths, ignored []string) (lines, noted []
 	}
 	noted = notes(bundle.Notes, bundle.Documents)
 	faults := slices.Clone(bundle.Faults)
-	if _, err := policies.Compile(ctx, bundle.Specs, policies.WithExceptions(bundle.Exceptions)); err != nil {
+	if _, _, err := compile(ctx, bundle, policies.WithExceptions(bundle.Exceptions)); err != nil {
 		compiled, ok := errors.AsType[policies.Faults](err)
 		if !ok {
 			return []string{err.Error()}, noted

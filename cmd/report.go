@@ -56,6 +56,9 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 func notes(notes []string, documents []policies.Document) []string {
 	out := slices.Clone(notes)
 	for _, d := range documents {
+		if takenUp(d) {
+			continue
+		}
 		out = append(out, fmt.Sprintf("%s: %s %s is not in force: objects of %s are not taken up yet",
 			d.At(), d.Object.GetKind(), d.Object.GetName(), d.Object.GroupVersionKind().Group))
 	}

@@ -175,7 +175,7 @@ func (f *reviewFlags) set(ctx context.Context, bundle policies.Bundle, subjects 
 	known := []policies.Option{
 		policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions), policies.WithObserver(heard),
 	}
-	set, err := policies.Compile(ctx, bundle.Specs, known...)
+	set, known, err := compile(ctx, bundle, known...)
 	if err != nil {
 		return nil, err
 	}

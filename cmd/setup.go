@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
-	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
@@ -223,12 +222,13 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if len(bundle.Faults) > 0 {
 		return nil, bundle.Faults
 	}
-	if _, err := policies.Compile(ctx, bundle.Specs); err != nil {
+	set, _, err := compile(ctx, bundle)
+	if err != nil {
 		return nil, err
 	}
 	var out []registration.Interest
 	for _, spec := range bundle.Specs {
-		out = append(out, interests(spec, registration.GuessResources)...)
+		out = append(out, interests(spec, set.Parents, registration.GuessResources)...)
 	}
 	return out, nil
 }

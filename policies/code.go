@@ -26,6 +26,7 @@ type code struct {
 	needsNamespace bool
 	needs          map[inventory.Kind]*inventory.Need // of the native convention; nil for a policy that declares no data
 	readsInventory bool                               // at data.inventory
+	calls          *ast.Location                      // where external_data is called; nil if it is not
 }
 
 // query is one rule of a policy, ready to be asked.
@@ -96,6 +97,7 @@ func (s Spec) compile() (compiled *code, err error) {
 	compiled = &code{compiler: compiler, store: new(inventory.Snapshot)}
 	switch s.Convention {
 	case Gatekeeper:
+		compiled.calls = callOf(s.Modules, language.ExternalDataName)
 		for _, module := range compiler.Modules {
 			for _, rule := range module.Rules { // not of the package, whose name begins with data
 				compiled.readsInventory = compiled.readsInventory || Reads(rule, ast.DefaultRootDocument, inventory.SyncedRoot)

@@ -247,7 +247,11 @@ func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
 	if compiled, faults = withoutContradictions(compiled); len(faults) > 0 {
 		return nil, faults
 	}
-	return NewSet(compiled, opts...), nil
+	set := NewSet(compiled, opts...)
+	if _, faults = unprovided(compiled, set.external); len(faults) > 0 {
+		return nil, faults
+	}
+	return set, nil
 }
 
 // compileAll compiles specs, of those with one Code the first, unless it is among the known; the place of a faulty one stays nil.

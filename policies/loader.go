@@ -35,6 +35,9 @@ type Loader struct {
 	Options []Option
 	// Gate, if it is not nil, judges every policy that was compiled before it is put in force. What it returns is a Fault like any other.
 	Gate func(context.Context, *Policy) error
+	// Configure, if set, is given what the sources have beside policies, and returns with what more than Options a Set is made and what is wrong
+	// with it. It is called one at a time, before each Set.
+	Configure func(context.Context, []Document) ([]Option, Faults)
 	// Prepare, if set, is called with a Set before that comes into force, and waited for: to fetch what its policies need.
 	Prepare func(context.Context, *Set)
 	// Report is called after each attempt, one at a time.
@@ -90,6 +93,9 @@ func (l *Loader) load(ctx context.Context) error {
 	}
 	compiled, contrary := withoutContradictions(compiled)
 	faults = append(append(faults, failed...), contrary...)
+	options, ill := l.configure(ctx, found.Documents)
+	compiled, lacking := unprovided(compiled, externalOf(options))
+	faults = append(append(faults, ill...), lacking...)
 	if fatal := unlisted(faults); previous == nil && len(fatal) > 0 {
 		return fatal
 	}
@@ -104,7 +110,7 @@ func (l *Loader) load(ctx context.Context) error {
 		faults = Faults{{Err: errNoPolicies}}
 	}
 	if len(compiled) > 0 || found.Listed {
-		next := NewSet(compiled, append(slices.Clip(l.Options), WithExceptions(found.Exceptions))...)
+		next := NewSet(compiled, append(options, WithExceptions(found.Exceptions))...)
 		if l.Prepare != nil {
 			l.Prepare(ctx, next)
 		}
@@ -118,6 +124,19 @@ func (l *Loader) load(ctx context.Context) error {
 		l.Report(load)
 	}
 	return nil
+}
+
+// configure is with what a Set is made. A fault of what came in a Bundle that is Listed is such a one.
+func (l *Loader) configure(ctx context.Context, documents []Document) ([]Option, Faults) {
+	options := slices.Clip(l.Options)
+	if l.Configure == nil {
+		return options, nil
+	}
+	more, faults := l.Configure(ctx, documents)
+	for i, fault := range faults {
+		faults[i].listed = slices.ContainsFunc(documents, func(d Document) bool { return d.listed && d.File == fault.File })
+	}
+	return append(options, more...), faults
 }
 
 // together joins the bundles of all sources. The whole is Listed if every bundle is. It is not complete until every source has yielded.
@@ -140,7 +159,10 @@ func together(bundles []*Bundle) (all Bundle, complete bool) {
 			all.Faults = append(all.Faults, fault)
 		}
 		all.Exceptions = append(all.Exceptions, bundle.Exceptions...)
-		all.Documents = append(all.Documents, bundle.Documents...)
+		for _, document := range bundle.Documents {
+			document.listed = bundle.Listed
+			all.Documents = append(all.Documents, document)
+		}
 		all.Notes = append(all.Notes, bundle.Notes...)
 		all.Listed = all.Listed && bundle.Listed
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
+	"github.com/portcullis-dev/portcullis/policies/language"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -31,6 +32,10 @@ type Set struct {
 	exceptions exceptions
 	now        func() time.Time
 	revision   string
+
+	expander      Expander
+	judgesImplied bool // some policy would judge what it makes
+	external      External
 }
 
 // NewSet makes a Set of compiled policies, in policy order: that in which findings are listed.
@@ -58,11 +63,18 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 			}
 		}
 		set.looks = set.looks || policy.looks()
+		set.judgesImplied = set.judgesImplied || policy.spec.Convention == Gatekeeper && !policy.spec.Off()
 		fmt.Fprintf(sum, "%s %s\n", policy.spec.ID, policy.spec.Digest)
 	}
 	set.needs = allNeeds(compiled)
 	for _, e := range set.exceptions.all {
 		fmt.Fprintf(sum, "exception %s %s\n", e.name(), e.Digest)
+	}
+	if set.expander != nil {
+		fmt.Fprintf(sum, "expander %s\n", set.expander.Revision())
+	}
+	if set.external != nil {
+		fmt.Fprintf(sum, "external data %s\n", set.external.Revision())
 	}
 	set.revision = hex.EncodeToString(sum.Sum(nil))[:12]
 	return set
@@ -80,9 +92,21 @@ func (s *Set) Policies() []*Policy { return s.policies }
 // never a refusal, when the request cannot be read.
 func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
 	objects := s.snapshot(ctx)
+	if s.external != nil {
+		ctx = language.WithExternalData(ctx, s.external.Begin())
+	}
+	d, err := s.decide(ctx, req, req, objects)
+	if object, head, implies := s.implies(req); implies && err == nil {
+		err = s.addImplied(ctx, req, object, head, &d, objects)
+	}
+	return d, err
+}
+
+// decide answers one request; parent is the one to which exceptions hold.
+func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *inventory.Snapshot) (review.Decision, error) {
 	concerned, answers := s.match(ctx, req, objects)
 	if len(concerned) == 0 {
-		return s.fold(req, answers), nil
+		return s.fold(parent, answers), nil
 	}
 	inputs, err := s.inputs(req)
 	if err != nil {
@@ -92,7 +116,7 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	if slices.ContainsFunc(concerned, func(a asked) bool { return a.spec.Convention == Gatekeeper }) {
 		inputs.admission, inputs.unreadable = s.admission(req, inputs)
 	}
-	return s.fold(req, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
+	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
@@ -111,6 +135,9 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		return ns, nil
 	}
 	for _, a := range s.index.candidates(req) {
+		if req.ImpliedBy != "" && a.spec.Convention != Gatekeeper {
+			continue
+		}
 		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff {
 			continue
 		}

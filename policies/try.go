@@ -34,6 +34,7 @@ func (s *Set) Try(ctx context.Context, spec Spec) Faults {
 		return out
 	}
 	policy := compiled[0]
+	_, out = unprovided(compiled, s.external)
 	for _, f := range contradictions(append(others, policy)) {
 		if f.Policy == spec.ID {
 			out = append(out, f)

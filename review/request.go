@@ -107,6 +107,8 @@ type Request struct {
 	Audiences         []string // for one of which a token must be good; none where the API server asks for itself and checks none
 	DryRun            bool
 	Body              Raw
+	// ImpliedBy names what makes one object of another, as an ExpansionTemplate does, if the object was made so and nobody sent it.
+	ImpliedBy string
 
 	objectAt, oldObjectAt int // where Object and OldObject start in Body
 	heads                 *heads

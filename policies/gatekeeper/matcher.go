@@ -22,6 +22,9 @@ func (m matcher) Covers(req *review.Request, namespace func() (policies.Namespac
 			return found.Labels, err
 		},
 	}
+	if req.ImpliedBy != "" {
+		r.Source = match.Generated
+	}
 	if req.Origin == review.FromAudit {
 		r.Process = "audit"
 	}

@@ -22,10 +22,12 @@ var established = []string{
 }
 
 // GatekeeperCapabilities is what a policy written for Gatekeeper may use: all that OPA has, deprecated functions included, but for those that
-// reach out of the process or read what it stands on.
+// reach out of the process or read what it stands on. It may call external_data, the one way out, which package policies lets nobody call
+// where no Provider is configured.
 func GatekeeperCapabilities() *ast.Capabilities {
 	all := ast.CapabilitiesForThisVersion()
 	all.Builtins = slices.DeleteFunc(all.Builtins, func(b *ast.Builtin) bool { return !allowed[b.Name] && !slices.Contains(established, b.Name) })
+	all.Builtins = append(all.Builtins, externalDeclaration())
 	// Not nil: to OPA nil means that schemas may be fetched from any host, and empty that they may be from none.
 	all.AllowNet = []string{}
 	return all

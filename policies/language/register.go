@@ -31,6 +31,7 @@ var register = sync.OnceFunc(func() {
 	for _, a := range additions {
 		rego.RegisterBuiltin1(a.function(), a.call)
 	}
+	rego.RegisterBuiltin1(externalFunction(), callExternal)
 	holdLimits()
 })
 
