@@ -31,7 +31,7 @@ const written = 12 * time.Second
 func TestDryRun(t *testing.T) {
 	w := start(t)
 	before := len(w.writes(t))
-	w.put(t, "another", strings.NewReplacer("name: team", "name: another", "package team", "package another").Replace(team))
+	w.put(t, "another", strings.NewReplacer("name: team", "name: another", "package team", "package another", "[configmaps]", "[secrets]").Replace(team))
 	until(t, "control: the audit log tells", func() bool { return slices.Contains(w.writes(t)[before:], "patch policies/status another") })
 	time.Sleep(written) // what else there was to write has been written
 	before = len(w.writes(t))
