@@ -53,7 +53,8 @@ func TestUpgrade(t *testing.T) {
 // upgrade has Helm give the release these values beside those of all drills, and returns when the old servers have gone.
 func (w *world) upgrade(t *testing.T, values ...string) {
 	t.Helper()
-	if err := w.helm(t.Context(), "upgrade", values...); err != nil {
+	// Other drills have changed fields of the Deployment, and changed them back.
+	if err := w.helm(t.Context(), "upgrade", append(values, "--force-conflicts")...); err != nil {
 		t.Fatal(err)
 	}
 	w.change(t, `{}`)
