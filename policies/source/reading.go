@@ -73,8 +73,9 @@ func (r *reading) miss(state snapshot, now time.Time) (believed bool) {
 	return believed
 }
 
-// hold puts the policies back whose files are gone since a moment only, and those whose files are empty.
+// hold puts the policies back whose files are gone since a moment only, and those whose files are empty; and the documents that lie beside them.
 func (r *reading) hold(bundle *policies.Bundle, state snapshot) {
+	r.holdDocuments(bundle, state)
 	good, held := slices.Clone(bundle.Specs), map[string][]string{} // held are the policies of each empty file
 	for _, old := range r.good {
 		at := slices.IndexFunc(bundle.Specs, func(s policies.Spec) bool { return s.ID == old.ID })
@@ -107,6 +108,27 @@ func (r *reading) hold(bundle *policies.Bundle, state snapshot) {
 			bundle.Faults = slices.DeleteFunc(bundle.Faults, func(f policies.Fault) bool { return f.File == file.Name })
 			bundle.Faults = append(bundle.Faults, policies.Fault{File: file.Name, Err: fmt.Errorf(
 				"%s: the file is empty; what it held stays in force until the file is filled or deleted: %s", file.Name, strings.Join(ids, ", "))})
+		}
+	}
+}
+
+// holdDocuments does so for documents. What cannot be read any more is a fault, and whoever takes documents up knows what it had of the file.
+func (r *reading) holdDocuments(bundle *policies.Bundle, state snapshot) {
+	lost := map[string]bool{}
+	for name := range r.gone {
+		lost[name] = true
+	}
+	for _, file := range state.files {
+		if len(bytes.TrimSpace(file.Text)) == 0 {
+			lost[file.Name] = true
+		}
+	}
+	for _, old := range r.bundle.Documents {
+		elsewhere := slices.ContainsFunc(bundle.Documents, func(d policies.Document) bool {
+			return d.Object.GroupVersionKind() == old.Object.GroupVersionKind() && d.Object.GetName() == old.Object.GetName()
+		})
+		if lost[old.File] && !elsewhere {
+			bundle.Documents = append(bundle.Documents, old)
 		}
 	}
 }
