@@ -23,7 +23,9 @@ type mutator struct {
 }
 
 // isMutator reports whether a document is one of Gatekeeper's mutators.
-func isMutator(d policies.Document) bool { return d.Object.GroupVersionKind().Group == gatekeeper.Group }
+func isMutator(d policies.Document) bool {
+	return d.Object.GroupVersionKind().Group == gatekeeper.Group
+}
 
 // anyMutator is how a Loader is told that there is something to do without policies.
 func anyMutator(documents []policies.Document) bool { return slices.ContainsFunc(documents, isMutator) }

@@ -20,7 +20,7 @@ import (
 
 // surroundings are what mutators know beside the request.
 type surroundings struct {
-	namespaces policies.Namespaces // nil knows none
+	namespaces policies.Namespaces  // nil knows none
 	asked      func(mutator string) // told which mutators are about an object; may be nil
 }
 
