@@ -79,7 +79,7 @@ func newMutatorSet(list []*mutator) (*mutatorSet, policies.Faults) {
 	for _, err := range wrong {
 		fault := policies.Fault{Err: err}
 		if e, ok := errors.AsType[*gatekeeper.Error](err); ok {
-			fault.Policy = e.ID.String()
+			fault.Policy = gatekeeper.ID{Kind: e.Kind, Name: e.Name}.String()
 			for _, m := range list {
 				if m.at == e.At {
 					fault.File = m.file
