@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 
 	"github.com/portcullis-dev/portcullis/policies"
@@ -18,6 +19,7 @@ type assembly struct {
 	log     *slog.Logger
 	metrics *Metrics
 	engine  *policies.Engine
+	theirs  *Mutators
 	member  *member // nil without a cluster
 	who     identity
 
@@ -71,7 +73,7 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	wiring := Wiring{
-		Answers: Answers(a.engine), Recorder: recorder, Metrics: a.metrics, Memory: a.memory, MaxBody: a.maxBody,
+		Answers: Answers(a.engine, a.theirs), Recorder: recorder, Metrics: a.metrics, Memory: a.memory, MaxBody: a.maxBody,
 		Exempt: a.exemptNamespaces, Log: a.log,
 	}
 	if a.member != nil {
@@ -109,7 +111,7 @@ func (a *assembly) judge(ctx context.Context) error {
 		return err
 	}
 	loader := &policies.Loader{
-		Engine: a.engine, Options: []policies.Option{policies.WithObserver(a.metrics)}, Report: reportLoad(a.log, a.metrics),
+		Engine: a.engine, Options: []policies.Option{policies.WithObserver(a.metrics)}, Report: reportLoad(a.log, a.metrics), Suffice: anyMutator,
 	}
 	traffic, err := newExternalMetrics(a.metrics.Registry)
 	if err != nil {
@@ -118,6 +120,7 @@ func (a *assembly) judge(ctx context.Context) error {
 	// To Providers the server is who it is to its callers.
 	own := func() (*tls.Certificate, error) { return a.who.source.GetCertificate(nil) }
 	loader.Configure = newBeside(external.Options{Certificate: own, Observer: traffic}, a.log).configure
+	a.theirs = &Mutators{log: a.log}
 	if len(a.policies.from) > 0 || !a.cluster.policies {
 		from, err := a.policies.source(reader)
 		if err != nil {
@@ -129,8 +132,8 @@ func (a *assembly) judge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(bundle.Faults) > 0 {
-			return bundle.Faults
+		if _, faults := mutatorsIn(bundle.Documents, surroundings{}); len(bundle.Faults)+len(faults) > 0 {
+			return slices.Concat(bundle.Faults, faults)
 		}
 		loader.Sources = append(loader.Sources, from)
 	}
@@ -138,7 +141,8 @@ func (a *assembly) judge(ctx context.Context) error {
 		if a.member, err = a.cluster.join(a.tls.mode != tlsFiles, a.exemptNamespaces, reader, a.metrics, a.log); err != nil {
 			return err
 		}
-		if err := a.member.feed(loader); err != nil {
+		a.theirs.namespaces, a.theirs.await = a.member.namespaces.lookup, a.member.namespaces.await
+		if err := a.member.feed(loader, a.theirs); err != nil {
 			return err
 		}
 	} else {
@@ -147,8 +151,22 @@ func (a *assembly) judge(ctx context.Context) error {
 		}
 	}
 	a.parts = append(a.parts, loader.Run)
-	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.engine.Ready, Note: lastingOnly(loader)})
+	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.loaded, Note: lastingOnly(loader)})
+	// Before all others hear of a load, so that they hear of it with what is wrong with the mutators.
+	report := loader.Report
+	loader.Report = func(load policies.Load) {
+		a.theirs.take(&load)
+		report(load)
+	}
 	return nil
+}
+
+// loaded returns why there is nothing to answer with, or nil.
+func (a *assembly) loaded() error {
+	if err := a.engine.Ready(); err != nil {
+		return err
+	}
+	return a.theirs.ready()
 }
 
 // lastingOnly has the loader's reports tell what it returns: why this server serves on, and would not start again.

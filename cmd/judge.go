@@ -18,8 +18,8 @@ type judge struct {
 	heard   *hearing // what the policies that are asked are heard by
 }
 
-func newJudge(set *policies.Set, heard *hearing) judge {
-	mutate := mutators.Chain{mutators.Ask(set)}
+func newJudge(set *policies.Set, theirs *mutatorSet, heard *hearing) judge {
+	mutate := mutators.Chain{theirs.set, mutators.Ask(set)}
 	return judge{heard: heard, byStage: map[review.Stage]review.Reviewer{
 		review.Authenticate: set, review.Guard: set, review.Grant: set, review.Validate: set, review.Image: set, review.Mutate: mutate,
 	}}

@@ -77,8 +77,8 @@ func printJSON(out io.Writer, results []judged) error {
 	return encoder.Encode(doc)
 }
 
-// printTable prints a line for each subject and one for each finding, and the sums on errOut. known is how many policies there were.
-func printTable(out, errOut io.Writer, results []judged, known int) error {
+// printTable prints a line for each subject and one for each finding, and the sums on errOut. by is what they were judged by.
+func printTable(out, errOut io.Writer, results []judged, by string) error {
 	var text strings.Builder
 	for _, r := range results {
 		line := fmt.Sprintf("%-10s  %s  %s", r.outcome(), r.subject.at(), r.subject.about())
@@ -102,19 +102,30 @@ func printTable(out, errOut io.Writer, results []judged, known int) error {
 	if _, err := io.WriteString(out, text.String()); err != nil {
 		return err
 	}
-	_, err := io.WriteString(errOut, summary(results, known)+"\n")
+	_, err := io.WriteString(errOut, summary(results, by)+"\n")
 	return err
 }
 
 // unasked reports whether the verdict is that of no policy.
 func (j judged) unasked() bool { return j.err == nil && len(j.asked) == 0 }
 
-// summary is the last line, for people.
-func summary(results []judged, known int) string {
-	noun := "policies"
-	if known == 1 {
-		noun = "policy"
+// judgedBy says how many policies there are, and how many of Gatekeeper's mutators if there are any.
+func judgedBy(policies, mutators int) string {
+	out := fmt.Sprintf("%d policies", policies)
+	if policies == 1 {
+		out = "1 policy"
 	}
+	switch {
+	case mutators == 1:
+		out += " and 1 mutator"
+	case mutators > 1:
+		out += fmt.Sprintf(" and %d mutators", mutators)
+	}
+	return out
+}
+
+// summary is the last line, for people.
+func summary(results []judged, by string) string {
 	counts := map[review.Verdict]int{}
 	unjudged, unasked := 0, 0
 	for _, r := range results {
@@ -127,8 +138,8 @@ func summary(results []judged, known int) string {
 			unasked++
 		}
 	}
-	line := fmt.Sprintf("%d judged by %d %s: %d denied, %d allowed",
-		len(results)-unjudged, known, noun, counts[review.Deny], counts[review.Allow])
+	line := fmt.Sprintf("%d judged by %s: %d denied, %d allowed",
+		len(results)-unjudged, by, counts[review.Deny], counts[review.Allow])
 	if silent := counts[review.NoOpinion]; silent > 0 {
 		line += fmt.Sprintf(", %d without an opinion", silent)
 	}

@@ -51,6 +51,7 @@ type member struct {
 	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
 	ledger     status.Ledger
 	status     *status.Writer
+	mutators   *Mutators
 	sentinel   *sentinel.Sentinel       // nil without --register
 	keeper     *registration.Keeper     // nil without --register
 	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
@@ -123,7 +124,9 @@ func (c *member) group() replicas.Options {
 }
 
 // feed has the loader take the policies of the cluster, refuse those that the cluster could not live with, and tell what came of it.
-func (c *member) feed(loader *policies.Loader) error {
+// The mutators are those that come into force with what is loaded.
+func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
+	c.mutators = theirs
 	loader.Options = append(loader.Options, policies.WithNamespaces(c.namespaces.lookup), policies.WithArrivals(c.namespaces.await), policies.WithInventory(c.store))
 	loader.Prepare = func(ctx context.Context, set *policies.Set) {
 		if c.standsIn() { // who does not answer is not waited for
@@ -172,7 +175,7 @@ func (c *member) tell() {
 	c.mu.Lock()
 	state := replicas.State{}
 	if set := c.loaded.Set; set != nil {
-		state.Revision, state.Policies = set.Revision(), replicas.Serving(versions(set))
+		state.Revision, state.Policies = set.Revision(), replicas.Serving(c.versions(set))
 	}
 	c.mu.Unlock()
 	state.Heard = strings.Join(c.heard.list(), ",")
@@ -215,6 +218,13 @@ func versions(set *policies.Set) map[string]string {
 	return out
 }
 
+// versions are those of a set's policies and of the mutators in force.
+func (c *member) versions(set *policies.Set) map[string]string {
+	out := versions(set)
+	c.mutators.current.Load().versions(out)
+	return out
+}
+
 // wanted is what the policies in force ask for. While the other replicas are not known, nobody is said to serve any of them.
 func (c *member) wanted() ([]registration.Wish, bool) {
 	c.mu.Lock()
@@ -225,7 +235,10 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 		return nil, false
 	}
 	resolve, tell := c.served.resolve()
-	if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec(), set.Parents) }) && !c.served.known() {
+	theirs := c.mutators.current.Load()
+	named := slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec(), set.Parents) }) ||
+		slices.ContainsFunc(theirs.members(), (*mutator).namesKinds)
+	if named && !c.served.known() {
 		return nil, false
 	}
 	defer tell()
@@ -234,9 +247,7 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 	for _, policy := range set.Policies() {
 		spec := policy.Spec()
 		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec, set.Parents, resolve)}
-		wish.Served = err == nil && !slices.ContainsFunc(members, func(m replicas.Member) bool {
-			return !m.Serves(set.Revision(), spec.ID, spec.Digest)
-		})
+		wish.Served = err == nil && servedBy(members, set, spec.ID, spec.Digest)
 		if c.flags.failurePolicy != "" {
 			for i := range wish.Interests {
 				wish.Interests[i].Fail = false
@@ -244,7 +255,18 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 		}
 		out = append(out, wish)
 	}
+	for _, m := range theirs.members() {
+		out = append(out, registration.Wish{
+			Policy: m.Name(), Version: m.digest, Interests: []registration.Interest{m.interest(resolve)},
+			Served: err == nil && servedBy(members, set, m.Name(), m.digest),
+		})
+	}
 	return out, true
+}
+
+// servedBy reports whether every replica serves what the set of this server has under the name.
+func servedBy(members []replicas.Member, set *policies.Set, name, version string) bool {
+	return !slices.ContainsFunc(members, func(m replicas.Member) bool { return !m.Serves(set.Revision(), name, version) })
 }
 
 // keep makes the keeper of the registration.

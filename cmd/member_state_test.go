@@ -128,7 +128,7 @@ func TestNothingIsRegisteredByWhatWasKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &member{flags: &memberFlags{}, identity: identity{source: self}, replicas: others, served: newServed(cluster.Discovery(), func() {}, log)}
+	c := &member{flags: &memberFlags{}, identity: identity{source: self}, replicas: others, mutators: &Mutators{}, served: newServed(cluster.Discovery(), func() {}, log)}
 	c.loaded.Set = policies.NewSet(nil)
 	if _, known := c.wanted(); !known {
 		t.Fatal("nothing is ever registered")

@@ -40,23 +40,29 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 			return
 		}
 		attrs := []any{"policies", len(load.Set.Policies()), "revision", load.Set.Revision()}
-		for _, list := range []struct {
-			what  string
-			names []string
-		}{{"added", load.Added}, {"changed", load.Changed}, {"removed", load.Removed}, {"kept", load.Kept}} {
-			if len(list.names) > 0 {
-				attrs = append(attrs, list.what, enumerate(list.names))
-			}
-		}
+		attrs = append(attrs, changes(load.Added, load.Changed, load.Removed, load.Kept)...)
 		log.Info("policies are in force", append(attrs, "faults", len(load.Faults))...)
 	}
+}
+
+// changes are the attributes of what has changed; there are none for what has not.
+func changes(added, changed, removed, kept []string) (attrs []any) {
+	for _, list := range []struct {
+		what  string
+		names []string
+	}{{"added", added}, {"changed", changed}, {"removed", removed}, {"kept", kept}} {
+		if len(list.names) > 0 {
+			attrs = append(attrs, list.what, enumerate(list.names))
+		}
+	}
+	return attrs
 }
 
 // notes are what people should know of policies that are not faulty, and of documents that nobody takes up.
 func notes(notes []string, documents []policies.Document) []string {
 	out := slices.Clone(notes)
 	for _, d := range documents {
-		if takenUp(d) {
+		if takenUp(d) || isMutator(d) {
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s: %s %s is not in force: objects of %s are not taken up yet",

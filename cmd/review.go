@@ -40,8 +40,8 @@ func newReview() *cobra.Command {
 		Use:   "review -f FILE... --policies PATH...",
 		Short: "Judges manifests and reviews from files, without a cluster",
 		Long: `Judges manifests, AdmissionReviews, SubjectAccessReviews, TokenReviews and ImageReviews as the server would: a manifest is mutated
-first, and what comes of that is validated. Gatekeeper's ConstraintTemplates and
-constraints among the files are policies, too, as those of --policies are. Namespaces among the files are those the policies know,
+first, and what comes of that is validated. Gatekeeper's ConstraintTemplates,
+constraints and mutators among the files are judged by, too, as those of --policies are. Namespaces among the files are those the policies know,
 and the files' objects are what they see of the cluster. The table is printed on standard
 output, and the sums on standard error. Both say what no policy was asked about: it is allowed, and nobody looked at it.
 Of a kind that is not built in only the name is known: its plural is guessed, and it has no namespace unless it names one.
@@ -119,7 +119,13 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	results, err := newJudge(set, &heard).all(ctx, subjects)
+	theirs, faults := mutatorsIn(bundle.Documents, surroundings{
+		namespaces: namespacesAmong(subjects), asked: func(mutator string) { heard.Asked(mutator, 0, nil) },
+	})
+	if len(faults) > 0 {
+		return faults
+	}
+	results, err := newJudge(set, theirs, &heard).all(ctx, subjects)
 	if err != nil {
 		return err
 	}
@@ -132,7 +138,7 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if f.output == "json" {
 		err = printJSON(stdout, results)
 	} else {
-		err = printTable(stdout, stderr, results, len(set.Policies()))
+		err = printTable(stdout, stderr, results, judgedBy(len(set.Policies()), len(theirs.members())))
 	}
 	if err != nil {
 		return err
@@ -164,7 +170,7 @@ func (f *reviewFlags) load(ctx context.Context, from *source.Files, docs []docum
 	if len(bundle.Faults) > 0 {
 		return bundle, bundle.Faults
 	}
-	if len(bundle.Specs) == 0 {
+	if len(bundle.Specs) == 0 && !anyMutator(bundle.Documents) {
 		return bundle, fmt.Errorf("there are no policies in %s", strings.Join(append(slices.Clip(f.policies.from), f.policiesAmong(docs)...), ", "))
 	}
 	return bundle, nil

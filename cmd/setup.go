@@ -219,8 +219,9 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if err != nil {
 		return nil, err
 	}
-	if len(bundle.Faults) > 0 {
-		return nil, bundle.Faults
+	theirs, faults := mutatorsIn(bundle.Documents, surroundings{})
+	if len(bundle.Faults)+len(faults) > 0 {
+		return nil, slices.Concat(bundle.Faults, faults)
 	}
 	set, _, err := compile(ctx, bundle)
 	if err != nil {
@@ -229,6 +230,9 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	var out []registration.Interest
 	for _, spec := range bundle.Specs {
 		out = append(out, interests(spec, set.Parents, registration.GuessResources)...)
+	}
+	for _, m := range theirs.members() {
+		out = append(out, m.interest(registration.GuessResources))
 	}
 	return out, nil
 }

@@ -62,23 +62,32 @@ func (w Wiring) hear(stage review.Stage) webhook.Decorator {
 	}
 }
 
-// Answers returns who answers at each stage: the engine, and where there is something to change, the chain of mutators that asks it.
-func Answers(engine *policies.Engine) func(review.Stage) review.Reviewer {
+// Answers returns who answers at each stage: the engine, and where there is something to change, the chain of mutators that asks it. Before
+// the engine go Gatekeeper's mutators; nil are none.
+func Answers(engine *policies.Engine, theirs *Mutators) func(review.Stage) review.Reviewer {
 	return func(stage review.Stage) review.Reviewer {
 		if stage == review.Mutate {
-			return mutating(engine)
+			return mutating(engine, theirs)
 		}
 		return engine
 	}
 }
 
-// mutating asks the chain of mutators, all of whose links and runs see the Set in force when the request came.
-func mutating(engine *policies.Engine) review.Reviewer {
+// mutating asks the chain of mutators, all of whose links and runs see what was in force when the request came.
+func mutating(engine *policies.Engine, theirs *Mutators) review.Reviewer {
 	return policies.Steady(review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
 		set := engine.Set()
 		if set == nil {
 			return review.Decision{}, engine.Ready()
 		}
-		return mutators.Chain{mutators.Ask(set)}.Review(ctx, req)
+		ask := mutators.Ask(set)
+		if theirs == nil {
+			return mutators.Chain{ask}.Review(ctx, req)
+		}
+		first, err := theirs.inForce(ctx, req)
+		if err != nil {
+			return review.Decision{}, err
+		}
+		return mutators.Chain{first, ask}.Review(ctx, req)
 	}))
 }

@@ -32,6 +32,17 @@ func WithExceptions(list []Exception) Option {
 	return func(s *Set) { s.exceptions = newExceptions(list) }
 }
 
+// withDocuments has the revision name what lies beside the policies, too, so that servers of one revision have all in common.
+func withDocuments(list []Document) Option {
+	return func(s *Set) {
+		for _, d := range list {
+			text, err := d.Object.MarshalJSON()
+			s.beside = append(s.beside, fmt.Sprintf("document %s %s %v", d.Object.GetKind(), text, err))
+		}
+		slices.Sort(s.beside)
+	}
+}
+
 // WithClock gives a Set the clock by which exceptions expire; without it, the system's.
 func WithClock(now func() time.Time) Option { return func(s *Set) { s.now = now } }
 

@@ -33,6 +33,8 @@ type Loader struct {
 	Engine  *Engine
 	Sources []Source
 	Options []Option
+	// Suffice, if it is set, reports whether documents beside the policies are enough to serve by, so that it is no fault if there are no policies.
+	Suffice func([]Document) bool
 	// Gate, if it is not nil, judges every policy that was compiled before it is put in force. What it returns is a Fault like any other.
 	Gate func(context.Context, *Policy) error
 	// Configure, if set, is given what the sources have beside policies, and returns with what more than Options a Set is made and what is wrong
@@ -106,11 +108,12 @@ func (l *Loader) load(ctx context.Context) error {
 	compiled, beside := withoutContradictions(compiled, kept...)
 	kept = slices.DeleteFunc(kept, beside.of)
 	faults = append(faults, slices.DeleteFunc(beside, func(f Fault) bool { return contrary.of(f.Policy) })...)
-	if len(compiled) == 0 && len(faults) == 0 && !found.Listed {
+	enough := len(compiled) > 0 || found.Listed || l.Suffice != nil && l.Suffice(found.Documents)
+	if !enough && len(faults) == 0 {
 		faults = Faults{{Err: errNoPolicies}}
 	}
-	if len(compiled) > 0 || found.Listed {
-		next := NewSet(compiled, append(options, WithExceptions(found.Exceptions))...)
+	if enough {
+		next := NewSet(compiled, append(options, WithExceptions(found.Exceptions), withDocuments(found.Documents))...)
 		if l.Prepare != nil {
 			l.Prepare(ctx, next)
 		}

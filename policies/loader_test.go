@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -160,6 +163,43 @@ func TestNoPoliciesAreNotASetOfNone(t *testing.T) {
 	source <- Bundle{}
 	if load := <-reports; refusal(t, engine) != "a: a" || len(load.Faults) != 1 {
 		t.Errorf("%+v", load)
+	}
+}
+
+// What lies beside policies may be reason enough to serve, and is part of what the revision names.
+func TestDocumentsThatSuffice(t *testing.T) {
+	document := func(kind string) Document {
+		object := &unstructured.Unstructured{}
+		object.SetKind(kind)
+		return Document{Object: object}
+	}
+	engine, reports, source := &Engine{}, make(chan Load), make(feed)
+	loader := &Loader{Engine: engine, Sources: []Source{source}, Report: func(load Load) { reports <- load }, Suffice: func(d []Document) bool {
+		return slices.ContainsFunc(d, func(d Document) bool { return d.Object.GetKind() == "Mutator" })
+	}}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- loader.Run(ctx) }()
+	revisions := map[string]bool{}
+	for _, c := range []struct {
+		documents []Document
+		faults    int
+	}{{nil, 1}, {[]Document{document("Other")}, 1}, {[]Document{document("Mutator")}, 0}, {[]Document{document("Other"), document("Mutator")}, 0}, {nil, 1}} {
+		source <- Bundle{Documents: c.documents}
+		load := <-reports
+		if len(load.Faults) != c.faults {
+			t.Errorf("%v: faults %v", c.documents, load.Faults)
+		}
+		if load.Set != nil {
+			revisions[load.Set.Revision()] = true
+		}
+	}
+	if len(revisions) != 2 {
+		t.Errorf("%d revisions, want 2", len(revisions))
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -30,6 +30,7 @@ type Set struct {
 	observe    Observer
 	crew       crew
 	exceptions exceptions
+	beside     []string // what lies beside the policies, for the revision
 	now        func() time.Time
 	revision   string
 
@@ -76,11 +77,14 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 	if set.external != nil {
 		fmt.Fprintf(sum, "external data %s\n", set.external.Revision())
 	}
+	for _, text := range set.beside {
+		fmt.Fprintln(sum, text)
+	}
 	set.revision = hex.EncodeToString(sum.Sum(nil))[:12]
 	return set
 }
 
-// Revision names the set: equal for equal policies and exceptions, whichever server compiled them.
+// Revision names the set: equal for equal policies, exceptions and documents beside them, whichever server compiled them.
 func (s *Set) Revision() string { return s.revision }
 
 // Policies lists what the set holds, in policy order.

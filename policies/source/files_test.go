@@ -60,6 +60,9 @@ func said(b policies.Bundle) string {
 	for _, f := range b.Faults {
 		out = append(out, f.Err.Error())
 	}
+	for _, d := range b.Documents {
+		out = append(out, d.Object.GetKind()+" "+d.Object.GetName())
+	}
 	return strings.Join(out, "; ")
 }
 

@@ -73,9 +73,9 @@ func (r *reading) miss(state snapshot, now time.Time) (believed bool) {
 	return believed
 }
 
-// hold puts the policies back whose files are gone since a moment only, and those whose files are empty.
+// hold puts the policies back whose files are gone since a moment only, and those whose files are empty; and the documents that lie beside them.
 func (r *reading) hold(bundle *policies.Bundle, state snapshot) {
-	good, held := slices.Clone(bundle.Specs), map[string][]string{} // held are the policies of each empty file
+	good, held := slices.Clone(bundle.Specs), r.holdDocuments(bundle, state) // held is what was in each empty file
 	for _, old := range r.good {
 		at := slices.IndexFunc(bundle.Specs, func(s policies.Spec) bool { return s.ID == old.ID })
 		if at >= 0 && len(bundle.Specs[at].Modules) >= len(old.Modules) {
@@ -109,6 +109,30 @@ func (r *reading) hold(bundle *policies.Bundle, state snapshot) {
 				"%s: the file is empty; what it held stays in force until the file is filled or deleted: %s", file.Name, strings.Join(ids, ", "))})
 		}
 	}
+}
+
+// holdDocuments does so for documents, and returns which are held of each empty file. What cannot be read any more is a fault, and whoever
+// takes documents up knows what it had of the file.
+func (r *reading) holdDocuments(bundle *policies.Bundle, state snapshot) (held map[string][]string) {
+	empty := map[string]bool{}
+	for _, file := range state.files {
+		empty[file.Name] = len(bytes.TrimSpace(file.Text)) == 0
+	}
+	held = map[string][]string{}
+	for _, old := range r.bundle.Documents {
+		elsewhere := slices.ContainsFunc(bundle.Documents, func(d policies.Document) bool {
+			return d.Object.GroupVersionKind() == old.Object.GroupVersionKind() && d.Object.GetName() == old.Object.GetName()
+		})
+		_, gone := r.gone[old.File]
+		if elsewhere || !gone && !empty[old.File] {
+			continue
+		}
+		bundle.Documents = append(bundle.Documents, old)
+		if !gone {
+			held[old.File] = append(held[old.File], old.Object.GetKind()+" "+old.Object.GetName())
+		}
+	}
+	return held
 }
 
 // wait is how long it may take until the next look at the paths.

@@ -52,6 +52,7 @@ func TestALastingProblemIsToldOnce(t *testing.T) {
 func TestAPolicyOutlivesTheMomentOfASave(t *testing.T) {
 	const spoilt = "package team.rule\n\ndeny contains if {\n"
 	const document = "apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: named}\nspec: {use: a.b}\n"
+	const assign = "apiVersion: mutations.gatekeeper.sh/v1\nkind: Assign\nmetadata: {name: a}\n"
 	type step struct {
 		after time.Duration // since the step before
 		files map[string]string
@@ -115,6 +116,19 @@ func TestAPolicyOutlivesTheMomentOfASave(t *testing.T) {
 			{0, map[string]string{"a.rego": spoilt}, `DIR/a.rego:3: unexpected if keyword`},
 			{0, nil, `team.rule "one"`},
 			{0, map[string]string{"a.rego": rule("two")}, `team.rule "two"`},
+		}},
+		{"documents, deleted and written", []step{
+			{0, map[string]string{"a.rego": rule("one"), "m.yaml": assign}, `team.rule "one"; Assign a`},
+			{0, map[string]string{"a.rego": rule("one")}, `team.rule "one"; Assign a`},
+			{0, map[string]string{"a.rego": rule("one"), "n.yaml": assign}, `team.rule "one"; Assign a`},
+			{2 * time.Second, map[string]string{"a.rego": rule("one"), "n.yaml": assign}, `team.rule "one"; Assign a`},
+			{0, map[string]string{"a.rego": rule("one")}, `team.rule "one"; Assign a`},
+			{time.Second, map[string]string{"a.rego": rule("one")}, `team.rule "one"`},
+		}},
+		{"documents, truncated and written", []step{
+			{0, map[string]string{"m.yaml": assign}, `Assign a`},
+			{0, map[string]string{"m.yaml": ""}, `DIR/m.yaml: the file is empty; what it held stays in force until the file is filled or deleted: Assign a; Assign a`},
+			{0, map[string]string{"m.yaml": "x: y\n"}, ``},
 		}},
 		{"always empty", []step{
 			{0, map[string]string{"a.rego": rule("one"), "p.yaml": ""}, `team.rule "one"`},

@@ -118,7 +118,7 @@ func serve(t testing.TB, bundle files, change ...func(*setup)) *server {
 
 // answers are those of the product, with heard before them and what a test puts in their place.
 func (s *server) answers(opts setup) func(review.Stage) review.Reviewer {
-	answers := cmd.Answers(s.engine)
+	answers := cmd.Answers(s.engine, nil)
 	return func(stage review.Stage) review.Reviewer {
 		around := []webhook.Decorator{s.heard.around}
 		if opts.around != nil {
