@@ -266,7 +266,7 @@ func TestASlowPolicyIsAFaultAndTheOthersAreAskedAllTheSame(t *testing.T) {
 	set := compiled(t,
 		specOf(t, "a", slow, func(s *Spec) { s.OnError = OnErrorWarn }),
 		specOf(t, "b", "package b\ndeny contains \"no\""))
-	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	d, err := set.Review(ctx, podCreate(t, pod))
 	if err != nil || len(d.Findings) != 2 {
