@@ -56,7 +56,7 @@ func newMatrix(t *testing.T, w *world) *matrix {
 	m := &matrix{t: t, admin: w.client.RESTClient(), in: in.Name, users: map[string]rest.Interface{}, made: map[string]bool{}, standing: map[string]string{
 		"nodes": "node", "namespaces": in.Name, "apiservices.apiregistration.k8s.io": "v1.apps", "servicecidrs.networking.k8s.io": "kubernetes",
 		"ipaddresses.networking.k8s.io": service.Spec.ClusterIP,
-		"policies.portcullis.dev": "team",
+		"policies.portcullis.dev":       "team",
 	}}
 	for _, user := range []string{"everywhere", "star", "nobody"} {
 		m.users[user] = w.as(user, "system:masters").RESTClient()
