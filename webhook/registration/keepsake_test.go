@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -114,6 +115,46 @@ func TestOursIsSparedAsLongAsItIsOurs(t *testing.T) {
 		"our role is given to us who have a name of our own": {binding(create, rbacv1.Subject{Kind: "ServiceAccount", Name: "gate", Namespace: "guard"}), false},
 		"our role is given to our namesake":                  {binding(create, we), true},
 	})
+}
+
+// What the gate takes for spared is spared.
+func TestTheGateKnowsWhatIsSpared(t *testing.T) {
+	files, err := filepath.Glob("../../policies/sentinel/reviews/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]row{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sentinel struct {
+			Spared bool
+			Review struct{ Request admissionv1.AdmissionRequest }
+		}
+		if err := yaml.Unmarshal([]byte(strings.NewReplacer("${NAMESPACE}", "guard", "${NAME}", "portcullis").Replace(string(text))), &sentinel); err != nil {
+			t.Fatal(err)
+		}
+		if !sentinel.Spared {
+			continue
+		}
+		var object unstructured.Unstructured
+		if err := yaml.Unmarshal(sentinel.Review.Request.Object.Raw, &object.Object); err != nil {
+			t.Fatal(err)
+		}
+		r := sentinel.Review.Request
+		rows[file] = row{request{
+			Resource: Resource{r.Resource.Group, r.Resource.Resource, ""}, operation: admissionregistrationv1.OperationType(r.Operation),
+			name: r.Name, user: r.UserInfo.Username, groups: r.UserInfo.Groups, object: &object,
+		}, false}
+	}
+	if len(rows) != 3 {
+		t.Errorf("there are %d", len(rows))
+	}
+	o := testOptions()
+	o.Namespace = "guard"
+	testAsked(t, o, rows)
 }
 
 // charted are the ClusterRole and the ClusterRoleBinding that the chart makes in one of its examples, which is in the namespace guard.
