@@ -195,10 +195,7 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 	for _, stage := range stagesOf(spec) {
 		if c.keeper != nil && stage == review.Validate {
 			unasked, _ := registration.Unasked(c.interests(spec), c.exempt)
-			out = append(out, unasked...)
-			if spared := c.sentinel.Spared(ctx, policy); spared != "" {
-				out = append(out, spared)
-			}
+			out = append(append(out, unasked...), c.sentinel.Spared(ctx, policy)...)
 		} else if !c.everHeard(stage) {
 			out = append(out, notHeard(stage))
 		}

@@ -21,7 +21,8 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// reviews are the requests, a file each: what it is, and the review as the API server would send it.
+// reviews are the requests, a file each: what it is, whether its registration spares it by name, and the review as the API server would
+// send it.
 //
 //go:embed reviews
 var reviews embed.FS
@@ -42,6 +43,7 @@ type Options struct {
 type Sentinel struct {
 	requests   []request
 	exempt     []request // in namespaces in which admission is never asked about
+	spared     []request // of objects that Portcullis is repaired by, which the registration spares by name
 	namespaces policies.Namespaces
 }
 
@@ -72,11 +74,10 @@ func New(o Options) (*Sentinel, error) {
 		if err != nil {
 			return err
 		}
-		found, exempt, err := o.read([]byte(strings.NewReplacer("${NAMESPACE}", o.Namespace, "${NAME}", o.Name).Replace(string(text))))
+		err = s.read(o, []byte(strings.NewReplacer("${NAMESPACE}", o.Namespace, "${NAME}", o.Name).Replace(string(text))))
 		if err != nil {
 			return fmt.Errorf("%s: %w", path.Base(file), err)
 		}
-		s.requests, s.exempt = append(s.requests, found...), append(s.exempt, exempt...)
 		return nil
 	})
 	if err != nil {
@@ -85,16 +86,17 @@ func New(o Options) (*Sentinel, error) {
 	return s, nil
 }
 
-// read makes the requests of one file, by the dialects by which the server reads what it is sent, and tells those that are asked about from
-// those that are exempt.
-func (o Options) read(text []byte) (asked, exempt []request, err error) {
+// read takes up the requests of one file, by the dialects by which the server reads what it is sent, and tells those that are asked about
+// from those that never are.
+func (s *Sentinel) read(o Options, text []byte) error {
 	var file struct {
 		What   string          `json:"what"`
+		Spared bool            `json:"spared"`
 		Review json.RawMessage `json:"review"`
 	}
 	var head struct{ Kind string }
 	if err := errors.Join(yaml.UnmarshalStrict(text, &file), json.Unmarshal(file.Review, &head)); err != nil {
-		return nil, nil, err
+		return err
 	}
 	var dialects []review.Dialect
 	switch head.Kind {
@@ -103,20 +105,24 @@ func (o Options) read(text []byte) (asked, exempt []request, err error) {
 	case "SubjectAccessReview":
 		dialects = []review.Dialect{review.DialectGuard}
 	default:
-		return nil, nil, fmt.Errorf("a %q is not a review that is judged here", head.Kind)
+		return fmt.Errorf("a %q is not a review that is judged here", head.Kind)
 	}
 	for _, dialect := range dialects {
 		req, _, err := dialect(file.Review)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
-		if req.Stage == review.Guard || !slices.Contains(o.Exempt, req.Target.Namespace) || req.Target.Namespace == "" {
-			asked = append(asked, request{file.What, req})
-		} else {
-			exempt = append(exempt, request{file.What, req})
+		to := &s.requests
+		switch {
+		case req.Stage == review.Guard:
+		case file.Spared:
+			to = &s.spared
+		case req.Target.Namespace != "" && slices.Contains(o.Exempt, req.Target.Namespace):
+			to = &s.exempt
 		}
+		*to = append(*to, request{file.What, req})
 	}
-	return asked, exempt, nil
+	return nil
 }
 
 // Check returns nil if the policy refuses none of the requests, or else which it would have refused and why. A policy that cannot be asked
@@ -138,14 +144,22 @@ func (s *Sentinel) Check(ctx context.Context, policy *policies.Policy) error {
 		spec.File, spec.ID, kinds, first)
 }
 
-// Spared says, for whoever wrote the policy, that it would refuse what the cluster lives by if it were asked about it, and that it never is,
-// because that lies in exempt namespaces; nothing if it would not, or if ctx ends.
-func (s *Sentinel) Spared(ctx context.Context, policy *policies.Policy) string {
-	kinds, first, err := s.refused(ctx, policy, s.exempt)
-	if err != nil || kinds == 0 {
-		return ""
+// Spared says, in sentences for whoever wrote the policy, that it would refuse what the cluster lives by if it were asked about it, and that
+// it never is, because that lies in exempt namespaces or is what Portcullis is repaired by; nothing if it would not, or if ctx ends.
+func (s *Sentinel) Spared(ctx context.Context, policy *policies.Policy) []string {
+	var out []string
+	for _, never := range []struct {
+		sentence string
+		requests []request
+	}{
+		{"it is never asked about what is in an exempt namespace, and could refuse there what the cluster lives by: ", s.exempt},
+		{"it is never asked about the ClusterRole, the binding and the kinds by which Portcullis is repaired, and could refuse that: ", s.spared},
+	} {
+		if kinds, first, err := s.refused(ctx, policy, never.requests); err == nil && kinds > 0 {
+			out = append(out, never.sentence+first)
+		}
 	}
-	return "it is never asked about what is in an exempt namespace, and could refuse there what the cluster lives by: " + first
+	return out
 }
 
 // refused says how many kinds of requests the policy refuses, and which is the first.

@@ -127,16 +127,7 @@ func TestSentences(t *testing.T) {
 				"a node joins (create nodes sentinel-node by system:node:sentinel-node): the policy could not be evaluated: eval_conflict_error at policy.rego:12",
 			Options{},
 		},
-		{
-			"the role", policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no owner" if not input.request.object.metadata.labels.owner`),
-			"policy.rego: policy rbac is not put in force, for it would refuse what the cluster lives by; narrow its match: " +
-				"the ClusterRole of Portcullis is changed (update clusterroles.rbac.authorization.k8s.io gate by system:admin): no owner",
-			Options{Name: "gate"},
-		},
-		{"the role by name", policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no owner" if {
-	input.request.name != "gate"
-	not input.request.object.metadata.labels.owner
-}`), "", Options{Name: "gate"}},
+		{"an owner of every ClusterRole", policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no owner" if not input.request.object.metadata.labels.owner`), "", Options{Name: "gate"}},
 		{"one that only warns", policy("warns", "enforcement: warn, match: {resources: ['*']}", `deny contains "no"`), "", Options{}},
 		{"one that is recorded", policy("audits", "enforcement: audit, match: {resources: ['*']}", `deny contains "no"`), "", Options{}},
 		{"one that fails and allows", policy("lenient", "onError: allow, match: {resources: [nodes], operations: [CREATE]}", "deny contains \"x\" if {\n\tx\n}\n\nx := 1 if input.request\n\nx := 2 if input.request\n"), "", Options{}},
@@ -227,15 +218,16 @@ func TestPoisonedPoliciesAreRefused(t *testing.T) {
 		t.Fatalf("there are %d", len(table))
 	}
 	plain, exempting := sentinel(t, Options{}), sentinel(t, Options{Exempt: exempt()})
-	// What is in exempt namespaces is only asked about where none is.
-	harmless := []string{"pods", "workloads", "deployments", "kube-system", "system", "leases"}
+	// What is in exempt namespaces is only asked about where none is, and what Portcullis is repaired by never.
+	harmless, never := []string{"pods", "workloads", "deployments", "kube-system", "system", "leases"}, []string{"roles", "role-bindings", "kinds"}
 	for name, text := range table {
 		p := compiled(t, "policy.rego", text)
-		if err := plain.Check(t.Context(), p); err == nil {
-			t.Errorf("%s is put in force", name)
-		}
 		_, about, _ := strings.Cut(name, "-")
-		pass := !strings.HasPrefix(name, "guard-") && slices.Contains(harmless, about)
+		pass := slices.Contains(never, about)
+		if err := plain.Check(t.Context(), p); (err == nil) != pass {
+			t.Errorf("%s: %v", name, err)
+		}
+		pass = pass || !strings.HasPrefix(name, "guard-") && slices.Contains(harmless, about)
 		if err := exempting.Check(t.Context(), p); (err == nil) != pass {
 			t.Errorf("%s, where the system's namespaces are exempt: %v", name, err)
 		}
@@ -322,9 +314,28 @@ func TestSpared(t *testing.T) {
 		},
 		{"Pods elsewhere", policy("pods", "match: {resources: [pods]}", `deny contains "no" if input.request.namespace == "shop"`), ""},
 		{"Pods elsewhere by match", policy("pods", "match: {resources: [pods], excludeNamespaces: [kube-system, portcullis]}", `deny contains "no"`), ""},
+		{
+			"an owner of every ClusterRole",
+			policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no owner" if not input.request.object.metadata.labels.owner`),
+			"it is never asked about the ClusterRole, the binding and the kinds by which Portcullis is repaired, and could refuse that: " +
+				"the ClusterRole of Portcullis is changed (update clusterroles.rbac.authorization.k8s.io portcullis by system:admin): no owner",
+		},
+		{
+			"no ClusterRoleBinding", policy("bound", "match: {resources: [clusterrolebindings.rbac.authorization.k8s.io]}", `deny contains "no"`),
+			"it is never asked about the ClusterRole, the binding and the kinds by which Portcullis is repaired, and could refuse that: " +
+				"the ClusterRole of Portcullis is bound (create clusterrolebindings.rbac.authorization.k8s.io portcullis by system:admin): no",
+		},
+		{
+			"no kinds, and no Deployments", policy("kinds", "match: {resources: [customresourcedefinitions.apiextensions.k8s.io, deployments.apps]}", `deny contains "no"`),
+			"it is never asked about what is in an exempt namespace, and could refuse there what the cluster lives by: " +
+				"the Deployment of Portcullis is changed (update deployments.apps portcullis/portcullis by system:admin): no\n" +
+				"it is never asked about the ClusterRole, the binding and the kinds by which Portcullis is repaired, and could refuse that: " +
+				"the kind Policy is mended (update customresourcedefinitions.apiextensions.k8s.io policies.portcullis.dev by system:admin): no",
+		},
+		{"ClusterRoles of others", policy("rbac", "match: {resources: [clusterroles.rbac.authorization.k8s.io]}", `deny contains "no" if input.request.name != "portcullis"`), ""},
 		{"a guard", policy("g", "match: {stage: guard, namespaces: [kube-system], users: [mallory]}", `deny contains "no"`), ""},
 	} {
-		if got := s.Spared(t.Context(), compiled(t, "policy.rego", row.text)); got != row.want {
+		if got := strings.Join(s.Spared(t.Context(), compiled(t, "policy.rego", row.text)), "\n"); got != row.want {
 			t.Errorf("%s:\n got %s\nwant %s", row.what, got, row.want)
 		}
 	}

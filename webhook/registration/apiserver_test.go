@@ -25,26 +25,30 @@ type request struct {
 	namespace, name string
 	user            string
 	groups          []string
-	role            string // which the object binds
+	object, before  any // what is written, and what was there; nil is an object of which nothing is known
 }
 
 func (r request) attributes() admission.Attributes {
 	kind := schema.GroupVersionKind{Group: r.Group, Version: "v1", Kind: "Any"}
-	object := func() runtime.Object {
-		out := &unstructured.Unstructured{Object: map[string]any{"apiVersion": kind.GroupVersion().String(), "kind": kind.Kind}}
-		if r.role != "" {
-			out.Object["roleRef"] = map[string]any{"kind": "ClusterRole", "name": r.role}
+	as := func(written any) runtime.Object {
+		out := &unstructured.Unstructured{Object: map[string]any{}}
+		if written != nil {
+			var err error
+			if out.Object, err = runtime.DefaultUnstructuredConverter.ToUnstructured(written); err != nil {
+				panic(err)
+			}
 		}
+		out.SetGroupVersionKind(kind)
 		return out
 	}
 	var now, before runtime.Object
 	switch r.operation {
 	case admissionregistrationv1.Update:
-		now, before = object(), object()
+		now, before = as(r.object), as(r.before)
 	case admissionregistrationv1.Delete:
-		before = object()
+		before = as(r.before)
 	default:
-		now = object()
+		now = as(r.object)
 	}
 	return admission.NewAttributesRecord(now, before, kind, r.namespace, r.name,
 		schema.GroupVersionResource{Group: r.Group, Version: "v1", Resource: r.Resource.Resource}, r.Subresource,

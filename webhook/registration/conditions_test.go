@@ -7,15 +7,14 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 )
 
-// requests are those by which a cluster lives, and those which are just like them but must be judged.
-func requests() map[string]struct {
+// row is a request and whether the API server asks about it.
+type row struct {
 	request
 	asked bool
-} {
-	type row = struct {
-		request
-		asked bool
-	}
+}
+
+// requests are those by which a cluster lives, and those which are just like them but must be judged.
+func requests() map[string]row {
 	on := func(group, resource, subresource string, operation admissionregistrationv1.OperationType) request {
 		return request{Resource: Resource{group, resource, subresource}, operation: operation, name: "x", user: "alice", groups: []string{"dev"}}
 	}
@@ -36,7 +35,7 @@ func requests() map[string]struct {
 	}
 	binding := func(role string, operation admissionregistrationv1.OperationType) request {
 		r := on("rbac.authorization.k8s.io", "clusterrolebindings", "", operation)
-		r.role = role
+		r.object = bind("x", role)
 		return r
 	}
 	controller := func(name string, r request) request {
@@ -70,7 +69,7 @@ func requests() map[string]struct {
 		"a kind called clusterroles by our name":   {named("portcullis", on("example.com", "clusterroles", "", create)), true},
 		"the binding of our role is made":          {named("portcullis", binding("portcullis", create)), false},
 		"the binding of our role is changed":       {named("portcullis", binding("portcullis", update)), false},
-		"the binding of our role is deleted":       {named("portcullis", binding("", remove)), false},
+		"the binding of our role is deleted":       {named("portcullis", on("rbac.authorization.k8s.io", "clusterrolebindings", "", remove)), false},
 		"another role is bound by our name":        {named("portcullis", binding("cluster-admin", create)), true},
 		"our role is bound by another name":        {named("x", binding("portcullis", create)), true},
 		"no role is bound by our name":             {named("portcullis", on("rbac.authorization.k8s.io", "clusterrolebindings", "", create)), true},
@@ -143,7 +142,12 @@ func requests() map[string]struct {
 
 // Everything is registered; what is asked all the same is decided by the exclusions alone.
 func TestWhatIsNeverAskedAbout(t *testing.T) {
-	c := Plan([]Interest{{Phase: Validate, Fail: true}, {Phase: Mutate, Fail: true}}, testOptions())
+	testAsked(t, testOptions(), requests())
+}
+
+func testAsked(t *testing.T, o Options, rows map[string]row) {
+	t.Helper()
+	c := Plan([]Interest{{Phase: Validate, Fail: true}, {Phase: Mutate, Fail: true}}, o)
 	for _, phase := range []Phase{Validate, Mutate} {
 		whole := judges(t, phase, c)[enforceName(phase)]
 		var alone []*judge
@@ -152,7 +156,7 @@ func TestWhatIsNeverAskedAbout(t *testing.T) {
 			hook.MatchConditions = []admissionregistrationv1.MatchCondition{condition}
 			alone = append(alone, newJudge(t, hook))
 		}
-		for name, row := range requests() {
+		for name, row := range rows {
 			want := row.asked && (phase != Mutate || row.operation != remove)
 			if got := whole.asks(t, row.request); got != want {
 				t.Errorf("%s: %s: asked %t, want %t", phase, name, got, want)

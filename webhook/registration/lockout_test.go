@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"maps"
@@ -97,6 +98,7 @@ func TestColdStart(t *testing.T) {
 			return err == nil, nil
 		})
 	})
+	t.Run("ours as long as it is ours", func(t *testing.T) { p.repairs(t) })
 	t.Run("without the exclusions it is stopped", func(t *testing.T) {
 		for n := range configurations.Validating.Webhooks {
 			hook := &configurations.Validating.Webhooks[n]
@@ -126,6 +128,47 @@ func TestColdStart(t *testing.T) {
 func (p *plane) bound(ctx context.Context, name, role string) error {
 	_, err := p.client.RbacV1().ClusterRoleBindings().Create(ctx, bind(name, role), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
+}
+
+// repairs has our role and its binding made as the chart makes them, again and again; with more in them they are judged.
+func (p *plane) repairs(t *testing.T) {
+	rbac := rbacv1.SchemeGroupVersion
+	roles, bindings := p.dynamic.Resource(rbac.WithResource("clusterroles")), p.dynamic.Resource(rbac.WithResource("clusterrolebindings"))
+	role, binding := chartedHere(t)
+	for _, way := range []struct {
+		what   string
+		client dynamic.ResourceInterface
+		patch  string
+		repair any
+	}{
+		{"our role lists Secrets", roles, `[{"op":"add","path":"/rules/-","value":{"apiGroups":[""],"resources":["secrets"],"verbs":["list"]}}]`, role},
+		{"our role is part of view", roles, `[{"op":"add","path":"/metadata/labels","value":{"rbac.authorization.k8s.io/aggregate-to-view":"true"}}]`, role},
+		{
+			"our role is given to everybody", bindings,
+			`[{"op":"add","path":"/subjects/-","value":{"apiGroup":"rbac.authorization.k8s.io","kind":"Group","name":"system:unauthenticated"}}]`, binding,
+		},
+	} {
+		_, err := way.client.Patch(t.Context(), "portcullis", types.JSONPatchType, []byte(way.patch), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		if !stopped(err) {
+			t.Errorf("%s, and it is not stopped: %v", way.what, err)
+		}
+		text, err := json.Marshal(way.repair)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := way.client.Patch(t.Context(), "portcullis", types.ApplyPatchType, text, metav1.PatchOptions{FieldManager: "helm", Force: new(true)}); err != nil {
+			t.Errorf("it is repaired: %v", err)
+		}
+	}
+}
+
+// chartedHere are the chart's role and binding for the namespace of this test.
+func chartedHere(t *testing.T) (*rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding) {
+	t.Helper()
+	objects := charted(t, "default")
+	binding := objects["ClusterRoleBinding"].(*rbacv1.ClusterRoleBinding)
+	binding.Subjects[0].Namespace = ours
+	return objects["ClusterRole"].(*rbacv1.ClusterRole), binding
 }
 
 // labelledRole makes a role that says it is ours.
@@ -181,6 +224,7 @@ func (p *plane) lifelines(t *testing.T) []lifeline {
 	kubelet := p.as(t, "system:node:"+node, "system:nodes", "system:authenticated")
 	meta := metav1.ObjectMeta{Name: name}
 	created := metav1.CreateOptions{}
+	role, binding := chartedHere(t)
 	var out []lifeline
 	add := func(what string, do func(context.Context) error) { out = append(out, lifeline{what: what, do: do}) }
 	always := func(what string, do func(context.Context) error) {
@@ -296,12 +340,12 @@ func (p *plane) lifelines(t *testing.T) []lifeline {
 	})
 	add("our role is made", func(ctx context.Context) error {
 		_ = p.client.RbacV1().ClusterRoles().Delete(ctx, "portcullis", metav1.DeleteOptions{})
-		_, err := p.client.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "portcullis"}}, created)
+		_, err := p.client.RbacV1().ClusterRoles().Create(ctx, role, created)
 		return err
 	})
 	add("our role is bound", func(ctx context.Context) error {
 		_ = p.client.RbacV1().ClusterRoleBindings().Delete(ctx, "portcullis", metav1.DeleteOptions{})
-		_, err := p.client.RbacV1().ClusterRoleBindings().Create(ctx, bind("portcullis", "portcullis"), created)
+		_, err := p.client.RbacV1().ClusterRoleBindings().Create(ctx, binding, created)
 		return err
 	})
 	always("a token is reviewed", func(ctx context.Context) error {

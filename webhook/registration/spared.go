@@ -1,6 +1,7 @@
 package registration
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,42 +40,6 @@ func spares() []spare {
 		// A policy must always be mended; the configuration for policies watches over them.
 		{"not-policies", Resource{Group, all, all}},
 	}
-}
-
-// keepsake is an object outside of any namespace by which Portcullis is installed, upgraded and repaired. Its kind is everybody's, so it is
-// spared by its name. Nobody can give another object of the kind that name, and no label spares anything.
-type keepsake struct {
-	name string // of the match condition
-	Resource
-	names []string
-	// only, if there is one, is a condition in CEL that must hold for it to be spared.
-	only string
-}
-
-func keepsakes(o Options) []keepsake {
-	return []keepsake{
-		// Without its kinds there are no policies.
-		{"not-kinds-of-portcullis", Resource{"apiextensions.k8s.io", "customresourcedefinitions", all}, []string{"policies." + Group, "policyexceptions." + Group}, ""},
-		// Without its role a replica reads no policies, and writes no registration.
-		{"not-role-of-portcullis", Resource{rbacGroup, "clusterroles", all}, []string{o.Name}, ""},
-		// Under the name of ours another role must not be given to anybody past the policies.
-		{
-			"not-role-binding-of-portcullis",
-			Resource{rbacGroup, "clusterrolebindings", all},
-			[]string{o.Name},
-			`request.operation == "DELETE" || has(object.roleRef) && has(object.roleRef.name) && object.roleRef.name == ` + quote(o.Name),
-		},
-	}
-}
-
-// condition spares the object. While the API server is yet to make up a name, a request has none.
-func (k keepsake) condition() admissionregistrationv1.MatchCondition {
-	spared := "has(request.name) && request.name in " + list(k.names)
-	if k.only != "" {
-		spared += " && (" + k.only + ")"
-	}
-	return admissionregistrationv1.MatchCondition{Name: k.name, Expression: fmt.Sprintf(
-		"request.resource.group != %s || request.resource.resource != %s || !(%s)", quote(k.Group), quote(k.Resource.Resource), spared)}
 }
 
 // includes reports whether rules of these atoms are about anything of r.
@@ -140,11 +105,11 @@ func sparing(atoms []atom, o Options) []admissionregistrationv1.MatchCondition {
 
 // user is the name of our own service account as the API server knows it.
 func (o Options) user() string {
-	name := o.ServiceAccount
-	if name == "" {
-		name = o.Name
-	}
-	return "system:serviceaccount:" + o.Namespace + ":" + name
+	return "system:serviceaccount:" + o.Namespace + ":" + o.serviceAccount()
+}
+
+func (o Options) serviceAccount() string {
+	return cmp.Or(o.ServiceAccount, o.Name)
 }
 
 func list(items []string) string {
