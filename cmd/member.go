@@ -58,8 +58,9 @@ type member struct {
 	served     *servedKinds             // nil without --register
 	identity   identity
 
-	heard  stages
-	untied sync.Once // it was told that what is made here stays
+	heard   stages
+	untied  sync.Once // it was told that what is made here stays
+	unowned unowned
 
 	mu       sync.Mutex
 	loaded   policies.Load
@@ -98,12 +99,16 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	}
 	if f.policies {
 		c.lastGood = source.NewLastGood(c.dynamic, f.namespace, f.name+"-last-good", c.objects, log)
+		c.lastGood.Owner = c.awaitOwner
 		c.objects.LastGood = types.NamespacedName{Namespace: f.namespace, Name: f.name + "-last-good"}
 	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
 			return nil, err
 		}
+	}
+	if err := m.Registry.Register(c.unowned.metric()); err != nil {
+		return nil, err
 	}
 	if f.policies || f.register {
 		if c.replicas, err = replicas.New(c.group(), c.wake); err != nil {

@@ -29,8 +29,11 @@ func TestOwner(t *testing.T) {
 		{"it is there", "ours", []error{nil}, 0, true, ""},
 		{"the cluster does not answer at first", "ours", []error{errors.New("timed out"), errors.New("timed out"), nil}, 2 * time.Second, true, "timed out"},
 		{"it comes after the server", "ours", []error{apierrors.NewNotFound(gone, "ours"), nil}, time.Second, true, "not found"},
-		{"the right comes after the server", "ours", []error{apierrors.NewForbidden(gone, "ours", nil), nil}, time.Second, true, "give its service account the right to get the ClusterRole"},
+		{"the right comes after the server", "ours", []error{apierrors.NewForbidden(gone, "ours", nil), nil}, time.Second, true, "what is not there yet waits for that"},
 		{"it may not be read", "ours", []error{apierrors.NewForbidden(gone, "ours", nil)}, rightsTime, false, "delete the webhook configurations before you uninstall"},
+		{"it never comes", "ours", []error{apierrors.NewNotFound(gone, "ours")}, ownerTime, false, "restore the ClusterRole"},
+		{"the cluster never says", "ours", []error{errors.New("timed out")}, ownerTime, false, "restore the ClusterRole"},
+		{"without a release it may not be read", "", []error{apierrors.NewForbidden(gone, "portcullis", nil)}, 0, false, "delete the webhook configurations before you uninstall"},
 		{"there is no release", "", []error{apierrors.NewNotFound(gone, "portcullis")}, 0, false, "is not tied to a release"},
 		{"without a release the cluster does not answer at first", "", []error{errors.New("timed out"), nil}, time.Second, true, "timed out"},
 	} {
@@ -45,7 +48,10 @@ func TestOwner(t *testing.T) {
 			})
 			c := &member{flags: &memberFlags{name: "portcullis", owner: row.owner}, client: client, log: slog.New(slog.NewTextHandler(&log, nil))}
 			begun := time.Now()
-			owner := c.awaitOwner(t.Context())
+			owner, err := c.awaitOwner(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
 			if took := time.Since(begun); took != row.took || (owner != nil) != row.owned || owner != nil && owner.UID != "u" {
 				t.Errorf("%s: %+v after %v", row.what, owner, took)
 			}
