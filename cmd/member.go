@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -221,17 +222,24 @@ func versions(set *policies.Set) map[string]string {
 }
 
 // wanted is what the policies in force ask for. While the other replicas are not known, nobody is said to serve any of them.
-func (c *member) wanted() ([]registration.Wish, bool) {
+func (c *member) wanted() ([]registration.Wish, error) {
 	c.mu.Lock()
 	set := c.loaded.Set
 	c.standing = stillAsked(c.standing, set)
 	c.mu.Unlock()
-	if set == nil || c.standsIn() || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
-		return nil, false
+	switch {
+	case set == nil:
+		return nil, errors.New("no policies were read yet")
+	case c.standsIn():
+		return nil, errors.New("what was kept from before stands in for the cluster")
+	case !c.identity.source.Ready():
+		return nil, errors.New("there is no certificate that could be served now")
+	case c.rotation != nil && len(c.rotation.CABundle()) == 0:
+		return nil, errors.New("there is no authority yet for the API server to trust")
 	}
 	resolve, tell := c.served.resolve()
 	if slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec(), set.Parents) }) && !c.served.known() {
-		return nil, false
+		return nil, errors.New("the cluster has not said which kinds it has")
 	}
 	defer tell()
 	members, err := c.replicas.Members()
@@ -249,7 +257,7 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 		}
 		out = append(out, wish)
 	}
-	return out, true
+	return out, nil
 }
 
 // keep makes the keeper of the registration.
