@@ -28,8 +28,10 @@ type RotationOptions struct {
 	// Namespace is where the Secrets are: Name-tls, of the type kubernetes.io/tls, with tls.crt, tls.key and the bundle ca.crt, for
 	// every replica; and Name-ca with the authorities and their keys, for the Rotation alone.
 	Namespace, Name string
-	// Owners are put on the Secrets when they are made, so that they vanish with the release.
-	Owners []metav1.OwnerReference
+	// Owner returns with what a Secret vanishes that is about to be made; nil is nothing. It may block until that is known, while nothing else
+	// is done, and an error means that the Secret must not be made yet. It is not asked about Secrets that are there: they stay whose they
+	// are. Nil: Secrets are made without an owner.
+	Owner func(context.Context) (*metav1.OwnerReference, error)
 	// DNSNames and IPs are what the certificate is for. At least one of either is needed.
 	DNSNames []string
 	IPs      []net.IP
@@ -81,14 +83,6 @@ func NewRotation(opts RotationOptions) (*Rotation, error) {
 		r.opts.Now = time.Now
 	}
 	return r, nil
-}
-
-// Own says with what the Secrets vanish, in place of RotationOptions' Owners; nil is nothing. It must not be called while the Rotation runs.
-func (r *Rotation) Own(owner *metav1.OwnerReference) {
-	r.opts.Owners = nil
-	if owner != nil {
-		r.opts.Owners = []metav1.OwnerReference{*owner}
-	}
 }
 
 // Phase is the step the rotation is at, and empty before it has looked: for a metric.

@@ -57,7 +57,7 @@ func (r *Rotation) get(ctx context.Context, name string, kind corev1.SecretType)
 		return &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{
 				Namespace: r.opts.Namespace, Name: name,
-				Labels: map[string]string{managedBy: manager}, OwnerReferences: r.opts.Owners,
+				Labels: map[string]string{managedBy: manager},
 			},
 			Type: kind,
 		}, nil
@@ -190,6 +190,15 @@ func (r *Rotation) put(ctx context.Context, secret *corev1.Secret) error {
 // can have himself made a token of every service account of the namespace. If somebody else has made it meanwhile there is a conflict, since
 // each process is a field manager of its own here and nothing is forced.
 func (r *Rotation) create(ctx context.Context, secret *corev1.Secret) error {
+	if r.opts.Owner != nil {
+		owner, err := r.opts.Owner(ctx)
+		if err != nil {
+			return fmt.Errorf("it is not known with what it vanishes: %w", err)
+		}
+		if owner != nil {
+			secret.OwnerReferences = []metav1.OwnerReference{*owner}
+		}
+	}
 	secret.TypeMeta = metav1.TypeMeta{APIVersion: corev1.SchemeGroupVersion.String(), Kind: "Secret"}
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
 	if err != nil {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -59,8 +60,9 @@ type member struct {
 	served     *servedKinds             // nil without --register
 	identity   identity
 
-	heard  stages
-	untied sync.Once // it was told that what is made here stays
+	heard   stages
+	untied  sync.Once // it was told that what is made here stays
+	unowned unowned
 
 	mu       sync.Mutex
 	loaded   policies.Load
@@ -99,12 +101,16 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	}
 	if f.policies {
 		c.lastGood = source.NewLastGood(c.dynamic, f.namespace, f.name+"-last-good", c.objects, log)
+		c.lastGood.Owner = c.awaitOwner
 		c.objects.LastGood = types.NamespacedName{Namespace: f.namespace, Name: f.name + "-last-good"}
 	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
 			return nil, err
 		}
+	}
+	if err := m.Registry.Register(c.unowned.metric()); err != nil {
+		return nil, err
 	}
 	if f.policies || f.register {
 		if c.replicas, err = replicas.New(c.group(), c.wake); err != nil {
@@ -226,20 +232,27 @@ func (c *member) versions(set *policies.Set) map[string]string {
 }
 
 // wanted is what the policies in force ask for. While the other replicas are not known, nobody is said to serve any of them.
-func (c *member) wanted() ([]registration.Wish, bool) {
+func (c *member) wanted() ([]registration.Wish, error) {
 	c.mu.Lock()
 	set := c.loaded.Set
 	c.standing = stillAsked(c.standing, set)
 	c.mu.Unlock()
-	if set == nil || c.standsIn() || !c.identity.source.Ready() || c.rotation != nil && len(c.rotation.CABundle()) == 0 {
-		return nil, false
+	switch {
+	case set == nil:
+		return nil, errors.New("no policies were read yet")
+	case c.standsIn():
+		return nil, errors.New("what was kept from before stands in for the cluster")
+	case !c.identity.source.Ready():
+		return nil, errors.New("there is no certificate that could be served now")
+	case c.rotation != nil && len(c.rotation.CABundle()) == 0:
+		return nil, errors.New("there is no authority yet for the API server to trust")
 	}
 	resolve, tell := c.served.resolve()
 	theirs := c.mutators.current.Load()
 	named := slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { return namesKinds(p.Spec(), set.Parents) }) ||
 		slices.ContainsFunc(theirs.members(), (*mutator).namesKinds)
 	if named && !c.served.known() {
-		return nil, false
+		return nil, errors.New("the cluster has not said which kinds it has")
 	}
 	defer tell()
 	members, err := c.replicas.Members()
@@ -261,7 +274,7 @@ func (c *member) wanted() ([]registration.Wish, bool) {
 			Served: err == nil && servedBy(members, set, m.Name(), m.digest),
 		})
 	}
-	return out, true
+	return out, nil
 }
 
 // servedBy reports whether every replica serves what the set of this server has under the name.

@@ -24,6 +24,7 @@ type memberFlags struct {
 
 	namespace, name, replica string
 	owner                    string
+	serviceAccount           string
 
 	policies   bool
 	configMaps []string
@@ -45,6 +46,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.name, "name", "portcullis", "`NAME` of the release: its Service, Leases, Secrets and webhook configurations")
 	flags.StringVar(&f.replica, "replica", "", "`NAME` of this server among the replicas of the release; by default $POD_NAME, or the machine's name")
 	flags.StringVar(&f.owner, "owner", "", "`NAME` of the ClusterRole with which vanishes what is made in the cluster; by default that of the release's name, if there is one")
+	flags.StringVar(&f.serviceAccount, "service-account", "", "`NAME` of the service account of the release's namespace this server runs as, whose requests are not judged; by default that of the release's name")
 	flags.BoolVar(&f.policies, "cluster-policies", false, "take policies from the cluster, too: Policy and PolicyException objects, and labelled ConfigMaps of the release's namespace")
 	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
@@ -74,6 +76,7 @@ func (f *memberFlags) check() error {
 		flag string
 		set  bool
 	}{
+		{"--service-account", f.serviceAccount != ""},
 		{"--webhook-url", f.webhookURL != ""},
 		{"--webhook-failure-policy", f.failurePolicy != ""},
 		{"--mutate-timeout", f.mutateTime != 0},
@@ -90,6 +93,8 @@ func (f *memberFlags) check() error {
 		return fmt.Errorf("--name %q cannot be the name of a Service: lower case letters, digits and dashes", f.name)
 	case f.namespace != "" && len(validation.IsDNS1123Label(f.namespace)) > 0:
 		return fmt.Errorf("--namespace %q is not the name of a namespace: lower case letters, digits and dashes", f.namespace)
+	case f.serviceAccount != "" && len(validation.IsDNS1123Subdomain(f.serviceAccount)) > 0:
+		return fmt.Errorf("--service-account %q is not the name of a service account: lower case letters, digits, dashes and dots", f.serviceAccount)
 	case f.inCluster && f.kubeconfig != "":
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:
@@ -180,7 +185,7 @@ func (f *memberFlags) registration(exempt []string) (registration.Options, error
 		return registration.Options{}, err
 	}
 	return registration.Options{
-		Name: f.name, Namespace: f.namespace, URL: strings.TrimRight(f.webhookURL, "/"),
+		Name: f.name, Namespace: f.namespace, ServiceAccount: f.serviceAccount, URL: strings.TrimRight(f.webhookURL, "/"),
 		ExemptNamespaces: exempt, Conditions: conditions, Annotations: annotations,
 		MutateSeconds: seconds(f.mutateTime), ValidateSeconds: seconds(f.validateTime),
 		Labels: map[string]string{"app.kubernetes.io/name": "portcullis", "app.kubernetes.io/instance": f.name},

@@ -29,17 +29,13 @@ func (c *member) lead(ctx context.Context) {
 		wg.Go(func() { c.served.run(ctx) })
 		writer("webhook configurations", c.keeper.Run)
 	}
-	owner := c.awaitOwner(ctx)
 	if c.rotation != nil {
-		c.rotation.Own(owner)
 		writer("certificates", c.rotation.Start)
 	}
 	if c.request != nil {
-		c.request.Own(owner)
 		writer("the request for a certificate", c.request.Start)
 	}
 	if c.lastGood != nil {
-		c.lastGood.Own(owner)
 		writer("the last good versions of faulty policies", c.lastGood.Run)
 	}
 }

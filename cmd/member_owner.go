@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,14 +16,42 @@ import (
 const (
 	// ownerEvery is how often to ask again for the owner while the cluster does not say.
 	ownerEvery = time.Second
+	// ownerTime is how long what is to be made waits for its owner. A release that is going has ended this server by then.
+	ownerTime = time.Minute
 	// rightsTime is how long a right may take to arrive that was given a moment ago.
 	rightsTime = 10 * time.Second
 )
 
 // owner is the release's ClusterRole, with which vanishes what this server has made. It is nil if there is none, or none that this server may
-// read; what was made stays then until somebody deletes it. The error says that this could not be told. A role that should be there and is
-// not is an error, too: the release may be going this moment.
+// read, or if that could not be told for ownerTime; what is made then stays until somebody deletes it. The error says that this could not be
+// told yet. A role that should be there and is not is an error, too: the release may be going this moment.
 func (c *member) owner(ctx context.Context) (*metav1.OwnerReference, error) {
+	owner, err := c.findOwner(ctx)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	lasts, news := c.unowned.note(err)
+	switch {
+	case apierrors.IsForbidden(err) && (c.flags.owner == "" || lasts >= rightsTime):
+		c.untied.Do(func() {
+			c.log.Warn("what this server makes in the cluster is not tied to the release, and stays when that goes: "+
+				"give its service account the right to get the ClusterRole, or delete the webhook configurations before you uninstall", "error", err)
+		})
+		return nil, nil //nolint:nilnil // nothing is an answer
+	case lasts >= ownerTime:
+		if c.unowned.giveUp() {
+			c.log.Error("what this server makes in the cluster is no longer tied to the release, and stays when that goes: "+
+				"restore the ClusterRole, or delete by hand what is made now", "after", ownerTime, "error", err)
+		}
+		return nil, nil //nolint:nilnil // nothing is an answer
+	case news:
+		c.log.Warn("it is not known with what vanishes what this server makes in the cluster; what is not there yet waits for that",
+			"at most", ownerTime, "error", err)
+	}
+	return owner, err
+}
+
+func (c *member) findOwner(ctx context.Context) (*metav1.OwnerReference, error) {
 	name := cmp.Or(c.flags.owner, c.flags.name)
 	role, err := c.client.RbacV1().ClusterRoles().Get(ctx, name, metav1.GetOptions{})
 	switch {
@@ -33,34 +63,23 @@ func (c *member) owner(ctx context.Context) (*metav1.OwnerReference, error) {
 				"give it the name of a ClusterRole with --owner, or delete its webhook configurations yourself")
 		})
 		return nil, nil //nolint:nilnil // nothing is an answer
-	case apierrors.IsForbidden(err):
-		c.untied.Do(func() {
-			c.log.Warn("what this server makes in the cluster is not tied to the release, and stays when that goes: "+
-				"give its service account the right to get the ClusterRole, or delete the webhook configurations before you uninstall", "role", name, "error", err)
-		})
-		return nil, nil //nolint:nilnil // nothing is an answer
 	}
 	return nil, fmt.Errorf("the ClusterRole %s: %w", name, err)
 }
 
-// awaitOwner is the owner when the cluster has said which it is, or nil when ctx has ended. What is made once, as a Secret is, is not made
-// anew when it becomes known.
-func (c *member) awaitOwner(ctx context.Context) *metav1.OwnerReference {
-	told := ""
+// awaitOwner is the owner when that is known, or when it was waited for long enough. What is made once, as a Secret is, is not made anew when
+// it becomes known. An error means that ctx has ended.
+func (c *member) awaitOwner(ctx context.Context) (*metav1.OwnerReference, error) {
 	ticker := time.NewTicker(ownerEvery)
 	defer ticker.Stop()
-	for began := time.Now(); ; {
+	for {
 		owner, err := c.owner(ctx)
-		if owner != nil || err == nil && (c.flags.owner == "" || time.Since(began) >= rightsTime) {
-			return owner
-		}
-		if err != nil && ctx.Err() == nil && err.Error() != told {
-			told = err.Error()
-			c.log.Warn("it is not known with what vanishes what this server makes in the cluster; it waits until it is", "error", err)
+		if err == nil || ctx.Err() != nil {
+			return owner, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return nil, ctx.Err()
 		case <-ticker.C:
 		}
 	}
@@ -68,9 +87,64 @@ func (c *member) awaitOwner(ctx context.Context) *metav1.OwnerReference {
 
 // ownerOfLease is for the Lease of this replica, which is not worth waiting for: who ends takes it back.
 func (c *member) ownerOfLease(ctx context.Context) *metav1.OwnerReference {
-	owner, err := c.owner(ctx)
+	owner, err := c.findOwner(ctx)
 	if err != nil {
 		return nil
 	}
 	return owner
 }
+
+// unowned is since when it could not be told with what vanishes what is made here.
+type unowned struct {
+	mu           sync.Mutex
+	err          error
+	since, asked time.Time
+	gaveUp       bool
+}
+
+// note keeps what came of asking. It says for how long nothing has, and whether that is new. What was not asked for long counts as known.
+func (u *unowned) note(err error) (lasts time.Duration, news bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	now := time.Now()
+	news = err != nil && (u.err == nil || u.stale(now))
+	if err == nil || news {
+		u.since, u.gaveUp = now, false
+	}
+	u.err, u.asked = err, now
+	return now.Sub(u.since), news
+}
+
+// giveUp reports whether nobody has given up before.
+func (u *unowned) giveUp() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	first := !u.gaveUp
+	u.gaveUp = true
+	return first
+}
+
+// fault is why it cannot be told; nil if it can be, or if nobody has asked lately.
+func (u *unowned) fault() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.stale(time.Now()) {
+		return nil
+	}
+	return u.err
+}
+
+func (u *unowned) metric() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "portcullis_owner_unknown",
+		Help: "1 while it cannot be told with what vanishes what this server makes in the cluster.",
+	}, func() float64 {
+		if u.fault() != nil {
+			return 1
+		}
+		return 0
+	})
+}
+
+// stale: whoever must know asks more often.
+func (u *unowned) stale(now time.Time) bool { return now.Sub(u.asked) > 2*ownerTime }

@@ -130,7 +130,7 @@ func TestNothingIsRegisteredByWhatWasKept(t *testing.T) {
 	}
 	c := &member{flags: &memberFlags{}, identity: identity{source: self}, replicas: others, mutators: &Mutators{}, served: newServed(cluster.Discovery(), func() {}, log)}
 	c.loaded.Set = policies.NewSet(nil)
-	if _, known := c.wanted(); !known {
+	if _, err := c.wanted(); err != nil {
 		t.Fatal("nothing is ever registered")
 	}
 	c.objects = &source.Objects{Client: client, Reader: reader, Log: log, Kept: &source.Kept{}}
@@ -138,7 +138,7 @@ func TestNothingIsRegisteredByWhatWasKept(t *testing.T) {
 	yielded, ended := make(chan policies.Bundle, 8), make(chan error)
 	go func() { ended <- c.objects.Run(ctx, func(b policies.Bundle) { yielded <- b }) }()
 	<-yielded
-	if _, known := c.wanted(); known || !c.standsIn() {
+	if _, err := c.wanted(); err == nil || !c.standsIn() {
 		t.Error("the leader writes by what was kept")
 	}
 	cancel()

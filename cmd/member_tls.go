@@ -95,7 +95,7 @@ func (c *member) certificates(f tlsFlags, names []string, ips []net.IP) (identit
 	case tlsSelfSigned:
 		c.rotation, err = certs.NewRotation(certs.RotationOptions{
 			Client: direct, Namespace: c.flags.namespace, Name: c.flags.name,
-			DNSNames: names, IPs: ips,
+			DNSNames: names, IPs: ips, Owner: c.awaitOwner,
 			Published: c.published, Lag: c.lag, Log: c.log,
 		})
 	case tlsCertManager:
@@ -104,7 +104,7 @@ func (c *member) certificates(f tlsFlags, names []string, ips []net.IP) (identit
 			return identity{}, problem
 		}
 		c.request, err = certmanager.New(certmanager.Options{
-			Client: direct, Namespace: c.flags.namespace, Name: c.flags.name, DNSNames: names, IPs: ips, Issuer: issuer, Log: c.log,
+			Client: direct, Namespace: c.flags.namespace, Name: c.flags.name, DNSNames: names, IPs: ips, Owner: c.awaitOwner, Issuer: issuer, Log: c.log,
 		})
 	}
 	if err == nil && c.rotation != nil {

@@ -2,10 +2,12 @@ package cmd
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
@@ -89,6 +91,13 @@ func (c *member) troubles() []trouble {
 		out = append(out, trouble{
 			"CertificateFaulty", "Serve", "",
 			"the certificate cannot be used; the last good one, if any, is served: " + err.Error(),
+		})
+	}
+	if err := c.unowned.fault(); err != nil && !apierrors.IsForbidden(err) {
+		out = append(out, trouble{
+			"OwnerUnknown", "Own", "",
+			fmt.Sprintf("it is not known with what vanishes what this server makes in the cluster; what is there is kept, and what is missing waits %s "+
+				"and is then made to stay until somebody deletes it; restore the ClusterRole: %v", ownerTime, err),
 		})
 	}
 	if standing != nil && standing.Err != nil {

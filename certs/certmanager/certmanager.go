@@ -47,8 +47,10 @@ type Options struct {
 	// Namespace is where everything is: the Certificate Name and its Secret Name-tls, and where no issuer is given, the Issuers
 	// Name-self-signed and Name-ca and the Certificate Name-ca of their authority.
 	Namespace, Name string
-	// Owners are put on the objects, so that they vanish with the release, and the Secrets with them.
-	Owners []metav1.OwnerReference
+	// Owner returns with what an object vanishes that is about to be made, and the Secrets with it; nil is nothing. It may block until that is
+	// known, and an error means that the object must not be made yet. It is not asked about objects that are there: they stay whose they
+	// are. Nil: objects are made without an owner.
+	Owner func(context.Context) (*metav1.OwnerReference, error)
 	// DNSNames and IPs are what the certificate is for. At least one of either is needed.
 	DNSNames []string
 	IPs      []net.IP
@@ -83,14 +85,6 @@ func (c *Certificate) objects() []runtime.Object {
 	}
 	own := cmmeta.IssuerReference{Name: c.opts.Name + "-ca", Kind: cmapi.IssuerKind, Group: cmapi.SchemeGroupVersion.Group}
 	return append(c.authority(), c.leaf(own))
-}
-
-// Own says with what the objects vanish, in place of Options' Owners; nil is nothing. It must not be called while the Certificate runs.
-func (c *Certificate) Own(owner *metav1.OwnerReference) {
-	c.opts.Owners = nil
-	if owner != nil {
-		c.opts.Owners = []metav1.OwnerReference{*owner}
-	}
 }
 
 // SecretName is the name of the Secret that cert-manager fills.
@@ -180,7 +174,11 @@ func (c *Certificate) Apply(ctx context.Context) error {
 		}
 		delete(fields, "status") // cert-manager's own
 		u := &unstructured.Unstructured{Object: fields}
-		err = c.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
+		owners, err := c.owners(ctx, u)
+		if err == nil {
+			u.SetOwnerReferences(owners)
+			err = c.opts.Client.Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
+		}
 		if meta.IsNoMatchError(err) {
 			return fmt.Errorf("the cluster knows no %s of %s: install cert-manager, or choose another source of the certificate",
 				u.GetKind(), u.GetAPIVersion())
@@ -190,6 +188,26 @@ func (c *Certificate) Apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// owners are those that an object has, or else those to make it with. Applied without those it has it would lose them.
+func (c *Certificate) owners(ctx context.Context, of *unstructured.Unstructured) ([]metav1.OwnerReference, error) {
+	live := metadata(of.GetAPIVersion(), of.GetKind(), of.GetNamespace(), of.GetName())
+	err := c.opts.Client.Get(ctx, client.ObjectKeyFromObject(live), live)
+	if !apierrors.IsNotFound(err) {
+		return live.OwnerReferences, err
+	}
+	if c.opts.Owner == nil {
+		return nil, nil
+	}
+	owner, err := c.opts.Owner(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("it is not known with what it vanishes: %w", err)
+	}
+	if owner == nil {
+		return nil, nil
+	}
+	return []metav1.OwnerReference{*owner}, nil
 }
 
 // authority is an issuer that signs with a key made by one that signs itself.
@@ -231,7 +249,7 @@ func (c *Certificate) leaf(issuer cmmeta.IssuerReference) runtime.Object {
 
 func (c *Certificate) named(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
-		Namespace: c.opts.Namespace, Name: name, OwnerReferences: c.opts.Owners,
+		Namespace: c.opts.Namespace, Name: name,
 		Labels: map[string]string{"app.kubernetes.io/managed-by": "portcullis"},
 	}
 }

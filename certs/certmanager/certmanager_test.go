@@ -2,6 +2,8 @@ package certmanager
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -51,7 +53,6 @@ func TestObjects(t *testing.T) {
 		"own-authority": options(),
 		"issuer": options(func(o *Options) {
 			o.Issuer = cmmeta.IssuerReference{Name: "corporate", Kind: cmapi.ClusterIssuerKind, Group: "cert-manager.io"}
-			o.Owners = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "portcullis", UID: "1"}}
 		}),
 	} {
 		c, err := New(o)
@@ -101,7 +102,12 @@ func TestAppliesToARealAPIServer(t *testing.T) {
 	must(t, err)
 	must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "portcullis"}}))
 
-	c, err := New(options(func(o *Options) { o.Client = admin }))
+	var owner *metav1.OwnerReference
+	unknown := errors.New("the cluster does not say")
+	c, err := New(options(func(o *Options) {
+		o.Client = admin
+		o.Owner = func(context.Context) (*metav1.OwnerReference, error) { return owner, unknown }
+	}))
 	must(t, err)
 	const missing = "the cluster knows no Issuer of cert-manager.io/v1: install cert-manager, or choose another source of the certificate"
 	if err := c.Apply(t.Context()); err == nil || err.Error() != missing {
@@ -114,6 +120,11 @@ func TestAppliesToARealAPIServer(t *testing.T) {
 	_, _, err = plane.Kubectl(t.Context(), "", nil, "wait", "--for=condition=Established", "crd", "--all")
 	must(t, err)
 
+	const waits = "applying Issuer portcullis/portcullis-self-signed: it is not known with what it vanishes: the cluster does not say"
+	if err := c.Apply(t.Context()); err == nil || err.Error() != waits {
+		t.Errorf("got  %v\nwant %s", err, waits)
+	}
+	owner, unknown = &metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "portcullis", UID: "1"}, nil
 	must(t, c.Apply(t.Context()))
 	var before, after cmapi.Certificate
 	key := client.ObjectKey{Namespace: "portcullis", Name: "portcullis"}
@@ -121,14 +132,23 @@ func TestAppliesToARealAPIServer(t *testing.T) {
 	if got := before.Spec; got.SecretName != c.SecretName() || got.IssuerRef.Name != "portcullis-ca" || got.IPAddresses[0] != "127.0.0.1" {
 		t.Errorf("the API server keeps %+v", got)
 	}
-	must(t, c.Apply(t.Context()))
+	owner, unknown = nil, errors.New("the cluster does not say")
+	must(t, c.Apply(t.Context())) // what is there is kept whatever becomes of its owner
 	must(t, admin.Get(t.Context(), key, &after))
+	if len(after.OwnerReferences) != 1 || after.OwnerReferences[0].UID != "1" {
+		t.Errorf("it is nobody's any more: %+v", after.OwnerReferences)
+	}
 	if before.ResourceVersion != after.ResourceVersion {
 		t.Error("what is there already was written again")
 	}
 	must(t, admin.Delete(t.Context(), &after))
+	unknown = nil // there is none
 	must(t, c.Apply(t.Context()))
+	after = cmapi.Certificate{}
 	must(t, admin.Get(t.Context(), key, &after))
+	if len(after.OwnerReferences) != 0 {
+		t.Errorf("it is owned by %+v", after.OwnerReferences)
+	}
 
 	t.Run("issued", func(t *testing.T) { issued(t, plane, admin, c) })
 }

@@ -54,18 +54,18 @@ type LastGood struct {
 	Objects         *Objects
 	Log             *slog.Logger
 
-	owner *metav1.OwnerReference
-	wake  chan struct{}
-	told  string // the error that was logged last
+	// Owner returns with what the Secret vanishes when it is about to be made; nil is nothing. It may block until that is known, and an error
+	// means that it must not be made yet. Nil: it is made without an owner.
+	Owner func(context.Context) (*metav1.OwnerReference, error)
+
+	wake chan struct{}
+	told string // the error that was logged last
 }
 
 // NewLastGood returns a LastGood of what objects have found; Run runs it.
 func NewLastGood(client dynamic.Interface, namespace, name string, objects *Objects, log *slog.Logger) *LastGood {
 	return &LastGood{Client: client, Namespace: namespace, Name: name, Objects: objects, Log: log, wake: make(chan struct{}, 1)}
 }
-
-// Own says with what the Secret vanishes that is made from now on; nil is nothing. It must not be called while Run runs.
-func (l *LastGood) Own(owner *metav1.OwnerReference) { l.owner = owner }
 
 // Wake has the Secret looked at at once. It is to be called after Objects.Loaded; it never blocks.
 func (l *LastGood) Wake() {
@@ -151,8 +151,14 @@ func (l *LastGood) create(ctx context.Context, secrets dynamic.ResourceInterface
 	empty.SetName(l.Name)
 	empty.SetNamespace(l.Namespace)
 	empty.SetLabels(map[string]string{managedBy: manager})
-	if l.owner != nil {
-		empty.SetOwnerReferences([]metav1.OwnerReference{*l.owner})
+	if l.Owner != nil {
+		owner, err := l.Owner(ctx)
+		if err != nil {
+			return fmt.Errorf("it is not known with what it vanishes: %w", err)
+		}
+		if owner != nil {
+			empty.SetOwnerReferences([]metav1.OwnerReference{*owner})
+		}
 	}
 	_, err := secrets.Apply(ctx, l.Name, empty, metav1.ApplyOptions{FieldManager: manager})
 	return err

@@ -27,12 +27,15 @@ const (
 	// probeTime bounds a round of probes. It holds up whatever else changes, so it is no longer than an API server needs to take up a
 	// registration, and to give up a server that does not answer.
 	probeTime = 5 * time.Second
+	// mostConflicts, one after the other, are the work of others who do not rest.
+	mostConflicts = 5
 )
 
 // Inputs are what a Keeper asks. The functions may be called at any time, and none but Owner may block.
 type Inputs struct {
-	// Wanted is what the policies in force ask for. While it is unknown, ok is false and what is registered stays.
-	Wanted func() (wishes []Wish, ok bool)
+	// Wanted is what the policies in force ask for. The error says why that is not known; what is registered stays meanwhile, and an error
+	// that lasts for a minute is reported.
+	Wanted func() ([]Wish, error)
 	// Bundle is the PEM of the authorities to trust. While they are not known, ok is false and what is registered stays. A bundle that is
 	// known to be empty leaves the field as it is: the API server then goes by the authorities of its machine. Nil leaves the field to
 	// others, as cert-manager's injector.
@@ -66,12 +69,16 @@ type Keeper struct {
 	planned []Interest        // what is registered; nil before the first look
 	written map[place]*object // what was written last
 	proven  map[Phase]proof
-	last    string    // the error that was logged last
-	changed time.Time // when something was last written
-	unowned error     // why it is not known with what the configurations vanish
+	checked map[Phase]check // of what is proven
+	last    string          // the error that was logged last
+	changed time.Time       // when something was last written
+	unowned error           // why it is not known with what the configurations vanish
 
 	weak   bool // something is Ignore that should be Fail
 	failed int  // attempts, one after the other
+
+	conflicts int       // one after the other
+	unknown   time.Time // since when it is not known what is wanted
 
 	contests map[place]*contest
 
@@ -122,7 +129,7 @@ func (k *Keeper) Wake() {
 // the leader, and not twice at once.
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
-	k.planned, k.failed = nil, 0
+	k.planned, k.failed, k.conflicts, k.unknown = nil, 0, 0, time.Time{}
 	k.metrics.setKeeping(true)
 	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
@@ -146,11 +153,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			continue
 		case err == nil:
-			delay, k.last, k.failed = leastDelay, "", 0
+			delay, k.last, k.failed, k.conflicts = leastDelay, "", 0, 0
 			if standing != nil {
 				k.report(*standing)
 			}
-		case apierrors.IsConflict(err): // somebody was faster; the next look sees what he did
+		case apierrors.IsConflict(err) && k.conflicts < mostConflicts: // somebody was faster; the next look sees what he did
+			k.conflicts++
 			again = leastDelay
 		default:
 			k.metrics.failed()
@@ -182,7 +190,7 @@ func (k *Keeper) report(s Standing) {
 
 // forget has everything written and proven anew.
 func (k *Keeper) forget() {
-	k.written, k.proven = map[place]*object{}, map[Phase]proof{}
+	k.written, k.proven, k.checked = map[place]*object{}, map[Phase]proof{}, map[Phase]check{}
 	k.taken.Store(nil)
 }
 
@@ -204,12 +212,14 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 		k.metrics.setOpen(false)
 		return min(look, open.Until.Sub(k.now())), &Standing{Unlocked: open}, k.clear(ctx, at, live, *open)
 	}
-	wishes, ok := k.inputs.Wanted()
-	if !ok {
-		return look, nil, nil
+	wishes, err := k.inputs.Wanted()
+	if err != nil {
+		return k.unwanted(err)
 	}
+	k.unknown = time.Time{}
 	o := k.options
 	if k.inputs.Bundle != nil {
+		var ok bool
 		if o.Bundle, ok = k.inputs.Bundle(); !ok {
 			return 0, nil, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
 		}
@@ -241,10 +251,31 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 		return 0, nil, nil // what was registered with Ignore may now be Fail
 	case contested != nil:
 		return again, &Standing{Err: contested}, nil //nolint:nilerr // it is told, and trying again at once is the fight
-	case held:
+	}
+	lost, doubted := k.check(ctx, o, at)
+	switch {
+	case lost != nil:
+		return doubt, &Standing{Err: lost, Weak: k.weak}, nil //nolint:nilerr // it is told, and nothing is to be written
+	case doubted:
+		again = doubt
+	}
+	if held {
 		again = leastDelay
 	}
 	return again, &Standing{Asked: fulfilled(wishes)}, nil
+}
+
+// unwanted is how things stand while it is not known what is wanted: what is registered stays, and is told only if that lasts.
+func (k *Keeper) unwanted(why error) (time.Duration, *Standing, error) {
+	now := k.now()
+	if k.unknown.IsZero() {
+		k.unknown = now
+	}
+	if lasts := now.Sub(k.unknown); lasts < look {
+		return look - lasts, nil, nil
+	}
+	k.metrics.failed()
+	return look, &Standing{Err: fmt.Errorf("what policies want is not registered now, and what is registered stays: %w", why), Weak: k.weak}, nil
 }
 
 func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
@@ -348,15 +379,12 @@ func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*ob
 		if k.proven[p.phase] == want {
 			continue
 		}
-		answer, err := probing(ctx, p.phase, func(ctx context.Context) (Answer, bool, error) {
-			return probeOnce(ctx, k.client, o.Namespace, p.phase, want.label)
-		})
-		k.metrics.probed(err == nil)
+		answer, err := k.probe(ctx, o, p.phase, want.label)
 		if err != nil {
 			return progress, err
 		}
 		k.log.Info("a webhook was seen to answer through the API server", "phase", string(p.phase), "replica", answer.Replica, "bundle", Fingerprint(o.Bundle))
-		k.proven[p.phase], progress = want, true
+		k.proven[p.phase], k.checked[p.phase], progress = want, check{at: k.now()}, true
 	}
 	if progress {
 		k.taken.Store(&taken{fingerprint: Fingerprint(o.Bundle), lag: k.now().Sub(k.changed)})

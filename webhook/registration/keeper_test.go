@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -95,10 +96,12 @@ func (w *world) run(t *testing.T) {
 		read()
 	}
 	inputs := Inputs{
-		Wanted: func() (out []Wish, ok bool) {
+		Wanted: func() (out []Wish, err error) {
 			locked(func() {
 				wish := Wish{Policy: "names", Version: w.wanted.Revision, Interests: w.wanted.Interests, Served: !w.disagree}
-				out, ok, w.looks = append([]Wish{wish}, w.others...), !w.unknown, w.looks+1
+				if out, w.looks = append([]Wish{wish}, w.others...), w.looks+1; w.unknown {
+					err = errors.New("the policies were not read yet")
+				}
 			})
 			return
 		},
@@ -251,6 +254,9 @@ func TestKeeper(t *testing.T) {
 		"owner":        testOwner,
 		"fence":        testFence,
 		"rights":       testRights,
+		"reached":      testReached,
+		"unknown":      testUnknown,
+		"conflicts":    testConflicts,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, newWorld(t, p, name)) })
 	}
@@ -706,17 +712,19 @@ func testNextLeader(t *testing.T, w *world) {
 func testAuthorities(t *testing.T, w *world) {
 	w.run(t)
 	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"}) // the probes of what is Fail were answered, too
 	other := stranger(t)
 	// What is written is not published before the API server was seen to go by it.
 	w.server.broken.Store(true)
-	unanswered := testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeUnanswered))
+	count := func(result string) float64 { return testutil.ToFloat64(w.metrics.probes.WithLabelValues(result)) }
+	answered, unanswered := count(probeAnswered), count(probeUnanswered)
 	w.set(func() { w.bundle = append(slices.Clone(w.server.ca), other...) })
 	both := bundle(append(slices.Clone(other), w.server.ca...))
 	w.until(t, "both authorities", func(hook *admissionregistrationv1.MutatingWebhook) bool {
 		return slices.Equal(hook.ClientConfig.CABundle, both)
 	})
 	eventually(t, "an unanswered probe", func(context.Context) (bool, error) {
-		return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeUnanswered)) > unanswered, nil
+		return count(probeUnanswered) > unanswered, nil
 	})
 	if published, err := w.keeper.Published(t.Context()); err != nil || published != nil {
 		t.Errorf("published before it was seen: %q, %v", published, err)
@@ -731,7 +739,7 @@ func testAuthorities(t *testing.T, w *world) {
 		return slices.Equal(published, both), err
 	})
 	eventually(t, "a probe with both", func(context.Context) (bool, error) {
-		return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeAnswered)) == 5, nil
+		return count(probeAnswered) == answered+2, nil
 	})
 	// What only some webhooks publish is not published.
 	w.stop()
@@ -806,6 +814,98 @@ func testOwner(t *testing.T, w *world) {
 		})
 	}
 }
+
+// untilReported waits for an error that begins so.
+func (w *world) untilReported(t *testing.T, begins string) {
+	t.Helper()
+	eventually(t, "it is reported: "+begins, func(context.Context) (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.standing.Err != nil && strings.HasPrefix(w.standing.Err.Error(), begins) && len(w.standing.Asked) == 0, nil
+	})
+}
+
+// That the API server does not reach us any more is seen, and nothing passes for that.
+func testReached(t *testing.T, w *world) {
+	w.still = time.Now()
+	w.run(t)
+	w.until(t, "Fail", fails)
+	asked := map[string]string{"names": "r1"}
+	w.untilAsked(t, asked)
+	probes := w.server.probes.Load()
+	for range 3 {
+		w.settle(t)
+	}
+	if n := w.server.probes.Load(); n != probes {
+		t.Errorf("looks within a minute had %d probes sent", n-probes)
+	}
+	w.server.broken.Store(true)
+	unanswered := func() float64 { return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeUnanswered)) }
+	before := unanswered()
+	w.set(func() { w.clockAdds += look })
+	eventually(t, "both phases are probed again", func(context.Context) (bool, error) { return unanswered() == before+2, nil })
+	w.settle(t)
+	w.untilAsked(t, asked) // one answer that is lost is not told
+	w.set(func() { w.clockAdds += doubt })
+	w.untilReported(t, "the API server does not reach this server any more: the probe of the ")
+	w.settle(t)
+	if n := unanswered(); n != before+4 {
+		t.Errorf("two rounds were %v probes", n-before)
+	}
+	if hook, err := w.enforce(t.Context()); err != nil || !fails(hook) {
+		t.Errorf("what is not reached is registered as %+v, %v", hook, err)
+	}
+	w.server.broken.Store(false)
+	w.set(func() { w.clockAdds += doubt })
+	w.untilAsked(t, asked)
+}
+
+// What lasts is told: nobody keeps the registration true while it is not known what it should be.
+func testUnknown(t *testing.T, w *world) {
+	w.still = time.Now()
+	w.run(t)
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	w.set(func() { w.unknown = true })
+	w.settle(t)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	w.set(func() { w.clockAdds += look })
+	w.untilReported(t, "what policies want is not registered now, and what is registered stays: the policies were not read yet")
+	w.set(func() { w.unknown = false })
+	w.untilAsked(t, map[string]string{"names": "r1"})
+}
+
+// Conflicts that do not end are told like other errors.
+func testConflicts(t *testing.T, w *world) {
+	var conflicts atomic.Int32
+	config := rest.CopyConfig(w.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPatch {
+				return next.RoundTrip(r)
+			}
+			conflicts.Add(1)
+			body := `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Conflict","code":409,"message":"somebody was faster"}`
+			return &http.Response{
+				StatusCode: http.StatusConflict, Header: http.Header{"Content-Type": {"application/json"}},
+				Body: io.NopCloser(strings.NewReader(body)), Request: r,
+			}, nil
+		})
+	})
+	beaten := *w.plane
+	beaten.dynamic = dynamic.NewForConfigOrDie(config)
+	w.plane = &beaten
+	w.run(t)
+	for n := range int32(mostConflicts) {
+		eventually(t, "another conflict", func(context.Context) (bool, error) { return conflicts.Load() > n, nil })
+		w.keeper.Wake()
+	}
+	w.untilReported(t, "write the ValidatingWebhookConfiguration conflicts: somebody was faster")
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // These rights are enough, and are what the chart gives.
 func testRights(t *testing.T, w *world) {

@@ -30,7 +30,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		}, []string{"configuration"}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "portcullis_registration_failures_total",
-			Help: "Failed attempts to make the webhook configurations what they should be.",
+			Help: "Failed attempts to make the webhook configurations what they should be, and to have the API server reach this server.",
 		}),
 		probes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "portcullis_registration_probes_total",

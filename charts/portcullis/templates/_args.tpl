@@ -6,6 +6,7 @@
 - --name={{ include "portcullis.fullname" . }}
 - --replica=$(POD_NAME)
 - --owner={{ include "portcullis.owner" . }}
+- --service-account={{ include "portcullis.serviceAccount" . }}
 - --listen=:8443
 - --health-listen=:8081
 - --cluster-policies
