@@ -9,6 +9,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -22,117 +23,211 @@ type hook struct {
 	configuration metav1.ObjectMeta
 }
 
-// hooks are all webhooks of the cluster, and those configurations of ours that there are.
-func (d *doctor) hooks(ctx context.Context) (all []hook, ours []metav1.ObjectMeta, err error) {
+// registered are the configurations of the release, as they are in the cluster.
+type registered struct {
+	hooks          []hook
+	configurations []metav1.ObjectMeta
+	missing        []string // kinds and names
+}
+
+// unlocked returns the annotations that say so, if the cluster is.
+func (r registered) unlocked(now time.Time) (until time.Time, annotations map[string]string, ok bool) {
+	for _, meta := range r.configurations {
+		until, err := time.Parse(time.RFC3339, meta.Annotations[registration.UnlockedUntil])
+		if err == nil && until.After(now) {
+			return until, meta.Annotations, true
+		}
+	}
+	return time.Time{}, nil, false
+}
+
+// own reads the configurations of the release by their names, since who may do what the server may can list none.
+func (d *doctor) own(ctx context.Context) (registered, error) {
+	var out registered
+	names := registration.Plan(nil, registration.Options{Name: d.name})
+	found := func(kind, name string, meta metav1.ObjectMeta, hooks []hook, err error) error {
+		switch {
+		case apierrors.IsNotFound(err):
+			out.missing = append(out.missing, kind+" "+name)
+		case err != nil:
+			return err
+		default:
+			out.configurations, out.hooks = append(out.configurations, meta), append(out.hooks, hooks...)
+		}
+		return nil
+	}
+	client := d.client.AdmissionregistrationV1()
+	mutating, err := client.MutatingWebhookConfigurations().Get(ctx, names.Mutating.Name, metav1.GetOptions{})
+	if err := found("MutatingWebhookConfiguration", names.Mutating.Name, mutating.ObjectMeta, mutatingHooks(*mutating), err); err != nil {
+		return out, err
+	}
+	for _, name := range []string{names.Validating.Name, names.Policies.Name} {
+		validating, err := client.ValidatingWebhookConfigurations().Get(ctx, name, metav1.GetOptions{})
+		if err := found("ValidatingWebhookConfiguration", name, validating.ObjectMeta, validatingHooks(*validating), err); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// everybodys are all webhooks of the cluster.
+func (d *doctor) everybodys(ctx context.Context) (all []hook, err error) {
 	mutating, err := d.client.AdmissionregistrationV1().MutatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	validating, err := d.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, nil, err
-	}
-	own := func(meta metav1.ObjectMeta) {
-		if meta.Name == d.name {
-			ours = append(ours, meta)
-		}
+		return nil, err
 	}
 	for _, c := range mutating.Items {
-		own(c.ObjectMeta)
-		for _, h := range c.Webhooks {
-			all = append(all, hook{h, registration.Mutate, c.ObjectMeta})
-		}
+		all = append(all, mutatingHooks(c)...)
 	}
 	for _, c := range validating.Items {
-		own(c.ObjectMeta)
-		for _, h := range c.Webhooks {
-			all = append(all, hook{admissionregistrationv1.MutatingWebhook{
-				Name: h.Name, ClientConfig: h.ClientConfig, Rules: h.Rules, FailurePolicy: h.FailurePolicy,
-				NamespaceSelector: h.NamespaceSelector, MatchConditions: h.MatchConditions,
-			}, registration.Validate, c.ObjectMeta})
-		}
+		all = append(all, validatingHooks(c)...)
 	}
-	return all, ours, nil
+	return all, nil
+}
+
+func mutatingHooks(c admissionregistrationv1.MutatingWebhookConfiguration) (out []hook) {
+	for _, h := range c.Webhooks {
+		out = append(out, hook{h, registration.Mutate, c.ObjectMeta})
+	}
+	return out
+}
+
+func validatingHooks(c admissionregistrationv1.ValidatingWebhookConfiguration) (out []hook) {
+	for _, h := range c.Webhooks {
+		out = append(out, hook{admissionregistrationv1.MutatingWebhook{
+			Name: h.Name, ClientConfig: h.ClientConfig, Rules: h.Rules, FailurePolicy: h.FailurePolicy,
+			NamespaceSelector: h.NamespaceSelector, MatchConditions: h.MatchConditions,
+		}, registration.Validate, c.ObjectMeta})
+	}
+	return out
 }
 
 func (d *doctor) ours(h hook) bool { return h.configuration.Name == d.name }
 
 // registration looks at what is registered.
 func (d *doctor) registration(ctx context.Context) ([]check, error) {
-	all, ours, err := d.hooks(ctx)
+	ours, err := d.own(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if len(ours) == 0 {
+	if len(ours.configurations) == 0 {
 		return []check{{
 			"registration", checkFail, fmt.Sprintf("there is no webhook configuration named %q", d.name),
 			"start a Portcullis with --register; if the release has another name, give it with --name; what is registered by static manifests cannot be seen here",
 		}}, nil
 	}
-	for _, meta := range ours {
-		until, err := time.Parse(time.RFC3339, meta.Annotations[registration.UnlockedUntil])
-		if err == nil && until.After(d.now) {
-			return []check{{
-				"registration", checkWarn, fmt.Sprintf("unlocked until %s by %s: %s", until.Format(time.RFC3339),
-					meta.Annotations[registration.UnlockedBy], meta.Annotations[registration.UnlockedReason]),
-				"portcullis lock ends it",
-			}}, nil
-		}
+	if until, annotations, ok := ours.unlocked(d.now); ok {
+		return []check{{
+			"registration", checkWarn, fmt.Sprintf("unlocked until %s by %s: %s", until.Format(time.RFC3339),
+				annotations[registration.UnlockedBy], annotations[registration.UnlockedReason]),
+			"portcullis lock ends it",
+		}}, nil
 	}
 	var out []check
-	if slices.ContainsFunc(ours, func(meta metav1.ObjectMeta) bool { return len(meta.OwnerReferences) == 0 }) {
+	for _, missing := range ours.missing {
+		out = append(out, check{"registration", checkFail, "there is no " + missing, "see that a Portcullis leads, which makes it"})
+	}
+	if slices.ContainsFunc(ours.configurations, func(meta metav1.ObjectMeta) bool { return len(meta.OwnerReferences) == 0 }) {
 		out = append(out, check{
 			"registration", checkWarn, fmt.Sprintf("the configurations named %s stay when the release goes, and what fails closed is refused then", d.name),
 			"see what the leader's log says of the ClusterRole that should own them, or delete them before you uninstall",
 		})
 	}
-	for _, h := range all {
+	asked, err := d.asked(ctx, ours.hooks)
+	return append(out, asked...), err
+}
+
+// asked looks at the webhooks that ask policies, and whether they are what the Policies want.
+func (d *doctor) asked(ctx context.Context, hooks []hook) (out []check, err error) {
+	closed := false
+	for _, h := range hooks {
 		if !d.ours(h) || registration.IsProbe(h.Name) {
 			continue
 		}
-		out = append(out, check{"registration", checkOK, fmt.Sprintf("%s is registered with failurePolicy %s", h.Name, *h.FailurePolicy), ""})
+		c := check{"registration", checkOK, fmt.Sprintf("%s is registered with failurePolicy %s", h.Name, *h.FailurePolicy), ""}
+		fails := *h.FailurePolicy == admissionregistrationv1.Fail
+		if !fails && h.enforces() {
+			c.Status, c.Message = checkFail, c.Message+" although policies want Fail: requests pass while nobody answers"
+			c.Remedy = "see that the API server reaches a Portcullis that leads, which makes it Fail once it has seen that"
+		}
+		closed = closed || fails || h.enforces()
+		out = append(out, c)
 	}
-	if len(out) == 0 {
-		out = append(out, check{"registration", checkWarn, "no policy is asked about at admission", "apply a policy; or lock, if somebody has unlocked the cluster"})
+	policies, err := d.list(ctx)
+	if apierrors.IsNotFound(err) {
+		policies, err = nil, nil
+	}
+	if err != nil {
+		return out, err
+	}
+	registered := len(out) > 0
+	if wants := slices.IndexFunc(policies, wantsAdmission); !registered && wants >= 0 {
+		return []check{{
+			"registration", checkFail, fmt.Sprintf("no policy is asked about at admission, although Policy %s is in force there", policies[wants].Name),
+			"see that a Portcullis leads, which registers it",
+		}}, nil
+	}
+	if !registered {
+		return []check{{"registration", checkWarn, "no policy is asked about at admission", "apply a policy; or lock, if somebody has unlocked the cluster"}}, nil
+	}
+	if wants := slices.IndexFunc(policies, wantsFail); !closed && wants >= 0 {
+		out = append(out, check{
+			"registration", checkWarn, fmt.Sprintf("no webhook fails closed, so what Policy %s refuses passes while nobody answers", policies[wants].Name),
+			"if that is not wanted, leave out --webhook-failure-policy=Ignore, and see what the policies say of onError",
+		})
 	}
 	return out, nil
 }
 
+// enforces reports whether a webhook is that of the policies which want Fail.
+func (h hook) enforces() bool { return strings.HasPrefix(h.Name, "enforce.") }
+
 // probes has the API server ask each webhook about what only a Portcullis can answer.
 func (d *doctor) probes(ctx context.Context) ([]check, error) {
-	all, _, err := d.hooks(ctx)
+	ours, err := d.own(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if _, _, ok := ours.unlocked(d.now); ok {
+		return []check{{
+			"admission", checkWarn, "the cluster is unlocked, so it is not known whether the API server reaches Portcullis", "look again when it is locked",
+		}}, nil
+	}
 	var out []check
-	for _, h := range all {
-		if !d.ours(h) || !registration.IsProbe(h.Name) {
+	for _, phase := range []registration.Phase{registration.Mutate, registration.Validate} {
+		at := slices.IndexFunc(ours.hooks, func(h hook) bool { return h.phase == phase && registration.IsProbe(h.Name) })
+		if at < 0 {
+			out = append(out, check{
+				string(phase), checkFail, "there is no webhook to probe, so it is not known whether the API server reaches Portcullis",
+				"let a Portcullis keep the registration, with --register",
+			})
 			continue
 		}
-		o := registration.Options{Name: d.name, Namespace: probedIn(h), Bundle: h.ClientConfig.CABundle}
-		probing, cancel := context.WithTimeout(ctx, lookTime/4)
-		answer, err := registration.Probe(probing, d.dynamic, o, h.phase)
-		cancel()
-		topic := string(h.phase)
-		switch want := registration.Fingerprint(o.Bundle); {
-		case err != nil:
-			out = append(out, check{topic, checkFail, err.Error(), "see that Pods of the release are ready, and that the API server's network reaches them"})
-		case answer.Bundle != want:
-			out = append(out, check{
-				topic, checkWarn, fmt.Sprintf("%s answers, with bundle %s where %s is registered", answer.Replica, answer.Bundle, want),
-				"wait for the rotation of the certificates to end; if it does not, look at the leader's log",
-			})
-		default:
-			out = append(out, check{topic, checkOK, fmt.Sprintf("the API server reaches %s and trusts it", answer.Replica), ""})
-		}
-	}
-	if len(out) == 0 {
-		out = append(out, check{
-			"admission", checkWarn, "there is no webhook to probe, so it is not known whether the API server reaches Portcullis",
-			"let a Portcullis keep the registration, with --register",
-		})
+		out = append(out, d.probe(ctx, ours.hooks[at]))
 	}
 	return out, nil
+}
+
+func (d *doctor) probe(ctx context.Context, h hook) check {
+	o := registration.Options{Name: d.name, Namespace: probedIn(h), Bundle: h.ClientConfig.CABundle}
+	probing, cancel := context.WithTimeout(ctx, lookTime/4)
+	defer cancel()
+	answer, err := registration.Probe(probing, d.dynamic, o, h.phase)
+	topic := string(h.phase)
+	switch want := registration.Fingerprint(o.Bundle); {
+	case err != nil:
+		return check{topic, checkFail, err.Error(), "see that Pods of the release are ready, and that the API server's network reaches them"}
+	case answer.Bundle != want:
+		return check{
+			topic, checkWarn, fmt.Sprintf("%s answers, with bundle %s where %s is registered", answer.Replica, answer.Bundle, want),
+			"wait for the rotation of the certificates to end; if it does not, look at the leader's log",
+		}
+	}
+	return check{topic, checkOK, fmt.Sprintf("the API server reaches %s and trusts it", answer.Replica), ""}
 }
 
 func probedIn(h hook) string {
@@ -148,7 +243,7 @@ func probedIn(h hook) string {
 
 // lockOut looks for webhooks that could keep a cluster from coming up when nobody answers them.
 func (d *doctor) lockOut(ctx context.Context) ([]check, error) {
-	all, _, err := d.hooks(ctx)
+	all, err := d.everybodys(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -23,21 +23,24 @@ const lookAtLeader = "look at the leader's log for why it is not renewed; with c
 
 // certificates looks at the authorities that callers are told to trust, at the certificate that is served, and whether they fit.
 func (d *doctor) certificates(ctx context.Context) ([]check, error) {
-	all, _, err := d.hooks(ctx)
+	ours, err := d.own(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(h hook) bool { return !d.ours(h) })
 	var out []check
-	if len(all) > 0 {
-		out = append(out, d.authorities(all))
+	if len(ours.hooks) > 0 {
+		out = append(out, d.authorities(ours.hooks))
 	}
 	secret, err := d.client.CoreV1().Secrets(d.namespace).Get(ctx, d.secret, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return append(out, check{
+		c := check{
 			"certificates", checkWarn, fmt.Sprintf("there is no Secret %s in namespace %s, so it is not known until when the certificate that is served is valid", d.secret, d.namespace),
 			"if it has another name, give it with --tls-secret; a server with --tls files says it in its metrics",
-		}), nil
+		}
+		if d.secretNamed {
+			c.Status = checkFail
+		}
+		return append(out, c), nil
 	}
 	if err != nil {
 		return out, err
@@ -50,7 +53,7 @@ func (d *doctor) certificates(ctx context.Context) ([]check, error) {
 		}), nil
 	}
 	out = append(out, d.leaf(chain[0]))
-	if c, ok := d.skew(all, chain); ok {
+	if c, ok := d.skew(ours.hooks, chain); ok {
 		out = append(out, c)
 	}
 	return out, nil

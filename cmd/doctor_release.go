@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/status"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/webhook/replicas"
 )
@@ -72,7 +74,7 @@ func whoHasWhat(names map[string][]string) string {
 
 // policies looks at the status of all Policies.
 func (d *doctor) policies(ctx context.Context) ([]check, error) {
-	list, err := d.dynamic.Resource(v1alpha1.GroupVersion().WithResource("policies")).List(ctx, metav1.ListOptions{})
+	list, err := d.list(ctx)
 	if apierrors.IsNotFound(err) {
 		return []check{{"policies", checkWarn, "the cluster does not serve the kind Policy", "install the CRDs that come with Portcullis, if policies shall be objects"}}, nil
 	}
@@ -80,24 +82,51 @@ func (d *doctor) policies(ctx context.Context) ([]check, error) {
 		return nil, err
 	}
 	var out []check
-	for _, u := range list.Items {
-		var policy v1alpha1.Policy
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &policy); err != nil {
-			return out, fmt.Errorf("read Policy %s: %w", u.GetName(), err)
-		}
-		if c, ok := judgePolicy(policy); ok {
+	for _, policy := range list {
+		if c, ok := judgePolicy(policy, d.now); ok {
 			out = append(out, c)
 		}
 	}
 	if len(out) == 0 {
-		out = append(out, check{"policies", checkOK, fmt.Sprintf("all %d are in force", len(list.Items)), ""})
+		out = append(out, check{"policies", checkOK, fmt.Sprintf("all %d are in force", len(list)), ""})
 	}
 	return out, nil
 }
 
+func (d *doctor) list(ctx context.Context) ([]v1alpha1.Policy, error) {
+	list, err := d.dynamic.Resource(v1alpha1.GroupVersion().WithResource("policies")).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]v1alpha1.Policy, len(list.Items))
+	for n, u := range list.Items {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &out[n]); err != nil {
+			return nil, fmt.Errorf("read Policy %s: %w", u.GetName(), err)
+		}
+	}
+	return out, nil
+}
+
+// wantsAdmission reports whether a Policy is served that the API server should ask about at admission.
+func wantsAdmission(policy v1alpha1.Policy) bool {
+	registered := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.PolicyRegistered)
+	return policy.Status.Enforcement != "" && policy.Status.Enforcement != string(policies.EnforceOff) &&
+		slices.Contains(strings.Split(policy.Status.Stage, ","), "admission") &&
+		(registered == nil || registered.Reason != status.ReasonNeverAsked)
+}
+
+// wantsFail reports whether a Policy refuses what it cannot judge, as far as its spec says so.
+func wantsFail(policy v1alpha1.Policy) bool {
+	return wantsAdmission(policy) && policy.Status.Enforcement == string(policies.EnforceDeny) && (policy.Spec.OnError == "" || policy.Spec.OnError == "deny")
+}
+
+// registeringTime is how long a registration may take until it was seen to be in force.
+const registeringTime = time.Minute
+
 // judgePolicy returns what is wrong with a Policy, if anything is.
-func judgePolicy(policy v1alpha1.Policy) (check, bool) {
+func judgePolicy(policy v1alpha1.Policy, now time.Time) (check, bool) {
 	conditions := policy.Status.Conditions
+	ready := meta.FindStatusCondition(conditions, v1alpha1.PolicyReady)
 	switch {
 	case policy.Status.ObservedGeneration != policy.Generation:
 		return check{
@@ -106,12 +135,25 @@ func judgePolicy(policy v1alpha1.Policy) (check, bool) {
 		}, true
 	case meta.IsStatusConditionFalse(conditions, v1alpha1.PolicyCompiled):
 		return check{"policies", checkFail, policy.Status.Message, "mend it"}, true
-	case !meta.IsStatusConditionTrue(conditions, v1alpha1.PolicyReady):
-		message := "nothing is known of it"
-		if ready := meta.FindStatusCondition(conditions, v1alpha1.PolicyReady); ready != nil {
-			message = ready.Message
-		}
-		return check{"policies", checkWarn, fmt.Sprintf("Policy %s is not ready: %s", policy.Name, message), "look again in a moment"}, true
+	case ready == nil:
+		return check{"policies", checkWarn, fmt.Sprintf("Policy %s is not ready: nothing is known of it", policy.Name), "look again in a moment"}, true
+	case ready.Status == metav1.ConditionTrue:
+		return check{}, false
 	}
-	return check{}, false
+	c := check{"policies", checkWarn, fmt.Sprintf("Policy %s is not ready: %s", policy.Name, ready.Message), "look again in a moment"}
+	switch ready.Reason {
+	case status.ReasonUnregistered, status.ReasonWeakened:
+		c.Status, c.Remedy = checkFail, "see what registration and admission say above, and the leader's log"
+	case status.ReasonUninformed:
+		c.Status, c.Remedy = checkFail, "see that the server may read that kind, as with the chart's rbac.inventory"
+	case status.ReasonRegistering:
+		since := ready.LastTransitionTime
+		if registered := meta.FindStatusCondition(conditions, v1alpha1.PolicyRegistered); registered != nil {
+			since = registered.LastTransitionTime
+		}
+		if now.Sub(since.Time) > registeringTime {
+			c.Status, c.Remedy = checkFail, "see that a Portcullis leads, and what its log says of the registration"
+		}
+	}
+	return c, true
 }

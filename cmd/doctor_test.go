@@ -150,7 +150,7 @@ func TestDoctorInARealCluster(t *testing.T) {
 
 	e.expect("nothing but the authorizers", exitRefused,
 		`FAIL registration: there is no webhook configuration named "portcullis"$`,
-		`warn admission: there is no webhook to probe, so it is not known whether the API server reaches Portcullis$`,
+		`FAIL mutate: there is no webhook to probe, so it is not known whether the API server reaches Portcullis$`,
 		`ok lock-out: no webhook that fails closed covers Pods of kube-system, nodes, leases or certificates$`,
 		`ok guard: portcullis-guard answers, before RBAC$`,
 		`ok grant: portcullis-grant answers, after RBAC$`,
@@ -165,6 +165,10 @@ func TestDoctorInARealCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := e.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Create(t.Context(), plan.Mutating, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	e.expect("one of three is missing", exitRefused, `FAIL registration: there is no ValidatingWebhookConfiguration portcullis-policies$`)
+	if _, err := e.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Create(t.Context(), plan.Policies, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
@@ -184,8 +188,10 @@ func TestDoctorInARealCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRole","name":"portcullis","uid":%q}]}}`, role.UID)
-	for _, kind := range []string{"validatingwebhookconfiguration", "mutatingwebhookconfiguration"} {
-		if _, stderr, err := plane.Kubectl(t.Context(), "", nil, "patch", kind, "portcullis", "-p", owner); err != nil {
+	for _, object := range []string{
+		"validatingwebhookconfiguration/portcullis", "mutatingwebhookconfiguration/portcullis", "validatingwebhookconfiguration/portcullis-policies",
+	} {
+		if _, stderr, err := plane.Kubectl(t.Context(), "", nil, "patch", object, "-p", owner); err != nil {
 			t.Fatal(stderr)
 		}
 	}

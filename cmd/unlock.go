@@ -11,10 +11,12 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/portcullis-dev/portcullis/review"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
@@ -93,7 +95,7 @@ func (c *clusterFlags) unlock(ctx context.Context, stdout, stderr io.Writer, per
 		return err
 	}
 	until := u.Until.Format(time.RFC3339)
-	e.tell(ctx, stderr, corev1.EventTypeWarning, "Unlocked", fmt.Sprintf("%s took the admission webhooks away until %s: %s", e.who, until, reason))
+	e.tell(ctx, stderr, corev1.EventTypeWarning, "Unlocked", "Unlock", fmt.Sprintf("%s took the admission webhooks away until %s: %s", e.who, until, reason))
 	_, err = fmt.Fprintf(stdout, "unlocked until %s by %s: %s\nportcullis lock ends it earlier\n", until, e.who, reason)
 	return err
 }
@@ -106,7 +108,7 @@ func (c *clusterFlags) lock(ctx context.Context, stdout, stderr io.Writer) error
 	if err := registration.Lock(ctx, e.dynamic, c.name); err != nil {
 		return err
 	}
-	e.tell(ctx, stderr, corev1.EventTypeNormal, "Locked", e.who+" ended what unlock began")
+	e.tell(ctx, stderr, corev1.EventTypeNormal, "Locked", "Lock", e.who+" ended what unlock began")
 	_, err = fmt.Fprintf(stdout, "locked by %s; the webhooks are back when a Portcullis has registered them\n", e.who)
 	return err
 }
@@ -138,24 +140,26 @@ func (c *clusterFlags) emergency(ctx context.Context) (emergency, error) {
 		}
 	}
 	e.release = c.name
-	review, err := e.client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	self, err := e.client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {
 		return e, fmt.Errorf("ask the API server who you are: %w", err)
 	}
-	e.who = review.Status.UserInfo.Username
+	e.who = self.Status.UserInfo.Username
 	return e, nil
 }
 
+// maxInstance is what the API server lets the reportingInstance of an Event be.
+const maxInstance = 128
+
 // tell leaves an event, if it can: in an emergency that must stop nobody.
-func (e emergency) tell(ctx context.Context, stderr io.Writer, kind, reason, note string) {
-	now := metav1.Now()
-	_, err := e.client.CoreV1().Events(metav1.NamespaceDefault).Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: e.release + "."},
-		InvolvedObject: corev1.ObjectReference{
+func (e emergency) tell(ctx context.Context, stderr io.Writer, kind, reason, action, note string) {
+	_, err := e.client.EventsV1().Events(metav1.NamespaceDefault).Create(ctx, &eventsv1.Event{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: e.release + "-"},
+		Regarding: corev1.ObjectReference{
 			APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: "ValidatingWebhookConfiguration", Name: e.release,
 		},
-		Type: kind, Reason: reason, Message: note, FirstTimestamp: now, LastTimestamp: now, Count: 1,
-		Source: corev1.EventSource{Component: "portcullis-unlock"},
+		Type: kind, Reason: reason, Action: action, Note: review.Sentence(note, maxNote), EventTime: metav1.NowMicro(),
+		ReportingController: "portcullis.dev/portcullis-unlock", ReportingInstance: review.Sentence(e.who, maxInstance),
 	}, metav1.CreateOptions{})
 	if err != nil {
 		fmt.Fprintf(stderr, "no event tells of it: %v\n", err)

@@ -81,14 +81,14 @@ func TestUnlockWithNothingButTheAPIServer(t *testing.T) {
 	if code, out := portcullis("lock"); code != exitOK || out != "locked by operator; the webhooks are back when a Portcullis has registered them\n" {
 		t.Errorf("%d %s", code, out)
 	}
-	events, err := client.CoreV1().Events("default").List(t.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=portcullis"})
+	events, err := client.EventsV1().Events("default").List(t.Context(), metav1.ListOptions{FieldSelector: "regarding.name=portcullis"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var heard []string
 	for _, e := range events.Items {
-		if e.InvolvedObject.Kind == "ValidatingWebhookConfiguration" && e.InvolvedObject.APIVersion == admissionregistrationv1.SchemeGroupVersion.String() {
-			heard = append(heard, e.Type+" "+e.Reason+" "+e.Message)
+		if e.Regarding.Kind == "ValidatingWebhookConfiguration" && e.Regarding.APIVersion == admissionregistrationv1.SchemeGroupVersion.String() {
+			heard = append(heard, e.Type+" "+e.Reason+" "+e.Note)
 		}
 	}
 	slices.Sort(heard)

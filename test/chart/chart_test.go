@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -182,6 +183,35 @@ func TestEveryPodIsRestricted(t *testing.T) {
 			pod.Spec.Containers[0].SecurityContext = nil
 			if judge(pod).Allowed {
 				t.Errorf("%s: %s is restricted even without a security context", name, what)
+			}
+		}
+	}
+}
+
+// TestEveryPodRunsWhereTheServerDoes: one that no node takes would keep `helm test` and `helm uninstall` waiting.
+func TestEveryPodRunsWhereTheServerDoes(t *testing.T) {
+	for name, file := range values(t) {
+		all := pods(t, objects(t, render(t, file)))
+		var server corev1.PodSpec
+		for what, pod := range all {
+			if strings.HasPrefix(what, "Deployment ") {
+				server = pod.Spec
+			}
+		}
+		if name == "everything" && (len(server.Tolerations) == 0 || len(server.NodeSelector) == 0 || server.Affinity == nil) {
+			t.Errorf("%s: the server's Pods run anywhere, and so nothing is compared", name)
+		}
+		for what, pod := range all {
+			got := pod.Spec
+			if !reflect.DeepEqual(got.Tolerations, server.Tolerations) || !reflect.DeepEqual(got.NodeSelector, server.NodeSelector) ||
+				got.PriorityClassName != server.PriorityClassName {
+				t.Errorf("%s: %s runs elsewhere than the server: %+v", name, what, got)
+			}
+			if server.Affinity != nil && (got.Affinity == nil || !reflect.DeepEqual(got.Affinity.NodeAffinity, server.Affinity.NodeAffinity)) {
+				t.Errorf("%s: %s prefers or needs other nodes than the server: %+v", name, what, got.Affinity)
+			}
+			if requests := got.Containers[0].Resources.Requests; requests.Cpu().IsZero() || requests.Memory().IsZero() {
+				t.Errorf("%s: %s requests nothing, which a quota refuses", name, what)
 			}
 		}
 	}

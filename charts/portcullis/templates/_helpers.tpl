@@ -96,6 +96,29 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{/* The Pods of hooks run on the nodes that the server may run on. How its Pods keep apart from each other and from others is not for them. */}}
+{{- define "portcullis.hookScheduling" -}}
+{{- with .Values.priorityClassName -}}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity.nodeAffinity }}
+affinity:
+  nodeAffinity: {{- toYaml . | nindent 4 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* What a command needs that asks the API server a few questions. */}}
+{{- define "portcullis.hookResources" -}}
+requests: {cpu: 10m, memory: 64Mi}
+limits: {memory: 256Mi}
+{{- end -}}
+
 {{/* What lets a process know who it is. */}}
 {{- define "portcullis.env" -}}
 - name: POD_NAME
