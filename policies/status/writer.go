@@ -144,14 +144,19 @@ func (w *Writer) Run(ctx context.Context) error {
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	awake := true // the timer is about to fire: whoever wakes again does not put it off
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-w.wake:
-			timer.Reset(quiet)
+			if !awake {
+				timer.Reset(quiet)
+			}
+			awake = true
 		case <-timer.C:
 			timer.Reset(w.step(ctx, shelves))
+			awake = false
 		}
 	}
 }
