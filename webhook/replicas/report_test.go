@@ -59,6 +59,14 @@ func (r *reporter) hears() []string {
 func TestReports(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewClientset()
+		client.PrependReactor("update", "leases", func(action clienttesting.Action) (bool, runtime.Object, error) {
+			update, _ := action.(clienttesting.UpdateAction)
+			lease, _ := update.GetObject().(*coordinationv1.Lease)
+			if lease.Annotations[ReportAnnotation] != "two" {
+				return false, nil, nil
+			}
+			return true, nil, apierrors.NewConflict(coordinationv1.Resource("leases"), lease.Name, nil)
+		})
 		var a, b reporter
 		woken := 0
 		group := func(name string, r *reporter) Options {
@@ -92,15 +100,7 @@ func TestReports(t *testing.T) {
 			t.Errorf("asked for, they are %q, %v", got, err)
 		}
 
-		// A Lease that is not taken is not said to be.
-		client.PrependReactor("update", "leases", func(action clienttesting.Action) (bool, runtime.Object, error) {
-			update, _ := action.(clienttesting.UpdateAction)
-			lease, _ := update.GetObject().(*coordinationv1.Lease)
-			if lease.Annotations[ReportAnnotation] != "two" {
-				return false, nil, nil
-			}
-			return true, nil, apierrors.NewConflict(coordinationv1.Resource("leases"), lease.Name, nil)
-		})
+		// What no Lease took was not said.
 		b.say("two")
 		time.Sleep(renewEvery)
 		synctest.Wait()
