@@ -55,7 +55,7 @@ func (s served) asks(t *testing.T, times int, name string, dryRun, excepted bool
 	body := fmt.Sprintf(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u1","operation":"CREATE","dryRun":%v,
 		"kind":{"group":"","version":"v1","kind":"ConfigMap"},"resource":{"group":"","version":"v1","resource":"configmaps"},"userInfo":{"username":"jane"},
 		"namespace":"default","name":%q,"object":{"metadata":{"name":%[2]q,"namespace":"default","labels":%s}}}}`, dryRun, name, labels)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} //nolint:gosec // our own
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	ask := func() bool {
 		response, err := client.Post(s.url+"/validate?timeout=5s", "application/json", strings.NewReader(body))
 		if err != nil {
