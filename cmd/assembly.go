@@ -81,7 +81,7 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 		wiring.Exempt, wiring.Beside = a.member.exempt, a.member.endpoints(a.engine)
-		wiring.Heard = a.member.hears
+		wiring.Heard, wiring.Count = a.member.hears, a.member.count()
 		a.parts = append(a.parts, a.member.parts()...)
 		a.checks = append(a.checks, a.member.checks()...)
 	}

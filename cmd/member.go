@@ -51,6 +51,7 @@ type member struct {
 	keeping    *keeping           // nil without --state-dir
 	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
 	ledger     status.Ledger
+	counts     *status.Counts // nil without --cluster-policies
 	status     *status.Writer
 	mutators   *Mutators
 	sentinel   *sentinel.Sentinel       // nil without --register
@@ -113,14 +114,14 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 		return nil, err
 	}
 	if f.policies || f.register {
-		if c.replicas, err = replicas.New(c.group(), c.wake); err != nil {
+		if c.replicas, err = replicas.New(c.reporting(), c.wake); err != nil {
 			return nil, err
 		}
 	}
 	if f.policies {
 		c.status = status.NewWriter(c.dynamic, &c.ledger, c.serving, log)
 		c.status.ConfigMaps, c.status.Inventory = c.objects.ConfigMaps, c.store.Snapshot
-		c.status.Asking = c.asking
+		c.status.Asking, c.status.Reports = c.asking, c.replicas.Reports
 	}
 	return c, nil
 }
@@ -164,6 +165,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		c.mu.Unlock()
 		if c.objects != nil {
 			c.ledger.Loaded(load, c.objects.Versions())
+			c.follow(load.Set)
 			c.objects.Loaded(load)
 			c.lastGood.Wake()
 		}

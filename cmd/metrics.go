@@ -178,8 +178,7 @@ func (m *Metrics) loaded(load policies.Load) {
 	m.revision.WithLabelValues(load.Set.Revision()).Set(1)
 }
 
-// findings is a decorator that counts what policies find. What a dry run finds is a metric alone: the status of a policy lies in the cluster,
-// and a dry run has nothing written there.
+// findings is a decorator that counts what policies find, in dry runs, too. What the status of a Policy says is counted by status.Counts.
 func (m *Metrics) findings(next review.Reviewer) review.Reviewer {
 	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
 		d, err := next.Review(ctx, req)

@@ -17,11 +17,12 @@ type Wiring struct {
 	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
 	Recorder *audit.Recorder                    // nil when no decisions are kept
 	Metrics  *Metrics
-	Memory   int64              // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
-	MaxBody  int64              // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
-	Exempt   []string           // namespaces in which admission is always allowed; may be nil
-	Heard    func(review.Stage) // told of every request; may be nil
-	Beside   []webhook.Endpoint // served beside those of the stages, without the decorators; may be nil
+	Memory   int64                                  // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
+	MaxBody  int64                                  // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
+	Exempt   []string                               // namespaces in which admission is always allowed; may be nil
+	Heard    func(review.Stage)                     // told of every request; may be nil
+	Count    func(*review.Request, review.Decision) // told what came of every request; may be nil
+	Beside   []webhook.Endpoint                     // served beside those of the stages, without the decorators; may be nil
 	Log      *slog.Logger
 }
 
@@ -45,6 +46,7 @@ func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
 			webhook.Exempt(w.Exempt...),
 			w.hear(stage),
 			w.Metrics.findings,
+			w.count,
 		)
 	}
 }
@@ -60,6 +62,18 @@ func (w Wiring) hear(stage review.Stage) webhook.Decorator {
 			return next.Review(ctx, req)
 		})
 	}
+}
+
+// count tells what came of a request.
+func (w Wiring) count(next review.Reviewer) review.Reviewer {
+	if w.Count == nil {
+		return next
+	}
+	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+		d, err := next.Review(ctx, req)
+		w.Count(req, d)
+		return d, err
+	})
 }
 
 // Answers returns who answers at each stage: the engine, and where there is something to change, the chain of mutators that asks it. Before

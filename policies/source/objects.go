@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -48,6 +49,8 @@ type Objects struct {
 	versions versions
 
 	lacking time.Time // since when all is listed but the Secret of LastGood
+
+	watched atomic.Pointer[kind] // the Policies; nil before Run
 }
 
 // errNotListed is why there is no bundle yet when nothing worse is known.
@@ -78,6 +81,7 @@ func (o *Objects) read() ([]native.File, bool) {
 func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	changed := make(chan struct{}, 1)
 	kinds := []*kind{o.policies(changed), o.exceptions(changed)}
+	o.watched.Store(kinds[0])
 	for _, namespace := range slices.Compact(slices.Sorted(slices.Values(o.ConfigMaps))) {
 		if namespace == "" || namespace == "*" { // to the API server the empty one is all of them
 			return errors.New("a namespace with policies in ConfigMaps has no name; name each, for whoever may write ConfigMaps there writes policy")

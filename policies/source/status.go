@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/portcullis-dev/portcullis/policies/native"
 )
@@ -22,6 +23,21 @@ func (o *Objects) Versions() Versions {
 		out[file.Name] = version(file)
 	}
 	return out
+}
+
+// UID returns that of the Policy of that name which the cluster has now, as far as this server has heard; empty if there is none. It waits for
+// nothing.
+func (o *Objects) UID(policy string) types.UID {
+	k := o.watched.Load()
+	if k == nil {
+		return ""
+	}
+	object, _, _ := k.informer.GetStore().GetByKey(policy) // a store in memory has no errors
+	u, ok := object.(*unstructured.Unstructured)
+	if !ok {
+		return ""
+	}
+	return u.GetUID()
 }
 
 // Hold reports whether the bundle was read from this version of a Policy, PolicyException or ConfigMap. What does not make it what it is, as

@@ -4,7 +4,10 @@ import (
 	"maps"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // What was read is told from what is there now by what makes it what it is, and by nothing else.
@@ -41,4 +44,25 @@ func TestVersionsHold(t *testing.T) {
 	if without.Hold(several) {
 		t.Error("one key was not read")
 	}
+}
+
+func TestUID(t *testing.T) {
+	first := policyObject(t, "mine", rule("policy"))
+	first.SetUID("first")
+	client := fakeCluster(t, first)
+	o := newObjects(t, client)
+	if got := o.UID("mine"); got != "" {
+		t.Errorf("before anything was listed: %s", got)
+	}
+	<-following(t, o)
+	if got := o.UID("mine") + "," + o.UID("another"); got != "first," {
+		t.Errorf("listed: %s", got)
+	}
+	// Made anew as it was, it is no other policy and is not loaded again.
+	second := first.DeepCopy()
+	second.SetUID("second")
+	if _, err := client.Resource(resource("policies")).Update(t.Context(), second, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	props.Eventually(t, "the other one is known", func() bool { return o.UID("mine") == "second" })
 }

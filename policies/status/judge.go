@@ -49,6 +49,7 @@ func (p page) judge(policy *v1alpha1.Policy, fault string, replicas Replicas) v1
 	served := p.served(policy.Name)
 	if served != nil {
 		out.Stage, out.Enforcement = stages(served.Spec()), string(served.Spec().Enforcement)
+		p.counted(&out, served.Spec())
 	}
 	p.inform(c, served)
 	if served == nil && fault == "" {
@@ -115,10 +116,13 @@ func (w *Writer) policy(page page, u *unstructured.Unstructured) (change, error)
 		return change{}, err
 	}
 	wanted := page.judge(&policy, page.fault(u), w.Replicas)
-	if reflect.DeepEqual(wanted, policy.Status) {
+	anyway := !reflect.DeepEqual(wanted, policy.Status)
+	counted, wrote := w.tally.add(u.GetUID(), &wanted, anyway)
+	if !anyway && !counted {
 		return change{}, nil
 	}
 	out, err := statusOf(u, wanted)
+	out.wrote = wrote
 	informed := changed(policy.Status.Conditions, wanted.Conditions, v1alpha1.PolicyInformed)
 	registered := changed(policy.Status.Conditions, wanted.Conditions, v1alpha1.PolicyRegistered)
 	switch {

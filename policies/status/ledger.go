@@ -40,6 +40,7 @@ type page struct {
 	versions source.Versions
 	asking   func(*policies.Policy) Asking // nil if nobody knows
 	objects  *inventory.Snapshot           // what is known of the cluster; nil if nobody looks
+	counting bool                          // what policies find is counted
 }
 
 func (l *Ledger) page() page {

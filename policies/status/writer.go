@@ -53,17 +53,20 @@ type Writer struct {
 	Inventory func() *inventory.Snapshot
 	// Asking says whether the API server asks about a policy; nil means that nobody knows.
 	Asking func(*policies.Policy) Asking
+	// Reports returns what the servers say of their Counts now. Nil means that nothing is counted in the status of a Policy.
+	Reports func(context.Context) ([]string, error)
 	// Events hears of each object that turns out faulty, and of each exception that ends; nil means nobody does.
 	Events events.EventRecorder
 	Log    *slog.Logger
 
-	wake chan struct{}
-	told string // the error that was logged last
+	wake  chan struct{}
+	told  string // the error that was logged last
+	tally tally
 }
 
 // NewWriter returns a Writer. Its other fields may be set before Run.
 func NewWriter(client dynamic.Interface, ledger *Ledger, replicas Replicas, log *slog.Logger) *Writer {
-	return &Writer{Client: client, Ledger: ledger, Replicas: replicas, Log: log, wake: make(chan struct{}, 1)}
+	return &Writer{Client: client, Ledger: ledger, Replicas: replicas, Log: log, wake: make(chan struct{}, 1), tally: tally{now: time.Now}}
 }
 
 // Wake has the Writer look at once. It is to be called when the replicas have changed; it never blocks.
@@ -71,6 +74,13 @@ func (w *Writer) Wake() {
 	select {
 	case w.wake <- struct{}{}:
 	default:
+	}
+}
+
+// Hear takes what a server newly says of its Counts. It is to be called whether Run runs or not, and never blocks.
+func (w *Writer) Hear(report string) {
+	if err := w.tally.hear(report); err != nil {
+		w.Log.Warn("what a replica says of its counts is left out", "error", err)
 	}
 }
 
@@ -88,6 +98,7 @@ type change struct {
 	as          types.PatchType
 	subresource []string
 	told        *happening
+	wrote       func() // called when it is written; may be nil
 }
 
 // happening is what an event says.
@@ -123,6 +134,7 @@ func resource(plural string) schema.GroupVersionResource {
 func (w *Writer) Run(ctx context.Context) error {
 	w.Ledger.onChange(w.Wake)
 	defer w.Ledger.onChange(nil)
+	defer w.tally.end()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -164,16 +176,17 @@ func (w *Writer) Run(ctx context.Context) error {
 // step writes what has changed, and says when to look again.
 func (w *Writer) step(ctx context.Context, shelves []*shelf) time.Duration {
 	page := w.Ledger.page()
-	page.asking = w.Asking
+	page.asking, page.counting = w.Asking, w.Reports != nil
 	if w.Inventory != nil {
 		page.objects = w.Inventory()
 	}
 	var errs []error
+	if err := w.beginCounting(ctx); err != nil {
+		errs = append(errs, err)
+	}
 	for _, s := range shelves {
-		for _, object := range s.store.List() {
-			u, ok := object.(*unstructured.Unstructured)
-			// What is not loaded yet will be; until then nothing is known of it.
-			if !ok || !page.versions.Hold(u) {
+		for _, u := range w.inOrder(s) {
+			if !page.versions.Hold(u) { // what is not loaded yet will be; until then nothing is known of it
 				continue
 			}
 			if err := w.keep(ctx, page, s, u); err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
@@ -202,6 +215,9 @@ func (w *Writer) keep(ctx context.Context, page page, s *shelf, u *unstructured.
 	at := w.Client.Resource(s.resource).Namespace(u.GetNamespace())
 	if _, err := at.Patch(ctx, u.GetName(), c.as, c.body, metav1.PatchOptions{}, c.subresource...); err != nil {
 		return err
+	}
+	if c.wrote != nil {
+		c.wrote()
 	}
 	if w.Events != nil && c.told != nil {
 		w.Events.Eventf(u, nil, corev1.EventTypeWarning, c.told.reason, c.told.action, "%s", review.Sentence(c.told.note, maxNote))

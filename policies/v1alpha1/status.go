@@ -51,6 +51,24 @@ type PolicyStatus struct {
 	// Message is what is wrong with the policy, with file:row; empty when nothing is.
 	// +kubebuilder:validation:MaxLength=4096
 	Message string `json:"message,omitempty"`
+	// Findings is how much the policy has found at admission since countedSince, at least, over all replicas: what it refused, warned of or was to
+	// be recorded. Dry runs and what a PolicyException lifts are left out. It is not there for a policy that was never asked at admission.
+	Findings *int64 `json:"findings,omitempty"`
+	// Faults is in how many reviews at admission the policy had no answer, so that its onError decided; counted as findings are.
+	Faults *int64 `json:"faults,omitempty"`
+	// CountedSince is when findings and faults began at 0.
+	CountedSince *metav1.Time `json:"countedSince,omitempty"`
+	// LastFault is the latest of faults.
+	LastFault *PolicyFault `json:"lastFault,omitempty"`
+}
+
+// PolicyFault is a review in which a policy had no answer.
+type PolicyFault struct {
+	// Time is when it was, by the clock of the replica that was asked.
+	Time metav1.Time `json:"time"`
+	// Message is what was wrong; it quotes nothing of the review.
+	// +kubebuilder:validation:MaxLength=1024
+	Message string `json:"message"`
 }
 
 // PolicyExceptionStatus is what the servers say of a PolicyException.

@@ -18,7 +18,10 @@ import (
 // +kubebuilder:printcolumn:name="Stage",type=string,JSONPath=`.status.stage`,description="When it is asked"
 // +kubebuilder:printcolumn:name="Enforcement",type=string,JSONPath=`.status.enforcement`,description="What its refusals do"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`,description="Whether every replica serves it, and is asked"
+// +kubebuilder:printcolumn:name="Findings",type=integer,JSONPath=`.status.findings`,description="What it found at admission since status.countedSince, at least"
+// +kubebuilder:printcolumn:name="Faults",type=integer,JSONPath=`.status.faults`,description="In how many reviews since then it had no answer, at least"
 // +kubebuilder:printcolumn:name="Why",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`,priority=1,description="Why it is, or is not"
+// +kubebuilder:printcolumn:name="Counted Since",type=date,JSONPath=`.status.countedSince`,priority=1,description="When findings and faults began at 0"
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type Policy struct {
 	metav1.TypeMeta   `json:",inline"`

@@ -1,6 +1,7 @@
 package drills
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -23,11 +24,13 @@ rules:
 - {level: None}
 `
 
-// written is longer than a server takes to write what it has to say of a policy.
-const written = 12 * time.Second
+// written is longer than servers take to write what they have to say of a policy: a replica says what it has counted every five seconds, and
+// the leader looks every ten.
+const written = 20 * time.Second
 
 // TestDryRun (F7): whoever asks what would become of a request has nothing written: no status, no event, no report. What the servers write
-// is what the audit log of the API server says. That a policy has come into force, which is written into its status, is the control.
+// is what the audit log of the API server says. That a policy has come into force, which is written into its status, is the control, and that
+// the same requests in earnest are counted there, over all replicas.
 func TestDryRun(t *testing.T) {
 	w := start(t)
 	before := len(w.writes(t))
@@ -48,6 +51,36 @@ func TestDryRun(t *testing.T) {
 		t.Errorf("of %d requests as a dry run, %q was written", count, wrote)
 	}
 	figure(t, "F7: %d requests as a dry run, every other one refused: %d writes", count, len(wrote))
+
+	t.Run("control: requests in earnest are counted", func(t *testing.T) {
+		found := w.findings(t, "team")
+		before, caller, where := len(w.writes(t)), w.asAPIServer(t), w.addresses(t)
+		earnest := bytes.Replace(review(t, "ConfigMap", work), []byte(`"dryRun":true`), []byte(`"dryRun":false`), 1)
+		each := rounds(10, 100)
+		for range each {
+			for _, address := range where {
+				if got, err := caller.ask(t.Context(), address, earnest); err != nil || got.message() == "" {
+					t.Fatalf("%+v, %v", got, err)
+				}
+			}
+		}
+		until(t, "the status counts them", func() bool { return w.findings(t, "team")-found == int64(each*replicas) })
+		wrote := w.writes(t)[before:]
+		if !slices.Contains(wrote, "patch policies/status team") || len(wrote) > 2 {
+			t.Errorf("written was %q", wrote)
+		}
+		figure(t, "F7: %d requests in earnest: %d writes", each*replicas, len(wrote))
+	})
+}
+
+// findings are those that the status of a policy counts.
+func (w *world) findings(t *testing.T, policy string) int64 {
+	t.Helper()
+	p := w.policy(t.Context(), policy)
+	if p == nil || p.Status.Findings == nil {
+		t.Fatalf("the status of %s counts nothing", policy)
+	}
+	return *p.Status.Findings
 }
 
 // writes are what the servers have changed in the cluster, in order. Their Leases, which say that they live, are left out, and what they

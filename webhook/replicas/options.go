@@ -25,6 +25,8 @@ const (
 	PoliciesAnnotation    = "portcullis.dev/policies"
 	CertificateAnnotation = "portcullis.dev/certificate"
 	HeardAnnotation       = "portcullis.dev/heard"
+	// ReportAnnotation is what Options.Report says.
+	ReportAnnotation = "portcullis.dev/counts"
 )
 
 // The times of the Leases. A replica that ended without a word counts for leaseTime; it may miss two renewals. Whoever leads gives up
@@ -40,7 +42,7 @@ const (
 	farewell = 3 * time.Second
 )
 
-// Options say which release a server belongs to, and which of its replicas it is. Owner and Log may be nil.
+// Options say which release a server belongs to, and which of its replicas it is. Its functions and Log may be nil.
 type Options struct {
 	// Client needs get, list, watch, create, update and delete for Leases in Namespace.
 	Client kubernetes.Interface
@@ -48,6 +50,12 @@ type Options struct {
 	Namespace, Name, Replica string
 	// Owner returns with what the Leases vanish, of the cluster's or the same namespace; nil, or a function that returns nil, is nothing.
 	Owner func(context.Context) *metav1.OwnerReference
+	// Report returns what the Lease should say beside what is served; it rides along when the Lease is written anyway, and once more before it
+	// is taken back. anew is whether the Lease was not there before; said is called once it is written. The text must leave room for the other
+	// annotations, which with it may be 256 KiB. Nil is nothing to say.
+	Report func(anew bool) (text string, said func())
+	// Hear is called with what any replica, this one too, has newly said by Report. It must not block. Nil means that nobody listens.
+	Hear func(report string)
 	// Log hears who leads, and what keeps a Lease from being renewed; nil means nobody does.
 	Log *slog.Logger
 

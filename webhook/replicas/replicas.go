@@ -158,6 +158,10 @@ func (r *Replicas) see(object any) {
 	}
 	r.seen[lease.Name] = now
 	r.mu.Unlock()
+	report := lease.Annotations[ReportAnnotation]
+	if r.options.Hear != nil && report != "" && (!known || before.lease.Annotations[ReportAnnotation] != report) {
+		r.options.Hear(report)
+	}
 	if revived || known && stateOf(before.lease) != stateOf(lease) {
 		r.changed()
 	}
@@ -206,8 +210,9 @@ func (r *Replicas) write(ctx context.Context) error {
 	state := r.state
 	r.mu.Unlock()
 	wanted, err := r.leases.Get(ctx, r.options.lease(), metav1.GetOptions{})
+	anew := apierrors.IsNotFound(err)
 	put := func() error { _, err := r.leases.Update(ctx, wanted, metav1.UpdateOptions{}); return err }
-	if apierrors.IsNotFound(err) {
+	if anew {
 		wanted, err = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: r.options.lease(), Namespace: r.options.Namespace}}, nil
 		wanted.OwnerReferences = r.options.owners(ctx)
 		put = func() error { _, err := r.leases.Create(ctx, wanted, metav1.CreateOptions{}); return err }
@@ -226,16 +231,38 @@ func (r *Replicas) write(ctx context.Context) error {
 		RevisionAnnotation: state.Revision, PoliciesAnnotation: string(state.Policies), CertificateAnnotation: state.Certificate,
 		HeardAnnotation: state.Heard,
 	})
+	said := func() {}
+	if r.options.Report != nil {
+		wanted.Annotations[ReportAnnotation], said = r.options.Report(anew)
+	}
 	wanted.Spec = coordinationv1.LeaseSpec{
 		HolderIdentity:       new(r.options.Replica),
 		LeaseDurationSeconds: new(int32(r.options.times.lease / time.Second)), //nolint:gosec // seconds of a Lease are few
 		RenewTime:            new(metav1.NewMicroTime(time.Now())),
 	}
 	err = put()
+	if err == nil {
+		said()
+	}
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("another server writes it too; give each a name of its own with --replica: %w", err)
 	}
 	return err
+}
+
+// Reports returns what all replicas say by Options.Report at this moment, those that ended without taking their Leases back included.
+func (r *Replicas) Reports(ctx context.Context) ([]string, error) {
+	leases, err := r.leases.List(ctx, metav1.ListOptions{LabelSelector: labels.Set{ReleaseLabel: r.options.Name}.String()})
+	if err != nil {
+		return nil, fmt.Errorf("list the Leases of the replicas: %w", err)
+	}
+	var out []string
+	for _, lease := range leases.Items {
+		if report := lease.Annotations[ReportAnnotation]; report != "" {
+			out = append(out, report)
+		}
+	}
+	return out, nil
 }
 
 // expire tells of replicas that do not count any more since the time before.
@@ -252,10 +279,13 @@ func (r *Replicas) expire() {
 	}
 }
 
-// leave takes the Lease back.
+// leave says what is left to say, and takes the Lease back.
 func (r *Replicas) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
+	if r.options.Report != nil {
+		_ = r.write(ctx) // a report that is lost is no reason to stay
+	}
 	if err := r.leases.Delete(ctx, r.options.lease(), metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		r.options.Log.Warn("the Lease of this replica is not taken back; it runs out by itself", "lease", r.options.lease(), "error", err)
 	}

@@ -15,7 +15,25 @@ import (
 // replica starts one of the release's replicas, and returns what ends it: in order, or as if it was killed.
 func replica(t *testing.T, client *fake.Clientset, name string, changed func()) (r *Replicas, leave, kill func()) {
 	t.Helper()
-	r, err := New(Options{Client: client, Namespace: "ours", Name: "portcullis", Replica: name}, changed)
+	r, stop := begin(t, Options{Client: client, Namespace: "ours", Name: "portcullis", Replica: name}, changed)
+	return r, stop, func() {
+		lease, err := client.CoordinationV1().Leases("ours").Get(t.Context(), "portcullis-replica-"+name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		lease.ResourceVersion = ""
+		if _, err := client.CoordinationV1().Leases("ours").Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+	}
+}
+
+// begin starts a replica, and returns what ends it in order.
+func begin(t *testing.T, o Options, changed func()) (r *Replicas, leave func()) {
+	t.Helper()
+	r, err := New(o, changed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,21 +45,9 @@ func replica(t *testing.T, client *fake.Clientset, name string, changed func()) 
 			t.Error(err)
 		}
 	}()
-	stop := func() {
+	return r, func() {
 		cancel()
 		<-ended
-		synctest.Wait()
-	}
-	return r, stop, func() {
-		lease, err := client.CoordinationV1().Leases("ours").Get(t.Context(), "portcullis-replica-"+name, metav1.GetOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		stop()
-		lease.ResourceVersion = ""
-		if _, err := client.CoordinationV1().Leases("ours").Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
-			t.Fatal(err)
-		}
 		synctest.Wait()
 	}
 }
