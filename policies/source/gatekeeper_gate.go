@@ -113,7 +113,11 @@ func (g *GatekeeperGate) template(ctx context.Context, d *review.Decision, set *
 			warn(d, file, strings.TrimPrefix(note, file.Name+":"))
 		}
 	}
-	g.policies(ctx, d, set, read.Specs)
+	g.policies(ctx, d, set, slices.DeleteFunc(read.Specs, func(spec policies.Spec) bool {
+		return slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { // a file's, which is faulty with or without the template
+			return p.Spec().ID == spec.ID && p.Spec().File != spec.File
+		})
+	}))
 }
 
 // constraint judges a constraint beside its template.
