@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
@@ -50,7 +51,8 @@ type Gatekeeper struct {
 	begun     bool  // something has
 	live      bool  // that was listed by the cluster
 	templates []ownTemplate
-	known     bool // what templates there are
+	store     cache.Store // of the templates as they are now
+	known     bool        // what templates there are
 	served    servedThere
 }
 
@@ -140,8 +142,22 @@ func (g *Gatekeeper) Keep() []native.File {
 // accepted returns the templates that were accepted, in the order of their names; false while that is not known, or what is known is of before.
 func (g *Gatekeeper) accepted() ([]ownTemplate, bool) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.templates, g.known
+	templates, store, known := g.templates, g.store, g.known
+	g.mu.Unlock()
+	if !known {
+		return nil, false
+	}
+	return slices.DeleteFunc(slices.Clone(templates), func(t ownTemplate) bool {
+		u := templateIn(store, t.Name) // which knows sooner: what goes with a template must not be made again
+		return u == nil || u.GetUID() != t.owner.UID || u.GetDeletionTimestamp() != nil
+	}), true
+}
+
+// templateIn returns a template of the cluster, nil if it is not there.
+func templateIn(store cache.Store, name string) *unstructured.Unstructured {
+	object, _, _ := store.GetByKey(name)
+	u, _ := object.(*unstructured.Unstructured)
+	return u
 }
 
 // filesOf are the files of an object: one, or none if it counts for nothing.
@@ -236,9 +252,8 @@ func (g *Gatekeeper) publish(f *theirFollower, templates []*gatekeeper.Template)
 	var out []ownTemplate
 	own := f.own[theTemplates()]
 	for _, t := range templates {
-		object, _, _ := own.informer.GetStore().GetByKey(t.Name)
-		u, ok := object.(*unstructured.Unstructured)
-		if !ok || u.GetDeletionTimestamp() != nil {
+		u := templateIn(own.informer.GetStore(), t.Name)
+		if u == nil {
 			continue
 		}
 		out = append(out, ownTemplate{t, metav1.OwnerReference{
@@ -247,7 +262,9 @@ func (g *Gatekeeper) publish(f *theirFollower, templates []*gatekeeper.Template)
 	}
 	known := f.served != nil && own != nil && own.informer.HasSynced() && own.healthy()
 	g.mu.Lock()
-	g.templates, g.known, g.served = out, known, f.served
+	if g.templates, g.known, g.served = out, known, f.served; own != nil {
+		g.store = own.informer.GetStore()
+	}
 	g.mu.Unlock()
 	g.tell()
 }
