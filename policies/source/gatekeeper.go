@@ -42,7 +42,8 @@ type Gatekeeper struct {
 	kinds      servedGroups
 	crds       *crdWatch
 	namespaces []string // of which a Config counts: whoever may write one elsewhere must not decide what policies see
-	changed    func()   // called when the templates, or what there is of their CRDs, may have changed; may be nil
+	patience   time.Duration // for which a template waits for its CRD before that is a fault
+	changed    func()        // called when the templates, or what there is of their CRDs, may have changed; may be nil
 
 	mu        sync.Mutex
 	files     []native.File // as last yielded
@@ -85,7 +86,7 @@ func NewGatekeeper(config *rest.Config, reader *gatekeeper.Reader, namespaces []
 func newGatekeeper(
 	objects dynamic.Interface, names metadata.Interface, kinds servedGroups, reader *gatekeeper.Reader, namespaces []string, log *slog.Logger,
 ) *Gatekeeper {
-	return &Gatekeeper{client: objects, kinds: kinds, crds: watchCRDs(names), Reader: reader, namespaces: namespaces, Log: log}
+	return &Gatekeeper{client: objects, kinds: kinds, crds: watchCRDs(names), Reader: reader, namespaces: namespaces, patience: crdTime, Log: log}
 }
 
 // Ready returns why nothing has been yielded yet, or nil once something has.
@@ -297,7 +298,7 @@ func (g *Gatekeeper) missing(f *theirFollower) (faults policies.Faults, waiting 
 		case g.crds.foreign(t.Name):
 			fault.Err = fmt.Errorf("%s: there is a CRD %s that is not of constraints, for it lacks the label %s; it is left alone, and constraints of this kind are not read; "+
 				"delete it, or give the template another kind", fault.File, crdOf(t.Name), constraintLabel)
-		case missing && time.Since(since) < crdTime:
+		case missing && time.Since(since) < g.patience:
 			if waiting == nil {
 				waiting = fmt.Errorf("%s: its constraints are read when the cluster serves them, which the CRD %s is for", fault.File, crdOf(t.Name))
 			}
