@@ -67,16 +67,20 @@ type ownTemplate struct {
 // and watch for all of Gatekeeper's groups and for CRDs, and get for CRDs. The cluster is not called before Run.
 func NewGatekeeper(config *rest.Config, reader *gatekeeper.Reader, namespaces []string, log *slog.Logger) (*Gatekeeper, error) {
 	own := rest.CopyConfig(config)
-	own.QPS, own.Burst = 50, 200 // each kind of constraint is listed at the start; the clients of a process share connections
-	kinds, err := discovery.NewDiscoveryClientForConfig(own)
-	if err != nil {
-		return nil, fmt.Errorf("the client for the cluster's kinds: %w", err)
-	}
-	objects, err := dynamic.NewForConfig(own)
+	own.QPS, own.Burst = 50, 200 // each kind of constraint is listed at the start
+	shared, err := rest.HTTPClientFor(own)
 	if err != nil {
 		return nil, fmt.Errorf("the client for Gatekeeper's objects: %w", err)
 	}
-	names, err := metadata.NewForConfig(own)
+	kinds, err := discovery.NewDiscoveryClientForConfigAndClient(own, shared)
+	if err != nil {
+		return nil, fmt.Errorf("the client for the cluster's kinds: %w", err)
+	}
+	objects, err := dynamic.NewForConfigAndClient(own, shared)
+	if err != nil {
+		return nil, fmt.Errorf("the client for Gatekeeper's objects: %w", err)
+	}
+	names, err := metadata.NewForConfigAndClient(own, shared)
 	if err != nil {
 		return nil, fmt.Errorf("the client for the metadata of CRDs: %w", err)
 	}
@@ -241,7 +245,12 @@ func (g *Gatekeeper) attempt(ctx context.Context, f *theirFollower, read func([]
 	faults, waiting := g.missing(f)
 	out.faults = append(out.faults, faults...)
 	if _, begun := g.read(); !begun || !g.Live() {
-		if out.waiting = unlisted; unlisted == nil {
+		switch {
+		case errors.Is(unlisted, errNotListed):
+			out.waiting = errTheirsNotListed
+		case unlisted != nil:
+			out.waiting = unlisted
+		default:
 			out.waiting = waiting
 		}
 	}

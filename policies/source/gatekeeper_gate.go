@@ -110,7 +110,7 @@ func (g *GatekeeperGate) template(ctx context.Context, d *review.Decision, set *
 	}
 	for _, note := range read.Notes {
 		if strings.HasPrefix(note, file.Name+":") {
-			warn(d, file, strings.TrimPrefix(note, file.Name+":"))
+			advise(d, note)
 		}
 	}
 	g.policies(ctx, d, set, slices.DeleteFunc(read.Specs, func(spec policies.Spec) bool {
@@ -137,7 +137,7 @@ func (g *GatekeeperGate) constraint(ctx context.Context, d *review.Decision, set
 	}
 	for _, note := range read.Notes {
 		if strings.HasPrefix(note, file.Name+":") {
-			warn(d, file, strings.TrimPrefix(note, file.Name+":"))
+			advise(d, note)
 		}
 	}
 	for _, policy := range g.policies(ctx, d, set, read.Specs) {
