@@ -41,7 +41,7 @@ type Gatekeeper struct {
 	client     dynamic.Interface
 	kinds      servedGroups
 	crds       *crdWatch
-	namespaces []string // of which a Config counts: whoever may write one elsewhere must not decide what policies see
+	namespaces []string      // of which a Config counts: whoever may write one elsewhere must not decide what policies see
 	patience   time.Duration // for which a template waits for its CRD before that is a fault
 	changed    func()        // called when the templates, or what there is of their CRDs, may have changed; may be nil
 
@@ -106,7 +106,7 @@ func (g *Gatekeeper) Ready() error {
 	return errTheirsNotListed
 }
 
-var errTheirsNotListed = errors.New("Gatekeeper's objects have not been listed yet")
+var errTheirsNotListed = errors.New("the cluster's objects of Gatekeeper's have not been listed yet")
 
 // Live reports whether what was yielded last was listed by the cluster. It is not before anything was, nor while what was kept stands in.
 func (g *Gatekeeper) Live() bool {
@@ -231,7 +231,7 @@ func (g *Gatekeeper) attempt(ctx context.Context, f *theirFollower, read func([]
 	files, troubles, unlisted := f.read(ctx)
 	if size := sizeOf(files); len(files) > maxFiles || size > maxBytes {
 		out.faults = append(out.faults, policies.Fault{Policy: "gatekeeper", Err: fmt.Errorf(
-			"Gatekeeper's objects in the cluster are %d of %d MiB, more than %d or %d MiB; what was read before stays", len(files), size>>20, maxFiles, maxBytes>>20)})
+			"the cluster's objects of Gatekeeper's are %d of %d MiB, more than %d or %d MiB; what was read before stays", len(files), size>>20, maxFiles, maxBytes>>20)})
 		files, _ = g.read()
 	}
 	out.files = files

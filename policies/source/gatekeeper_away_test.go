@@ -21,7 +21,7 @@ func TestWhatWasKeptOfGatekeepersObjectsStandsIn(t *testing.T) {
 	g.Kept = &Kept{After: 50 * time.Millisecond, Files: []native.File{
 		gatekeeperFile(object(t, aTemplate("Refuses", "one", ""))), gatekeeperFile(object(t, aConstraint("Refuses", "all", "{}"))),
 	}}
-	if err := g.Ready(); err == nil || err.Error() != "Gatekeeper's objects have not been listed yet" {
+	if err := g.Ready(); err == nil || err.Error() != "the cluster's objects of Gatekeeper's have not been listed yet" {
 		t.Error(err)
 	}
 	expect(t, following(t, g), `refuses/all "one"`)

@@ -236,7 +236,7 @@ type Gates struct {
 func (g Gates) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
 	if gatekeeper.Concerns(req.Target.Group) {
 		if g.Gatekeeper == nil {
-			return review.Decision{}, errors.New("Gatekeeper's objects are not taken from the cluster")
+			return review.Decision{}, errors.New("objects of Gatekeeper's are not taken from the cluster")
 		}
 		return g.Gatekeeper.Review(ctx, req)
 	}

@@ -72,13 +72,19 @@ func TestWhatTheGateSaysOfATemplate(t *testing.T) {
 	for _, c := range []struct{ name, template, want string }{
 		{"good", aTemplate("Refuses", "two", "label: {type: string}"), ""},
 		{"new", aTemplate("Other", "two", ""), ""},
-		{"does not compile", strings.Replace(aTemplate("Refuses", "one", "label: {type: string}"), "{ true }", "{ nothing }", 1),
-			"deny portcullis: constrainttemplate/refuses:3: var nothing is unsafe"},
-		{"a constraint does not fit any more", aTemplate("Refuses", "one", "other: {type: string}"),
+		{
+			"does not compile", strings.Replace(aTemplate("Refuses", "one", "label: {type: string}"), "{ true }", "{ nothing }", 1),
+			"deny portcullis: constrainttemplate/refuses:3: var nothing is unsafe",
+		},
+		{
+			"a constraint does not fit any more", aTemplate("Refuses", "one", "other: {type: string}"),
 			"warn portcullis: constrainttemplate/refuses: with it a constraint is faulty, of which the last good version stays: " +
-				"refuses/all:1: Refuses all: spec.parameters.label is not known; correct the spelling, or leave it out"},
-		{"a constraint would refuse what must not be", aTemplate("Refuses", "everything", "label: {type: string}"),
-			"deny portcullis: refuses/all refuses everything"},
+				"refuses/all:1: Refuses all: spec.parameters.label is not known; correct the spelling, or leave it out",
+		},
+		{
+			"a constraint would refuse what must not be", aTemplate("Refuses", "everything", "label: {type: string}"),
+			"deny portcullis: refuses/all refuses everything",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := gatekeeperGate(t, there, all)
@@ -108,15 +114,23 @@ func TestWhatTheGateSaysOfAConstraint(t *testing.T) {
 	there := object(t, aTemplate("Refuses", "one", "label: {type: string}"))
 	for _, c := range []struct{ name, constraint, want string }{
 		{"good", aConstraint("Refuses", "all", "{parameters: {label: a}}"), "warn portcullis: refuses/all: as it is"},
-		{"unknown parameter", aConstraint("Refuses", "all", "{parameters: {lable: a}}"),
-			"deny portcullis: refuses/all:1: Refuses all: spec.parameters.lable is not known; correct the spelling, or leave it out"},
-		{"parameter of another type", aConstraint("Refuses", "all", "{parameters: {label: 1}}"),
-			"deny portcullis: refuses/all:1: Refuses all: spec.parameters.label must be of type string, not integer"},
-		{"unknown kind", aConstraint("Nobodys", "all", "{}"),
-			"deny portcullis: nobodys/all:1: Nobodys all: there is no ConstraintTemplate for this kind; add the one named nobodys"},
-		{"enforcement point", aConstraint("Refuses", "all", "{enforcementAction: scoped, scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: here}]}]}"),
+		{
+			"unknown parameter", aConstraint("Refuses", "all", "{parameters: {lable: a}}"),
+			"deny portcullis: refuses/all:1: Refuses all: spec.parameters.lable is not known; correct the spelling, or leave it out",
+		},
+		{
+			"parameter of another type", aConstraint("Refuses", "all", "{parameters: {label: 1}}"),
+			"deny portcullis: refuses/all:1: Refuses all: spec.parameters.label must be of type string, not integer",
+		},
+		{
+			"unknown kind", aConstraint("Nobodys", "all", "{}"),
+			"deny portcullis: nobodys/all:1: Nobodys all: there is no ConstraintTemplate for this kind; add the one named nobodys",
+		},
+		{
+			"enforcement point", aConstraint("Refuses", "all", "{enforcementAction: scoped, scopedEnforcementActions: [{action: deny, enforcementPoints: [{name: here}]}]}"),
 			"warn portcullis: refuses/all:1: Refuses all: there is no enforcement point \"here\", and nothing is enforced there; " +
-				"there are audit.gatekeeper.sh, gator.gatekeeper.sh, validation.gatekeeper.sh and \"*\"\nwarn portcullis: refuses/all: as it is"},
+				"there are audit.gatekeeper.sh, gator.gatekeeper.sh, validation.gatekeeper.sh and \"*\"\nwarn portcullis: refuses/all: as it is",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := gatekeeperGate(t, there)
@@ -134,11 +148,15 @@ func TestWhatTheGateSaysOfTheRest(t *testing.T) {
 	config := "{apiVersion: config.gatekeeper.sh/v1alpha1, kind: Config, metadata: {name: config, namespace: %s}, spec: {}}"
 	for _, c := range []struct{ name, resource, object, want string }{
 		{"a document", "assign", "{apiVersion: mutations.gatekeeper.sh/v1, kind: Assign, metadata: {name: mine}, spec: {}}", "deny portcullis: one of 2"},
-		{"another kind", "assign", "{apiVersion: mutations.gatekeeper.sh/v1, kind: Asign, metadata: {name: mine}, spec: {}}",
-			`deny portcullis: asign/mine:1: mutations.gatekeeper.sh has no kind "Asign"; it has Assign, AssignMetadata, AssignImage, ModifySet`},
+		{
+			"another kind", "assign", "{apiVersion: mutations.gatekeeper.sh/v1, kind: Assigned, metadata: {name: mine}, spec: {}}",
+			`deny portcullis: assigned/mine:1: mutations.gatekeeper.sh has no kind "Assigned"; it has Assign, AssignMetadata, AssignImage, ModifySet`,
+		},
 		{"Config", "configs", fmt.Sprintf(config, "gatekeeper-system"), ""},
-		{"Config elsewhere", "configs", fmt.Sprintf(config, "prod"),
-			"warn portcullis: config/prod/config: it is in a namespace where it counts for nothing; it does in gatekeeper-system"},
+		{
+			"Config elsewhere", "configs", fmt.Sprintf(config, "prod"),
+			"warn portcullis: config/prod/config: it is in a namespace where it counts for nothing; it does in gatekeeper-system",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := gatekeeperGate(t, there)
@@ -184,7 +202,7 @@ func TestTheGateDoesNotAnswerBeforeItKnows(t *testing.T) {
 		t.Error(err)
 	}
 	constraint := asked(t, "CREATE", "refuses", object(t, aConstraint("Refuses", "all", "{}")), nil)
-	if _, err := (Gates{Own: gate(t)}).Review(t.Context(), constraint); err == nil || err.Error() != "Gatekeeper's objects are not taken from the cluster" {
+	if _, err := (Gates{Own: gate(t)}).Review(t.Context(), constraint); err == nil || err.Error() != "objects of Gatekeeper's are not taken from the cluster" {
 		t.Error(err)
 	}
 }
