@@ -22,7 +22,6 @@ type Policy struct {
 	*code
 	spec       Spec
 	parameters *ast.Term
-	needs      map[inventory.Kind]*inventory.Need // nil for a policy that declares no data
 	behind     behind
 }
 
@@ -31,10 +30,7 @@ func (p *Policy) Spec() Spec { return p.spec }
 
 // newPolicy makes the policy of a spec and what its modules were compiled to.
 func newPolicy(spec Spec, compiled *code) *Policy {
-	policy := &Policy{code: compiled, spec: spec, needs: compiled.needs}
-	if spec.Convention == Gatekeeper {
-		policy.needs = synced(spec, compiled)
-	}
+	policy := &Policy{code: compiled, spec: spec}
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}

@@ -149,7 +149,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
-		if err == nil && covered && a.needs != nil {
+		if err == nil && covered && a.looks() {
 			err = a.met(objects)
 		}
 		switch {

@@ -66,9 +66,8 @@ type Spec struct {
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
 
 	// Data are the kinds of the cluster's objects that the policy reads at data.kubernetes[kind]. If what is known of one is older than
-	// MaxStaleness, or nothing is, the policy has no answer. One of the Gatekeeper convention reads, at data.inventory, what
-	// inventory.Store.Sync shows; Data are those of the kinds without which it has no answer until they are listed, and MaxStaleness is nothing
-	// to it.
+	// MaxStaleness, or nothing is, the policy has no answer. One of the Gatekeeper convention declares nothing: it reads, at data.inventory, what
+	// inventory.Store.Sync shows, and has no answer while that cannot be relied on.
 	Data         []inventory.Kind
 	MaxStaleness time.Duration
 

@@ -66,9 +66,6 @@ func (r *Reader) spec(u *unit, t *Template) (out policies.Spec, notes []string, 
 		Match:   policies.Match{Operations: r.operations(t), Kinds: kindsOf(read.Match.Kinds), Further: matcher{matched}},
 		Lenient: true,
 	}
-	if t.inventory {
-		out.Data = r.Synced
-	}
 	enforcement, by, found, err := enforce(read)
 	if err != nil {
 		return out, nil, err
@@ -84,7 +81,7 @@ func (r *Reader) spec(u *unit, t *Template) (out policies.Spec, notes []string, 
 		return out, nil, under(fmt.Errorf("spec.parameters: %w", err), "spec", "parameters")
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%s\n%s\n%q\n%q\n%s", out.ID, t.code, t.title, t.description, out.Match.Operations, out.Data, given)
+	fmt.Fprintf(sum, "%s\n%s\n%s\n%s\n%q\n%s", out.ID, t.code, t.title, t.description, out.Match.Operations, given)
 	out.Digest = hex.EncodeToString(sum.Sum(nil))
 	return out, notes, nil
 }

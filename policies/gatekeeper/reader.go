@@ -12,7 +12,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
-	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -22,8 +21,6 @@ type Reader struct {
 	// Operations are those at which a webhook asks constraints whose template names none, "CREATE": Gatekeeper's has itself called for CREATE
 	// and UPDATE alone. Nil asks at every operation, whatever the templates say, as one who verifies them wants it.
 	Operations []string
-	// Synced are the kinds that are shown at data.inventory: until each is listed, constraints that read it have no answer.
-	Synced []inventory.Kind
 
 	schemas  schemas
 	mu       sync.Mutex

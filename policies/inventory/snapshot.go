@@ -24,6 +24,7 @@ type Snapshot struct {
 	lost  map[Kind]error
 
 	synced   *ast.Term // data.inventory; nil while nothing is shown
+	syncs    *syncs    // what should be there; nil is nothing
 	complete bool      // synced is all there ever will be
 }
 
