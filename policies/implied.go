@@ -50,7 +50,7 @@ func (s *Set) Parents(kinds []GroupKind) []GroupKind {
 // implies reports whether the request is about an object that implies others, and somebody would judge those. The object itself is what a
 // DELETE deletes.
 func (s *Set) implies(req *review.Request) (review.Raw, *review.Head, bool) {
-	if s.expander == nil || req.Stage != review.Validate || !s.judgesImplied {
+	if s.expander == nil || req.Stage != review.Validate || !s.judgesImplied || s.spares(req) {
 		return nil, nil, false
 	}
 	head, old, err := req.Heads()
