@@ -10,12 +10,14 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/expansion"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 )
 
-// beside takes up what lies among the policies and is none: ExpansionTemplates and Providers.
+// beside takes up what lies among the policies and is none: ExpansionTemplates, Providers, the Config and SyncSets.
 type beside struct {
 	expansions expansion.Reader
 	providers  *external.Reader
+	settings   settled
 	log        *slog.Logger
 	told       []string // the Providers that are in use
 }
@@ -38,6 +40,8 @@ func (b *beside) configure(_ context.Context, docs []policies.Document) (out []p
 		out = append(out, policies.WithExternal(providers))
 		names = providers.Names()
 	}
+	more, wrong := b.settings.configure(docs)
+	out, faults = append(out, more...), append(faults, wrong...)
 	if !slices.Equal(names, b.told) {
 		b.told = names
 		b.log.Info("policies may ask servers outside of the cluster's API by external_data", "providers", strings.Join(names, ", "))
@@ -46,7 +50,9 @@ func (b *beside) configure(_ context.Context, docs []policies.Document) (out []p
 }
 
 // takenUp reports whether a document is one that beside takes up.
-func takenUp(d policies.Document) bool { return expansion.Concerns(d) || external.Concerns(d) }
+func takenUp(d policies.Document) bool {
+	return expansion.Concerns(d) || external.Concerns(d) || settings.Concerns(d)
+}
 
 // compile makes a Set of the policies of a bundle and what lies beside them, once.
 func compile(ctx context.Context, bundle policies.Bundle, options ...policies.Option) (set *policies.Set, all []policies.Option, err error) {

@@ -22,6 +22,8 @@ import (
 type surroundings struct {
 	namespaces policies.Namespaces  // nil knows none
 	asked      func(mutator string) // told which mutators are about an object; may be nil
+	// spares reports whether mutators are not about a request at all; nil spares none.
+	spares func(*review.Request) bool
 }
 
 // matching reads the match of one mutator, which it also leaves at into.
@@ -33,6 +35,9 @@ func (s surroundings) matching(id gatekeeper.ID, into **match.Match) gatekeeper.
 		}
 		*into = m
 		return gatekeeper.MatcherFunc(func(req *review.Request, obj *unstructured.Unstructured) (bool, error) {
+			if s.spares != nil && s.spares(req) {
+				return false, nil
+			}
 			holds, err := m.Holds(s.about(req, obj))
 			if s.asked != nil && (holds || err != nil) {
 				s.asked(id.String())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/review"
@@ -119,8 +120,9 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	if err != nil {
 		return err
 	}
+	settled, _ := new(settings.Reader).Read(bundle.Documents) // what is wrong there was found with the policies
 	theirs, faults := mutatorsIn(bundle.Documents, surroundings{
-		namespaces: namespacesAmong(subjects), asked: func(mutator string) { heard.Asked(mutator, 0, nil) },
+		namespaces: namespacesAmong(subjects), asked: func(mutator string) { heard.Asked(mutator, 0, nil) }, spares: settled.SparesMutation,
 	})
 	if len(faults) > 0 {
 		return faults

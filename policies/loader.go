@@ -45,7 +45,8 @@ type Loader struct {
 	// Report is called after each attempt, one at a time.
 	Report func(Load)
 
-	bundles []*Bundle
+	bundles   []*Bundle
+	documents []Document // with which Configure was called last
 }
 
 // Run runs the sources and loads whatever they yield, until ctx ends. It returns an error when a source does, or when the first
@@ -95,7 +96,8 @@ func (l *Loader) load(ctx context.Context) error {
 	}
 	compiled, contrary := withoutContradictions(compiled)
 	faults = append(append(faults, failed...), contrary...)
-	options, ill := l.configure(ctx, found.Documents)
+	l.documents = held(found.Documents, l.documents, found.Faults)
+	options, ill := l.configure(ctx, l.documents)
 	compiled, lacking := unprovided(compiled, externalOf(options))
 	faults = append(append(faults, ill...), lacking...)
 	if fatal := unlisted(faults); previous == nil && len(fatal) > 0 {

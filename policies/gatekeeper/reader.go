@@ -29,9 +29,10 @@ type Reader struct {
 
 // Reading is what came of reading documents.
 type Reading struct {
-	Specs     []policies.Spec     // one for each constraint, in the order of the documents
-	Templates []*Template         // those that were accepted, by name
-	Documents []policies.Document // Gatekeeper's objects that are neither
+	Specs     []policies.Spec // one for each constraint, in the order of the documents
+	Templates []*Template     // those that were accepted, by name
+	// Documents are Gatekeeper's objects that are neither, and of the templates those that say by RequiresSync what they look for.
+	Documents []policies.Document
 	Faults    policies.Faults
 	Notes     []string // what is no fault and should be known, each a sentence behind file and row
 }
@@ -58,6 +59,11 @@ func (r *Reader) Read(ctx context.Context, docs []documents.Document) Reading {
 		}
 	}
 	known := r.templates(ctx, templates, constraints, &out)
+	for _, u := range templates {
+		if u.object.GetAnnotations()[RequiresSync] != "" && known[strings.ToLower(u.object.GetName())].err == nil {
+			out.Documents = append(out.Documents, u.document())
+		}
+	}
 	for _, u := range constraints {
 		r.constraint(u, known, &out)
 	}

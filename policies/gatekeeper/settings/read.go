@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/match"
 )
 
@@ -21,8 +22,10 @@ const (
 	configName = "config"
 )
 
-// Concerns reports whether a document is a Config or a SyncSet.
-func Concerns(d policies.Document) bool {
+// Concerns reports whether a document is a Config or a SyncSet, or a template that says what it looks for at data.inventory.
+func Concerns(d policies.Document) bool { return isSetting(d) || d.Object.GetKind() == gatekeeper.TemplateKind }
+
+func isSetting(d policies.Document) bool {
 	gvk := d.Object.GroupVersionKind()
 	return gvk.Group == configGroup && gvk.Kind == configKind || gvk.Group == syncSetGroup && gvk.Kind == syncSetKind
 }

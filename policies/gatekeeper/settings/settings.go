@@ -48,6 +48,9 @@ func (s *Settings) Spares(req *review.Request) bool {
 	return s.Excludes(process, req.Target.Inside())
 }
 
+// SparesMutation reports whether mutators are not about a request.
+func (s *Settings) SparesMutation(req *review.Request) bool { return s.Excludes(Mutation, req.Target.Inside()) }
+
 // Reader reads Configs and SyncSets. Its zero value is ready. One that reads again and again should be kept: it remembers the last good version
 // of each. It must not be used by two goroutines at a time.
 type Reader struct {
@@ -55,8 +58,8 @@ type Reader struct {
 }
 
 // Read joins what the Config and the SyncSets among documents say, in whatever order they are; nil if there are none. One that is faulty keeps
-// its last good version. The notes say what is no fault and should be known, each a sentence behind file and row.
-func (r *Reader) Read(docs []policies.Document) (out *Settings, faults policies.Faults, notes []string) {
+// its last good version.
+func (r *Reader) Read(docs []policies.Document) (out *Settings, faults policies.Faults) {
 	var objects []*object
 	find := func(list []*object, d policies.Document) *object {
 		i := slices.IndexFunc(list, func(o *object) bool { return o.kind == d.Object.GetKind() && o.name == d.Object.GetName() })
@@ -66,7 +69,7 @@ func (r *Reader) Read(docs []policies.Document) (out *Settings, faults policies.
 		return list[i]
 	}
 	for _, d := range docs {
-		if !Concerns(d) {
+		if !isSetting(d) {
 			continue
 		}
 		o, fault := read(d)
@@ -79,13 +82,12 @@ func (r *Reader) Read(docs []policies.Document) (out *Settings, faults policies.
 		}
 		if first := find(objects, d); first == nil {
 			objects = append(objects, o)
-			notes = append(notes, o.notes...)
 		} else if !first.same(o) {
 			faults = append(faults, *d.Fault(errTwice(first), "metadata", "name"))
 		}
 	}
 	r.good = objects
-	return together(objects), faults, notes
+	return together(objects), faults
 }
 
 func together(objects []*object) *Settings {

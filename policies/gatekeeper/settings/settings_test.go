@@ -59,7 +59,7 @@ func syncing(name string, kinds ...string) string {
 // good reads documents in which nothing is wrong.
 func good(t testing.TB, r *Reader, text string) *Settings {
 	t.Helper()
-	s, faults, _ := r.Read(documentsOf(t, text))
+	s, faults := r.Read(documentsOf(t, text))
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 		"two configs":     {whole + "---\n" + strings.Replace(whole, "kind: Pod", "kind: Node", 1), "", "", `f.yaml:25: Config config: it is also defined in f.yaml:1, and not alike; there is one Config`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, faults, _ := new(Reader).Read(documentsOf(t, strings.Replace(c.text, c.from, c.to, 1)))
+			_, faults := new(Reader).Read(documentsOf(t, strings.Replace(c.text, c.from, c.to, 1)))
 			if got := faults.Error(); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
@@ -171,7 +171,7 @@ func TestSpares(t *testing.T) {
 func TestLastGood(t *testing.T) {
 	var r Reader
 	good(t, &r, whole+syncing("a", "Node"))
-	s, faults, _ := r.Read(documentsOf(t, strings.Replace(whole, "syncOnly", "sinkOnly", 1)+syncing("b", "Secret")))
+	s, faults := r.Read(documentsOf(t, strings.Replace(whole, "syncOnly", "sinkOnly", 1)+syncing("b", "Secret")))
 	const want = "[/v1, Kind=Pod /v1, Kind=Secret networking.k8s.io/v1, Kind=Ingress]"
 	if got := fmt.Sprint(s.Synced()); len(faults) != 1 || got != want {
 		t.Errorf("got %s, want %s; %v", got, want, faults)
@@ -186,15 +186,51 @@ func TestLastGood(t *testing.T) {
 
 func TestNotes(t *testing.T) {
 	const without = "\n  - processes: []\n    excludedNamespaces: [a]\n  - processes: [webhook]\n"
-	_, faults, notes := new(Reader).Read(documentsOf(t, strings.Replace(whole, "\n  validation", without+"  validation", 1)))
+	docs := documentsOf(t, strings.Replace(whole, "\n  validation", without+"  validation", 1))
 	want := []string{
 		"f.yaml:21: Config config: spec.validation.traces have no effect; portcullis review shows what a policy says, and portcullis eval how it comes to that",
 		"f.yaml:23: Config config: spec.readiness.statsEnabled has no effect; /readyz says what is not ready",
 		`f.yaml:18: Config config: spec.match[2] names no processes and excludes nothing; write processes: ["*"] for all`,
 		"f.yaml:20: Config config: spec.match[3] names no excludedNamespaces and excludes nothing",
 	}
-	if got := strings.Join(notes, "\n"); got != strings.Join(want, "\n") || len(faults) > 0 {
-		t.Errorf("got\n%s\nwant\n%s\n%v", got, strings.Join(want, "\n"), faults)
+	if got := strings.Join(Notes(docs), "\n"); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// A template that requires what nobody syncs is told of; any one of several ways to have it is enough.
+func TestRequirements(t *testing.T) {
+	const ingresses = `[[{"groups": ["extensions"], "versions": ["v1beta1"], "kinds": ["Ingress"]}, ` +
+		`{"groups": ["networking.k8s.io"], "versions": ["v1beta1", "v1"], "kinds": ["Ingress"]}], [{"groups": [""], "versions": ["v1"], "kinds": ["Pod"]}]]`
+	const lacksIngress = "f.yaml:6: ConstraintTemplate a: it requires extensions/v1beta1 Ingress or networking.k8s.io/v1beta1 Ingress or networking.k8s.io/v1 Ingress " +
+		"at data.inventory, and no Config or SyncSet syncs that: to its constraints there are none"
+	const lacksPod = "f.yaml:6: ConstraintTemplate a: it requires v1 Pod at data.inventory, and no Config or SyncSet syncs that: to its constraints there are none"
+	const config = "apiVersion: config.gatekeeper.sh/v1alpha1\nkind: Config\nmetadata: {name: config}\nspec:\n  sync:\n    syncOnly: " +
+		"[{group: networking.k8s.io, version: v1, kind: Ingress}]\n"
+	for name, c := range map[string]struct {
+		annotation, beside string
+		want               []string
+	}{
+		"nothing synced": {ingresses, "", []string{lacksIngress, lacksPod}},
+		"some":           {ingresses, syncing("pods", "Pod"), []string{lacksIngress}},
+		"one way":        {ingresses, "---\n" + config, []string{lacksPod}},
+		"all":            {ingresses, "---\n" + config + syncing("pods", "Pod"), nil},
+		"quoted twice":   {"\"\n" + ingresses + "\n\"", "---\n" + config, []string{lacksPod}},
+		"another version": {
+			`[[{"groups": [""], "versions": ["v2"], "kinds": ["Pod"]}]]`, syncing("pods", "Pod"),
+			[]string{strings.Replace(lacksPod, "v1 Pod", "v2 Pod", 1)},
+		},
+		"none":       {"[]", "", nil},
+		"unreadable": {"{}", "", []string{"f.yaml:6: ConstraintTemplate a: the annotation metadata.gatekeeper.sh/requires-sync-data cannot be read, and says nothing: it is a list of lists of {groups, versions, kinds}"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			template := fmt.Sprintf("apiVersion: templates.gatekeeper.sh/v1\nkind: ConstraintTemplate\nmetadata:\n  name: a\n  annotations:\n"+
+				"    metadata.gatekeeper.sh/requires-sync-data: %q\nspec:\n  crd: {spec: {names: {kind: A}}}\n  targets:\n"+
+				"  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      package a\n      violation[{\"msg\": \"a\"}] { data.inventory.cluster }\n", c.annotation)
+			if got := Notes(documentsOf(t, template+c.beside)); strings.Join(got, "\n") != strings.Join(c.want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+			}
+		})
 	}
 }
 
@@ -210,13 +246,13 @@ func FuzzRead(f *testing.F) {
 		}
 		found := new(gatekeeper.Reader).Read(t.Context(), docs).Documents
 		var r Reader
-		s, faults, _ := r.Read(found)
+		s, faults := r.Read(found)
 		for _, fault := range faults {
 			if !strings.HasPrefix(fault.Err.Error(), "f.yaml:") {
 				t.Errorf("a fault without its place: %v", fault.Err)
 			}
 		}
-		again, _, _ := r.Read(found)
+		again, _ := r.Read(found)
 		if fmt.Sprint(s) != fmt.Sprint(again) {
 			t.Errorf("read once %v, read twice %v", s, again)
 		}
