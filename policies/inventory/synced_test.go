@@ -282,6 +282,21 @@ func TestExcludedNamespaces(t *testing.T) {
 	}
 }
 
+// Many a Config names kinds that clusters once had: nothing is missing there.
+func TestStatusOfKindsThatAreNotThere(t *testing.T) {
+	var store Store
+	for _, kind := range []Kind{"extensions/v1beta1/Ingress", "ingresses.extensions"} {
+		store.Lose(kind, ErrNoSuchKind)
+	}
+	store.Lose("v1/Pod", errors.New("not allowed"))
+	got := fmt.Sprintf("%+v", store.Snapshot().Status(time.Now()))
+	const rest = " Listed:false Objects:0 Age:0s Kept: Why:"
+	want := "[{Kind:extensions/v1beta1/Ingress" + rest + "} {Kind:ingresses.extensions" + rest + "the cluster has no such kind} {Kind:v1/Pod" + rest + "not allowed}]"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestSyncedKinds(t *testing.T) {
 	for want, gvk := range map[Kind]schema.GroupVersionKind{
 		"v1/Pod":                       {Version: "v1", Kind: "Pod"},

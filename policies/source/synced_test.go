@@ -58,6 +58,14 @@ func TestSync(t *testing.T) {
 			t.Errorf("%s: got  %s\nwant %s", step.what, got, step.want)
 		}
 	}
+	// What was emptied stays, empty, as long as the same is synced.
+	i.Sync(t.Context(), []schema.GroupVersionKind{pods()}, nil)
+	store.Update("v1/Pod", time.Now(), inventory.Change{Namespace: "shop", Name: "a"})
+	i.Sync(t.Context(), []schema.GroupVersionKind{pods()}, nil)
+	if got, want := seen(), `{"namespace":{"shop":{"v1":{"Pod":{}}}}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	i.Sync(t.Context(), nil, nil)
 	// What nobody asks for is not kept, and not followed.
 	eventually(t, "[]", func() string { return fmt.Sprint(store.Snapshot().Kinds()) })
 	// What policies declare is apart from it, and pruned.
@@ -107,7 +115,7 @@ func TestSyncOfWhatCannotBeHad(t *testing.T) {
 	nodes := schema.GroupVersionKind{Version: "v1", Kind: "Node"}
 	go func() {
 		defer close(done)
-		i.Sync(ctx, []schema.GroupVersionKind{nodes, pods()}, nil)
+		i.Sync(ctx, []schema.GroupVersionKind{nodes}, nil)
 	}()
 	eventually(t, "the cluster cannot be asked for it now", func() string { return fmt.Sprint(store.Snapshot().Lost("v1/Node")) })
 	if got := synced(t, store)(); got != before {

@@ -23,7 +23,9 @@ const (
 )
 
 // Concerns reports whether a document is a Config or a SyncSet, or a template that says what it looks for at data.inventory.
-func Concerns(d policies.Document) bool { return isSetting(d) || d.Object.GetKind() == gatekeeper.TemplateKind }
+func Concerns(d policies.Document) bool {
+	return isSetting(d) || d.Object.GetKind() == gatekeeper.TemplateKind
+}
 
 func isSetting(d policies.Document) bool {
 	gvk := d.Object.GroupVersionKind()

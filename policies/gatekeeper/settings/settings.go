@@ -49,7 +49,9 @@ func (s *Settings) Spares(req *review.Request) bool {
 }
 
 // SparesMutation reports whether mutators are not about a request.
-func (s *Settings) SparesMutation(req *review.Request) bool { return s.Excludes(Mutation, req.Target.Inside()) }
+func (s *Settings) SparesMutation(req *review.Request) bool {
+	return s.Excludes(Mutation, req.Target.Inside())
+}
 
 // Reader reads Configs and SyncSets. Its zero value is ready. One that reads again and again should be kept: it remembers the last good version
 // of each. It must not be used by two goroutines at a time.
