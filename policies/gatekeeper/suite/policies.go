@@ -49,7 +49,6 @@ type template struct {
 	doc         documents.Document
 	err         error             // the file cannot be read
 	reader      gatekeeper.Reader // remembers that the Rego compiles
-	code        *policies.Policy
 	constraints map[string]made
 }
 
@@ -114,15 +113,7 @@ func (t *template) compile(ctx context.Context, reading gatekeeper.Reading) made
 		out.err = reading.Faults[0].Err
 		return out
 	}
-	spec := reading.Specs[0]
-	if t.code != nil {
-		if policy, ok := t.code.Alike(spec); ok {
-			out.policy = policy
-			return out
-		}
-	}
-	out.policy, out.err = policies.CompilePolicy(ctx, spec)
-	t.code = out.policy
+	out.policy, out.err = policies.CompilePolicy(ctx, reading.Specs[0])
 	return out
 }
 
