@@ -82,7 +82,7 @@ func (s *Set) addImplied(ctx context.Context, req *review.Request, object review
 				"what the object implies could not be judged: %v", err)}}
 		}
 		for _, f := range found {
-			f.Message = review.Sentence(fmt.Sprintf("[Implied by %s] %s", implied.By, f.Message), review.MaxMessage)
+			f.Introduce("[Implied by " + implied.By + "] ")
 			if implied.Enforcement != "" && f.Effect != review.EffectExcepted {
 				f.Effect = implied.Enforcement.effect()
 			}
