@@ -22,8 +22,13 @@ type setter interface {
 	weight() int
 }
 
-// about is what the object is called.
-type about struct{ name, namespace string }
+// about is what the object is called, who sent it, and what is still to be asked of it for a mutator.
+type about struct {
+	name, namespace, user string
+
+	mutator *Mutator
+	open    *open
+}
 
 // walk is the way of one mutator through one object.
 type walk struct {
