@@ -83,18 +83,36 @@ func TestExternalData(t *testing.T) {
 		{"what stands there is asked about", `spec: {a: b}`, []string{at}, `{"spec":{"a":"b!"}}`, "p b"},
 		{"nothing is an empty key", `{}`, []string{at}, `{"spec":{"a":"!"}}`, "p "},
 		{"who sends it", `spec: {a: b}`, []string{with(at, "dataSource: Username")}, `{"spec":{"a":"jane!"}}`, "p jane"},
-		{"a label", `{}`, []string{`AssignMetadata location: metadata.labels.a, parameters: {assign: {externalData: {provider: p, dataSource: Username}}}`},
-			`{"metadata":{"labels":{"a":"jane!"}}}`, "p jane"},
-		{"a label that is there", `metadata: {name: n, labels: {a: b}}`, []string{`AssignMetadata location: metadata.labels.a, parameters: {assign: {externalData: {provider: p}}}`},
-			`{"metadata":{"labels":{"a":"b"}}}`, ""},
-		{"many places are one call", `spec: {a: one, c: [{name: a, x: one}, {name: b, x: two}, {name: c, x: one}]}`, []string{at, all},
-			`{"spec":{"a":"one!","c":[{"name":"a","x":"one!"},{"name":"b","x":"two!"},{"name":"c","x":"one!"}]}}`, "p one,two"},
-		{"each Provider is called once", `spec: {a: one, c: [{name: a, x: two}]}`, []string{at, strings.Replace(all, "provider: p", "provider: q", 1)},
-			`{"spec":{"a":"one!","c":[{"name":"a","x":"two!"}]}}`, "p one|q two"},
-		{"the answer to another key is asked about", `spec: {c: [{name: a, x: one}, {name: b, x: one!}]}`, []string{all},
-			`{"spec":{"c":[{"name":"a","x":"one!"},{"name":"b","x":"one!!"}]}}`, "p one,one!"},
-		{"the last of two has the word, about what was there", `spec: {a: b}`, []string{at, strings.Replace(at, "provider: p", "provider: q", 1)},
-			`{"spec":{"a":"b!"}}`, "q b"},
+		{
+			"a label", `{}`,
+			[]string{`AssignMetadata location: metadata.labels.a, parameters: {assign: {externalData: {provider: p, dataSource: Username}}}`},
+			`{"metadata":{"labels":{"a":"jane!"}}}`, "p jane",
+		},
+		{
+			"a label that is there", `metadata: {name: n, labels: {a: b}}`,
+			[]string{`AssignMetadata location: metadata.labels.a, parameters: {assign: {externalData: {provider: p}}}`},
+			`{"metadata":{"labels":{"a":"b"}}}`, "",
+		},
+		{
+			"many places are one call", `spec: {a: one, c: [{name: a, x: one}, {name: b, x: two}, {name: c, x: one}]}`,
+			[]string{at, all},
+			`{"spec":{"a":"one!","c":[{"name":"a","x":"one!"},{"name":"b","x":"two!"},{"name":"c","x":"one!"}]}}`, "p one,two",
+		},
+		{
+			"each Provider is called once", `spec: {a: one, c: [{name: a, x: two}]}`,
+			[]string{at, strings.Replace(all, "provider: p", "provider: q", 1)},
+			`{"spec":{"a":"one!","c":[{"name":"a","x":"two!"}]}}`, "p one|q two",
+		},
+		{
+			"the answer to another key is asked about", `spec: {c: [{name: a, x: one}, {name: b, x: one!}]}`,
+			[]string{all},
+			`{"spec":{"c":[{"name":"a","x":"one!"},{"name":"b","x":"one!!"}]}}`, "p one,one!",
+		},
+		{
+			"the last of two has the word, about what was there", `spec: {a: b}`,
+			[]string{at, strings.Replace(at, "provider: p", "provider: q", 1)},
+			`{"spec":{"a":"b!"}}`, "q b",
+		},
 		{"what overrules it", `spec: {a: b}`, []string{at, `Assign location: spec.a, parameters: {assign: {value: c}}`}, `{"spec":{"a":"c"}}`, ""},
 		{"a path test", `{}`, []string{strings.Replace(at, "parameters: {", "parameters: {pathTests: [{subPath: spec, condition: MustExist}], ", 1)}, `{}`, ""},
 
@@ -105,17 +123,26 @@ func TestExternalData(t *testing.T) {
 		{"ignore, and there was nothing", `spec: {b: 1}`, []string{strings.Replace(with(at, "failurePolicy: Ignore"), "provider: p", "provider: faulty", 1)}, `{"spec":{"b":1}}`, "faulty "},
 		{"use the default", `spec: {a: unknown}`, []string{with(at, "failurePolicy: UseDefault, default: d")}, `{"spec":{"a":"d"}}`, "p unknown"},
 		{"the default is not for an answer", `spec: {a: b}`, []string{with(at, "failurePolicy: UseDefault, default: d")}, `{"spec":{"a":"b!"}}`, "p b"},
-		{"one of several", `spec: {c: [{name: a, x: unknown}, {name: b, x: b}]}`, []string{with(all, "failurePolicy: Ignore")},
-			`{"spec":{"c":[{"name":"a","x":"unknown"},{"name":"b","x":"b!"}]}}`, "p b,unknown"},
+		{
+			"one of several", `spec: {c: [{name: a, x: unknown}, {name: b, x: b}]}`,
+			[]string{with(all, "failurePolicy: Ignore")},
+			`{"spec":{"c":[{"name":"a","x":"unknown"},{"name":"b","x":"b!"}]}}`, "p b,unknown",
+		},
 		{"an error of the key", `spec: {a: bad}`, []string{at}, `Assign/m0 cannot be applied: spec.a: no such image`, "p bad"},
 		{"no text", `spec: {a: number}`, []string{at}, `Assign/m0 cannot be applied: spec.a: the Provider p says a number, where a string is to stand`, "p number"},
 		{"null", `spec: {a: nil}`, []string{with(at, "failurePolicy: UseDefault, default: d")}, `{"spec":{"a":"d"}}`, "p nil"},
 
 		{"no text stands there", `spec: {a: 1}`, []string{at}, `Assign/m0 cannot be applied: spec.a is a number, not a string, of which a Provider could be asked`, ""},
-		{"changed meanwhile", `spec: {a: b}`, []string{at, `AssignImage location: spec.a, parameters: {assignTag: ":v1"}`},
-			`Assign/m0 cannot be applied: spec.a is what a Provider is to say, and another mutator would change it; let one of them alone set it`, ""},
-		{"changed where it is not looked at again", `spec: {}`, []string{strings.Replace(at, "parameters: {", "parameters: {pathTests: [{subPath: spec.a, condition: MustNotExist}], ", 1), `AssignImage location: spec.a, parameters: {assignTag: ":v1"}`},
-			`a is what a Provider is to say, and another mutator would change it; let one of them alone set it`, ""},
+		{
+			"changed meanwhile", `spec: {a: b}`,
+			[]string{at, `AssignImage location: spec.a, parameters: {assignTag: ":v1"}`},
+			`Assign/m0 cannot be applied: spec.a is what a Provider is to say, and another mutator would change it; let one of them alone set it`, "",
+		},
+		{
+			"changed where it is not looked at again", `spec: {}`,
+			[]string{strings.Replace(at, "parameters: {", "parameters: {pathTests: [{subPath: spec.a, condition: MustNotExist}], ", 1), `AssignImage location: spec.a, parameters: {assignTag: ":v1"}`},
+			`a is what a Provider is to say, and another mutator would change it; let one of them alone set it`, "",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := &oracle{says: map[string]ExternalItem{"bad": {Err: errors.New("no such image")}, "number": {Value: json.Number("1")}, "nil": {}}}
