@@ -119,9 +119,9 @@ func (a *assembly) judge(ctx context.Context) error {
 	}
 	// To Providers the server is who it is to its callers.
 	own := func() (*tls.Certificate, error) { return a.who.source.GetCertificate(nil) }
-	beside := newBeside(external.Options{Certificate: own, Observer: traffic}, a.log)
+	a.theirs = &Mutators{log: a.log}
+	beside := newBeside(a.theirs, external.Options{Certificate: own, Observer: traffic}, a.log)
 	loader.Configure = beside.configure
-	a.theirs = &Mutators{log: a.log, surroundings: surroundings{spares: beside.settings.sparesMutators}}
 	if len(a.policies.from) > 0 || !a.cluster.policies {
 		from, err := a.policies.source(reader)
 		if err != nil {
@@ -156,12 +156,6 @@ func (a *assembly) judge(ctx context.Context) error {
 	a.parts = append(a.parts, loader.Run)
 	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.loaded, Note: lastingOnly(loader)})
 	beside.settings.report(loader)
-	// Before all others hear of a load, so that they hear of it with what is wrong with the mutators.
-	report := loader.Report
-	loader.Report = func(load policies.Load) {
-		a.theirs.take(&load)
-		report(load)
-	}
 	return nil
 }
 

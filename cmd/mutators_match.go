@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,8 +21,9 @@ import (
 
 // surroundings are what mutators know beside the request.
 type surroundings struct {
-	namespaces policies.Namespaces  // nil knows none
-	asked      func(mutator string) // told which mutators are about an object; may be nil
+	namespaces policies.Namespaces                    // nil knows none
+	await      func(context.Context, *review.Request) // see policies.WithArrivals; may be nil
+	asked      func(mutator string)                   // told which mutators are about an object; may be nil
 	// spares reports whether mutators are not about a request at all; nil spares none.
 	spares func(*review.Request) bool
 }
@@ -55,6 +57,9 @@ func (s surroundings) about(req *review.Request, obj *unstructured.Unstructured)
 			Group: kind.Group, Kind: kind.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
 		},
 		Source: match.Original, Process: "mutation-webhook",
+	}
+	if req.ImpliedBy != "" {
+		out.Source = match.Generated
 	}
 	if !req.Target.IsNamespace() {
 		out.Namespace = req.Target.Namespace

@@ -195,7 +195,7 @@ func serving(t *testing.T, c *cluster.Cluster, dir string) (*policies.Engine, *i
 	if err != nil {
 		t.Fatal(err)
 	}
-	beside := newBeside(external.Options{}, log)
+	beside := newBeside(&Mutators{log: slog.New(slog.DiscardHandler)}, external.Options{}, log)
 	loads := make(chan policies.Load, 1000)
 	loader := &policies.Loader{
 		Engine: engine, Sources: []policies.Source{&source.Files{Reader: reader, Paths: []string{dir}}},
@@ -243,7 +243,7 @@ func settledBy(t *testing.T, files map[string]string, objects syncer) (*policies
 		t.Fatal(err)
 	}
 	var out policies.Load
-	beside := newBeside(external.Options{}, slog.New(slog.DiscardHandler))
+	beside := newBeside(&Mutators{log: slog.New(slog.DiscardHandler)}, external.Options{}, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	loader := &policies.Loader{
 		Engine: &policies.Engine{}, Configure: beside.configure, Prepare: func(context.Context, *policies.Set) {},

@@ -37,22 +37,24 @@ func newPolicy(spec Spec, compiled *code) *Policy {
 	return policy
 }
 
-// Alike returns the policy of a spec that has the Code of p, which is then not compiled again. It returns false if the spec has another one,
-// or none.
-func (p *Policy) Alike(spec Spec) (*Policy, bool) {
-	if spec.Code == "" || spec.Code != p.spec.Code {
-		return nil, false
-	}
-	return newPolicy(spec, p.code), true
-}
-
 // CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.
 func CompilePolicy(ctx context.Context, spec Spec) (*Policy, error) {
+	if compiled := spec.compiled(); compiled != nil {
+		return newPolicy(spec, compiled), nil
+	}
 	compiled, err := compileCode(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	return newPolicy(spec, compiled), nil
+}
+
+// compiled is what a front end has compiled the modules to already, or nil.
+func (s Spec) compiled() *code {
+	if s.Code == "" || s.Compiled == nil || s.Compiled.spec.Code != s.Code {
+		return nil
+	}
+	return s.Compiled.code
 }
 
 // oneALine spells OPA's errors as "file:row: message", one a line.
@@ -257,7 +259,10 @@ func compileAll(ctx context.Context, specs []Spec, known codes) ([]*Policy, Faul
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, spec := range specs {
-		if compiled[i] = known[spec.Code]; compiled[i] != nil {
+		if compiled[i] = known[spec.Code]; compiled[i] == nil {
+			compiled[i] = spec.compiled()
+		}
+		if compiled[i] != nil {
 			continue
 		}
 		if _, begun := first[spec.Code]; begun {

@@ -26,24 +26,6 @@ type Document struct {
 	listed bool // it came in a Bundle that is Listed
 }
 
-// held adds to documents those of before that may be behind a fault now: their file, or everything, cannot be read. What they say must not end
-// with that.
-func held(documents, before []Document, faults Faults) []Document {
-	out := slices.Clip(documents)
-	for _, old := range before {
-		there := slices.ContainsFunc(documents, func(d Document) bool {
-			return d.Object.GroupVersionKind() == old.Object.GroupVersionKind() && d.Object.GetName() == old.Object.GetName()
-		})
-		torn := slices.ContainsFunc(faults, func(f Fault) bool {
-			return f.Policy == "" && f.Exception == "" && (f.File == "" || f.File == old.File)
-		})
-		if !there && torn {
-			out = append(out, old)
-		}
-	}
-	return out
-}
-
 // Spec reads the member spec into what points to a struct with tags for JSON. A member that a struct does not have, at whatever depth, is a
 // Fault; so is one of which the name is spelled in other letters.
 func (d Document) Spec(into any) *Fault {

@@ -3,8 +3,6 @@ package policies
 import (
 	"testing"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -35,36 +33,6 @@ func TestSparing(t *testing.T) {
 		}
 		if got := verdict(t, set, admissionOf(t, deployment)); got != want {
 			t.Errorf("sparing %s\ngot  %s\nwant %s", spared, got, want)
-		}
-	}
-}
-
-// What lies beside policies does not end with a fault behind which it may be.
-func TestHeldDocuments(t *testing.T) {
-	named := func(file, name string) Document {
-		object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "X", "metadata": map[string]any{"name": name}}}
-		return Document{File: file, Object: object}
-	}
-	before := []Document{named("a.yaml", "a"), named("b.yaml", "b")}
-	for name, c := range map[string]struct {
-		now    []Document
-		faults Faults
-		want   string
-	}{
-		"without a fault":       {before[:1], nil, "a@a.yaml "},
-		"its file's":            {before[:1], Faults{{File: "b.yaml"}}, "a@a.yaml b@b.yaml "},
-		"another file's":        {before[:1], Faults{{File: "a.yaml"}}, "a@a.yaml "},
-		"of everything":         {nil, Faults{{}}, "a@a.yaml b@b.yaml "},
-		"of a policy":           {nil, Faults{{File: "a.yaml", Policy: "p"}}, ""},
-		"of an exception":       {nil, Faults{{File: "a.yaml", Exception: "e"}}, ""},
-		"it is in another file": {[]Document{named("c.yaml", "b")}, Faults{{File: "b.yaml"}}, "b@c.yaml "},
-	} {
-		got := ""
-		for _, d := range held(c.now, before, c.faults) {
-			got += d.Object.GetName() + "@" + d.File + " "
-		}
-		if got != c.want {
-			t.Errorf("%s: got %s, want %s", name, got, c.want)
 		}
 	}
 }

@@ -55,6 +55,8 @@ type Spec struct {
 	// Code names Modules and Package, so that policies which differ in nothing but parameters and match are compiled once for all: Specs of
 	// equal Code have the same ones, down to the files they were read from. Empty: the policy is compiled by itself.
 	Code string
+	// Compiled, if it is not nil, is a policy of the same Code, as a front end has compiled it to see whether it can be; it is not compiled again.
+	Compiled *Policy
 
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
 	Modules []*ast.Module // the package's modules and every module they may import

@@ -24,7 +24,13 @@ type Reader struct {
 
 	schemas  schemas
 	mu       sync.Mutex
-	compiled map[string]error // by Code, of what was read last
+	compiled map[string]compiled // by Code, of what was read last
+}
+
+// compiled is what came of compiling the Rego of a template.
+type compiled struct {
+	policy *policies.Policy
+	err    error
 }
 
 // Reading is what came of reading documents.
@@ -90,11 +96,11 @@ func (r *Reader) templates(ctx context.Context, units, constraints []*unit, out 
 		})
 	}
 	wg.Wait()
-	compiled := map[string]error{}
+	done := map[string]compiled{}
 	known := map[string]accepted{}
 	for _, a := range results {
 		if a.Template != nil && a.code != "" {
-			compiled[a.code] = a.err
+			done[a.code] = compiled{a.policy, a.err}
 		}
 		name := strings.ToLower(a.unit.object.GetName())
 		if before, twice := known[name]; twice {
@@ -104,7 +110,7 @@ func (r *Reader) templates(ctx context.Context, units, constraints []*unit, out 
 	}
 	if ctx.Err() == nil { // what was broken off says nothing of the Rego
 		r.mu.Lock()
-		r.compiled = compiled
+		r.compiled = done
 		r.mu.Unlock()
 	}
 	for name, a := range known {
@@ -149,24 +155,25 @@ func (r *Reader) template(ctx context.Context, u *unit) accepted {
 		return accepted{unit: u, err: u.blame(err)}
 	}
 	r.mu.Lock()
-	err, done := r.compiled[t.code]
+	out, done := r.compiled[t.code]
 	r.mu.Unlock()
 	if !done {
-		err = t.compile(ctx)
+		out = t.compile(ctx)
 	}
-	return accepted{t, u, err}
+	t.policy = out.policy
+	return accepted{t, u, out.err}
 }
 
-// compile says whether the Rego of a template compiles. It calls the libs what the template calls them.
-func (t *Template) compile(ctx context.Context) error {
-	_, err := policies.CompilePolicy(ctx, policies.Spec{
+// compile compiles the Rego of a template. An error calls the libs what the template calls them.
+func (t *Template) compile(ctx context.Context) compiled {
+	policy, err := policies.CompilePolicy(ctx, policies.Spec{
 		ID: t.Name, File: t.File, Row: t.Row, Convention: policies.Gatekeeper, Code: t.code, Package: entryPackage(), Modules: t.modules,
 		Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}}, Lenient: true,
 	})
 	if err != nil {
-		return errors.New(strings.ReplaceAll(err.Error(), "data.libs.lib", "data.lib"))
+		err = errors.New(strings.ReplaceAll(err.Error(), "data.libs.lib", "data.lib"))
 	}
-	return nil
+	return compiled{policy, err}
 }
 
 // constraint reads one constraint. Of one whose template is faulty nothing is said: the template's fault is.

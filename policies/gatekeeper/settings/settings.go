@@ -48,9 +48,10 @@ func (s *Settings) Spares(req *review.Request) bool {
 	return s.Excludes(process, req.Target.Inside())
 }
 
-// SparesMutation reports whether mutators are not about a request.
+// SparesMutation reports whether mutators are not about a request. What its object implies is for constraints to judge as it would be mutated, wherever
+// they are asked.
 func (s *Settings) SparesMutation(req *review.Request) bool {
-	return s.Excludes(Mutation, req.Target.Inside())
+	return req.ImpliedBy == "" && s.Excludes(Mutation, req.Target.Inside())
 }
 
 // Reader reads Configs and SyncSets. Its zero value is ready. One that reads again and again should be kept: it remembers the last good version

@@ -167,6 +167,21 @@ func TestSpares(t *testing.T) {
 	}
 }
 
+func TestSparesMutation(t *testing.T) {
+	s := good(t, new(Reader), whole)
+	req := &review.Request{Target: review.Target{Resource: "pods", Namespace: "kube-system"}}
+	if !s.SparesMutation(req) {
+		t.Error("a request in an excluded namespace is mutated")
+	}
+	req.ImpliedBy = "pods"
+	if s.SparesMutation(req) {
+		t.Error("what is implied is judged as it would not be")
+	}
+	if other := (&review.Request{Target: review.Target{Resource: "pods", Namespace: "a-test"}}); s.SparesMutation(other) {
+		t.Error("a request in another namespace is not mutated")
+	}
+}
+
 // What is faulty keeps its last good version; what is gone is gone.
 func TestLastGood(t *testing.T) {
 	var r Reader
