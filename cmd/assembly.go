@@ -119,8 +119,9 @@ func (a *assembly) judge(ctx context.Context) error {
 	}
 	// To Providers the server is who it is to its callers.
 	own := func() (*tls.Certificate, error) { return a.who.source.GetCertificate(nil) }
-	loader.Configure = newBeside(external.Options{Certificate: own, Observer: traffic}, a.log).configure
 	a.theirs = &Mutators{log: a.log}
+	beside := newBeside(a.theirs, external.Options{Certificate: own, Observer: traffic}, a.log)
+	loader.Configure = beside.configure
 	if len(a.policies.from) > 0 || !a.cluster.policies {
 		from, err := a.policies.source(reader)
 		if err != nil {
@@ -145,19 +146,16 @@ func (a *assembly) judge(ctx context.Context) error {
 		if err := a.member.feed(loader, a.theirs); err != nil {
 			return err
 		}
+		beside.settings.sync(loader, a.member.inventory)
 	} else {
+		beside.settings.alone = true
 		for i, from := range loader.Sources {
 			loader.Sources[i] = policies.WithoutInventory(from)
 		}
 	}
 	a.parts = append(a.parts, loader.Run)
 	a.checks = append(a.checks, webhook.Check{Name: "policies", Check: a.loaded, Note: lastingOnly(loader)})
-	// Before all others hear of a load, so that they hear of it with what is wrong with the mutators.
-	report := loader.Report
-	loader.Report = func(load policies.Load) {
-		a.theirs.take(&load)
-		report(load)
-	}
+	beside.settings.report(loader)
 	return nil
 }
 

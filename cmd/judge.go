@@ -7,7 +7,6 @@ import (
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
-	"github.com/portcullis-dev/portcullis/mutators"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -19,9 +18,8 @@ type judge struct {
 }
 
 func newJudge(set *policies.Set, theirs *mutatorSet, heard *hearing) judge {
-	mutate := mutators.Chain{theirs.set, mutators.Ask(set)}
 	return judge{heard: heard, byStage: map[review.Stage]review.Reviewer{
-		review.Authenticate: set, review.Guard: set, review.Grant: set, review.Validate: set, review.Image: set, review.Mutate: mutate,
+		review.Authenticate: set, review.Guard: set, review.Grant: set, review.Validate: set, review.Image: set, review.Mutate: theirs.chain(set),
 	}}
 }
 

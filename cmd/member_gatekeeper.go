@@ -81,10 +81,10 @@ func (c *member) tryDocuments(ctx context.Context, theirs []policies.Document) p
 	files, _ := byOrigin(c.loaded.Documents)
 	c.mu.Unlock()
 	documents, faults := filesFirst(files, theirs)
-	_, wrong := mutatorsIn(documents, c.mutators.surroundings)
-	faults = append(faults, wrong...)
+	silent := slog.New(slog.DiscardHandler)
 	own := func() (*tls.Certificate, error) { return c.identity.source.GetCertificate(nil) }
-	_, more := newBeside(external.Options{Certificate: own}, slog.New(slog.DiscardHandler)).configure(ctx, documents)
+	mutators := &Mutators{surroundings: c.mutators.surroundings, log: silent}
+	_, more := newBeside(mutators, external.Options{Certificate: own}, silent).configure(ctx, policies.Bundle{Documents: documents})
 	return append(faults, more...)
 }
 
@@ -115,11 +115,4 @@ func filesFirst(files, theirs []policies.Document) (out []policies.Document, fau
 		out = append(out, d)
 	}
 	return out, faults
-}
-
-// notListed are the faults of documents that lie beside the server, and not in the cluster.
-func notListed(faults policies.Faults, documents []policies.Document) policies.Faults {
-	return slices.DeleteFunc(slices.Clone(faults), func(f policies.Fault) bool {
-		return slices.ContainsFunc(documents, func(d policies.Document) bool { return d.Listed() && d.File == f.File })
-	})
 }

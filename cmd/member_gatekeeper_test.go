@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
 )
 
 // What anybody may send whom the API server lets does not put out of force what an operator put beside the server.
@@ -32,10 +33,9 @@ func TestAFilesMutatorStands(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	loader := &policies.Loader{
-		Engine: &policies.Engine{}, Suffice: anyMutator,
+		Engine: &policies.Engine{}, Suffice: anyMutator, Configure: newBeside(mutators, external.Options{}, mutators.log).configure,
 		Sources: []policies.Source{bundle(true, document("assignmetadata/team", "team"), document("assignmetadata/other", "other")), bundle(false, document("mine.yaml", "team"))},
 		Report: func(load policies.Load) {
-			mutators.take(&load)
 			const want = "assignmetadata/team:1: AssignMetadata team: it is also defined in mine.yaml:1, and that one is applied; give one of them another name"
 			if len(load.Fatal) > 0 || load.Faults.Error() != want {
 				t.Errorf("%v, of which a server would end: %v", load.Faults, load.Fatal)

@@ -5,13 +5,17 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync/atomic"
 
+	"github.com/portcullis-dev/portcullis/mutators"
 	"github.com/portcullis-dev/portcullis/mutators/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/match"
+	"github.com/portcullis-dev/portcullis/policies/language"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -57,8 +61,10 @@ func readMutators(documents []policies.Document, surroundings surroundings) (out
 type mutatorSet struct {
 	set  *gatekeeper.Set
 	list []*mutator // in the order in which they are applied
-	// selects says that some match by the labels of the namespace.
-	selects bool
+	// selects says that some match by the labels of the namespace, and asks that some ask a Provider.
+	selects, asks bool
+	providers     *external.Providers // nil: there are none
+	surroundings
 }
 
 // newMutatorSet puts mutators together. There is a Fault for each that is left out because of another.
@@ -74,6 +80,7 @@ func newMutatorSet(list []*mutator) (*mutatorSet, policies.Faults) {
 	for _, m := range set.Mutators() {
 		out.list = append(out.list, byMutator[m])
 		out.selects = out.selects || byMutator[m].match.NamespaceSelector != nil
+		out.asks = out.asks || m.Provider() != ""
 	}
 	var faults policies.Faults
 	for _, err := range wrong {
@@ -113,11 +120,40 @@ func (s *mutatorSet) versions(to map[string]string) {
 	}
 }
 
+// Revision names the mutators: equal for those that do the same.
+func (s *mutatorSet) Revision() string {
+	sum := sha256.New()
+	for _, m := range s.list {
+		fmt.Fprintln(sum, m.Name(), m.digest)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// awaitNamespace waits for a namespace that has just been created if some mutator must know its labels.
+func (s *mutatorSet) awaitNamespace(ctx context.Context, req *review.Request) {
+	if name := req.Target.Namespace; s.selects && s.await != nil && name != "" && !req.Target.IsNamespace() {
+		if _, known := s.namespaces(name); !known {
+			s.await(ctx, req)
+		}
+	}
+}
+
+// chain is who answers at the stage Mutate: these mutators, and then the policies that next asks.
+func (s *mutatorSet) chain(next review.Reviewer) review.Reviewer {
+	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+		s.awaitNamespace(ctx, req)
+		var data language.ExternalData
+		if s.asks && s.providers != nil {
+			data = s.providers.Begin()
+		}
+		return mutators.Chain{s.asking(data), mutators.Ask(next)}.Review(ctx, req)
+	})
+}
+
 // Mutators are Gatekeeper's mutators in force, which are loaded and kept as policies are: read off the request path, put in force in one
 // step, and of one that is faulty the last good version stays.
 type Mutators struct {
 	surroundings
-	await   func(context.Context, *review.Request) // see policies.WithArrivals; may be nil
 	log     *slog.Logger
 	current atomic.Pointer[mutatorSet]
 }
@@ -130,27 +166,18 @@ func (m *Mutators) ready() error {
 	return nil
 }
 
-// inForce returns the mutators for one request. It waits for a namespace that has just been created if they must know its labels.
-func (m *Mutators) inForce(ctx context.Context, req *review.Request) (*gatekeeper.Set, error) {
-	current := m.current.Load()
-	if current == nil {
-		return nil, m.ready()
-	}
-	if name := req.Target.Namespace; current.selects && m.await != nil && name != "" && !req.Target.IsNamespace() {
-		if _, known := m.namespaces(name); !known {
-			m.await(ctx, req)
-		}
-	}
-	return current.set, nil
-}
-
-// take puts the mutators of a load in force, and adds to the load what is wrong with them.
-func (m *Mutators) take(load *policies.Load) {
-	documents, faults := filesFirst(byOrigin(load.Documents))
+// take puts the mutators that were found in force, and returns them and what is wrong. They may ask the Providers, which may be nil.
+func (m *Mutators) take(found policies.Bundle, providers *external.Providers) (*mutatorSet, policies.Faults) {
+	documents, faults := filesFirst(byOrigin(found.Documents))
 	list, wrong := readMutators(documents, m.surroundings)
 	faults = append(faults, wrong...)
+	if providers == nil {
+		var lacking policies.Faults
+		list, lacking = unprovided(list)
+		faults = append(faults, lacking...)
+	}
 	previous := m.current.Load()
-	list, kept := previous.keep(list, slices.Concat(load.Faults, faults))
+	list, kept := previous.keep(list, slices.Concat(found.Faults, faults))
 	next, contrary := newMutatorSet(list)
 	if len(contrary) > 0 {
 		// Which of those that disagree is right nobody has said; but what was in force before has done no harm.
@@ -158,10 +185,10 @@ func (m *Mutators) take(load *policies.Load) {
 		next, _ = newMutatorSet(agreed)
 		kept = append(kept, more...)
 	}
-	faults = append(faults, contrary...)
-	load.Faults, load.Fatal = append(slices.Clip(load.Faults), faults...), append(slices.Clip(load.Fatal), notListed(faults, load.Documents)...)
+	next.providers, next.surroundings = providers, m.surroundings
 	m.current.Store(next)
 	m.tell(previous, next, kept)
+	return next, append(faults, contrary...)
 }
 
 // keep adds the last good version of every mutator that is missing and that the faults concern, by name or because they are those of its
@@ -171,7 +198,7 @@ func (s *mutatorSet) keep(list []*mutator, faults policies.Faults) (all []*mutat
 	for _, old := range s.members() {
 		missing := !slices.ContainsFunc(list, func(m *mutator) bool { return m.ID() == old.ID() })
 		concerned := slices.ContainsFunc(faults, func(f policies.Fault) bool {
-			return f.Policy == old.Name() || f.Policy == "" && f.Exception == "" && (f.File == "" || f.File == old.file)
+			return f.Policy == old.Name() || hidesFile(f, old.file)
 		})
 		if missing && concerned {
 			all = append(all, old)

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,8 +21,11 @@ import (
 
 // surroundings are what mutators know beside the request.
 type surroundings struct {
-	namespaces policies.Namespaces  // nil knows none
-	asked      func(mutator string) // told which mutators are about an object; may be nil
+	namespaces policies.Namespaces                    // nil knows none
+	await      func(context.Context, *review.Request) // see policies.WithArrivals; may be nil
+	asked      func(mutator string)                   // told which mutators are about an object; may be nil
+	// spares reports whether mutators are not about a request at all; nil spares none.
+	spares func(*review.Request) bool
 }
 
 // matching reads the match of one mutator, which it also leaves at into.
@@ -33,6 +37,9 @@ func (s surroundings) matching(id gatekeeper.ID, into **match.Match) gatekeeper.
 		}
 		*into = m
 		return gatekeeper.MatcherFunc(func(req *review.Request, obj *unstructured.Unstructured) (bool, error) {
+			if s.spares != nil && s.spares(req) {
+				return false, nil
+			}
 			holds, err := m.Holds(s.about(req, obj))
 			if s.asked != nil && (holds || err != nil) {
 				s.asked(id.String())
@@ -50,6 +57,9 @@ func (s surroundings) about(req *review.Request, obj *unstructured.Unstructured)
 			Group: kind.Group, Kind: kind.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
 		},
 		Source: match.Original, Process: "mutation-webhook",
+	}
+	if req.ImpliedBy != "" {
+		out.Source = match.Generated
 	}
 	if !req.Target.IsNamespace() {
 		out.Namespace = req.Target.Namespace

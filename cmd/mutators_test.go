@@ -24,8 +24,8 @@ func labelling(name, label, value string) string {
 		label + "\n  parameters: {assign: {value: " + value + "}}\n---\n"
 }
 
-// readingOf is what a load has of files.
-func readingOf(t *testing.T, files map[string]string) policies.Load {
+// readingOf is what a source finds in files.
+func readingOf(t *testing.T, files map[string]string) policies.Bundle {
 	t.Helper()
 	dir := writeFiles(t, files)
 	reader, err := NewReader()
@@ -43,7 +43,7 @@ func readingOf(t *testing.T, files map[string]string) policies.Load {
 	for i := range bundle.Faults {
 		bundle.Faults[i].File = filepath.Base(bundle.Faults[i].File)
 	}
-	return policies.Load{Documents: bundle.Documents, Faults: bundle.Faults}
+	return bundle
 }
 
 // The last good version of a mutator stays in force, whatever is wrong with what is there now; and what is wrong is a fault of the load.
@@ -80,11 +80,12 @@ func TestMutatorsKeepTheirLastGoodVersion(t *testing.T) {
 				t.Error("ready before anything was loaded")
 			}
 			for i, files := range []map[string]string{test.before, test.now} {
-				load := readingOf(t, files)
-				m.take(&load)
+				found := readingOf(t, files)
+				_, faults := m.take(found, nil)
+				faults = append(faults, found.Faults...)
 				wanted := i == 1 && test.fault != ""
-				if told := strings.Contains(load.Faults.Error(), test.fault) && len(load.Faults) > 0; told != wanted {
-					t.Errorf("faults %v", load.Faults)
+				if told := strings.Contains(faults.Error(), test.fault) && len(faults) > 0; told != wanted {
+					t.Errorf("faults %v", faults)
 				}
 			}
 			var got []string
@@ -165,8 +166,7 @@ func TestMutatorsWaitForTheirNamespace(t *testing.T) {
 				waits++
 				known.Store(req.Target.Namespace, true)
 			}
-			load := readingOf(t, map[string]string{"a.yaml": test.document})
-			m.take(&load)
+			m.take(readingOf(t, map[string]string{"a.yaml": test.document}), nil)
 			engine := &policies.Engine{}
 			engine.Use(policies.NewSet(nil))
 			d, err := Answers(engine, m)(review.Mutate).Review(t.Context(), podRequest(t))

@@ -79,9 +79,8 @@ func policyFaults(ctx context.Context, paths, ignored []string) (lines, noted []
 		return []string{err.Error()}, nil
 	}
 	noted = notes(bundle.Notes, bundle.Documents)
-	_, wrong := mutatorsIn(bundle.Documents, surroundings{})
-	faults := slices.Concat(bundle.Faults, wrong)
-	if _, _, err := compile(ctx, bundle, policies.WithExceptions(bundle.Exceptions)); err != nil {
+	faults := bundle.Faults
+	if _, err := compile(ctx, bundle, surroundings{}, policies.WithExceptions(bundle.Exceptions)); err != nil {
 		compiled, ok := errors.AsType[policies.Faults](err)
 		if !ok {
 			return []string{err.Error()}, noted

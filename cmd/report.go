@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 )
 
 // reportLoad tells the log and the metrics what came of loading policies. A fault is told when it comes and when it is gone, and not while
@@ -68,7 +69,7 @@ func notes(notes []string, documents []policies.Document) []string {
 		out = append(out, fmt.Sprintf("%s: %s %s is not in force: objects of %s are not taken up yet",
 			d.At(), d.Object.GetKind(), d.Object.GetName(), d.Object.GroupVersionKind().Group))
 	}
-	return out
+	return append(out, settings.Notes(documents)...)
 }
 
 // where are the attributes of a fault; of what cannot be read at all neither file nor policy is known.

@@ -115,15 +115,9 @@ func (f *reviewFlags) run(ctx context.Context, stdin io.Reader, stdout, stderr i
 	}
 	subjects := files.subjects
 	var heard hearing
-	set, err := f.set(ctx, bundle, subjects, &heard)
+	set, theirs, err := f.set(ctx, bundle, subjects, &heard)
 	if err != nil {
 		return err
-	}
-	theirs, faults := mutatorsIn(bundle.Documents, surroundings{
-		namespaces: namespacesAmong(subjects), asked: func(mutator string) { heard.Asked(mutator, 0, nil) },
-	})
-	if len(faults) > 0 {
-		return faults
 	}
 	results, err := newJudge(set, theirs, &heard).all(ctx, subjects)
 	if err != nil {
@@ -176,24 +170,25 @@ func (f *reviewFlags) load(ctx context.Context, from *source.Files, docs []docum
 	return bundle, nil
 }
 
-// set makes a Set of the policies, which sees the documents that are judged as if they all lay in the cluster.
-func (f *reviewFlags) set(ctx context.Context, bundle policies.Bundle, subjects []subject, heard *hearing) (*policies.Set, error) {
-	known := []policies.Option{
-		policies.WithNamespaces(namespacesAmong(subjects)), policies.WithExceptions(bundle.Exceptions), policies.WithObserver(heard),
-	}
-	set, known, err := compile(ctx, bundle, known...)
+// set makes a Set of the policies, which sees the documents that are judged as if they all lay in the cluster, and the mutators beside them.
+func (f *reviewFlags) set(ctx context.Context, bundle policies.Bundle, subjects []subject, heard *hearing) (*policies.Set, *mutatorSet, error) {
+	namespaces := namespacesAmong(subjects)
+	around := surroundings{namespaces: namespaces, asked: func(mutator string) { heard.Asked(mutator, 0, nil) }}
+	all, err := compile(ctx, bundle, around,
+		policies.WithNamespaces(namespaces), policies.WithExceptions(bundle.Exceptions), policies.WithObserver(heard))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var objects inventory.Store
-	if err := fillInventory(&objects, set.Needs(), subjects, f.place); err != nil {
-		return nil, err
+	if err := fillInventory(&objects, all.set.Needs(), subjects, f.place); err != nil {
+		return nil, nil, err
 	}
 	items, err := synced(subjects, f.place)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return policies.NewSet(set.Policies(), append(known, policies.WithSnapshot(objects.Snapshot().WithSynced(items...)))...), nil
+	seen := policies.WithSnapshot(objects.Snapshot().WithSynced(items...))
+	return policies.NewSet(all.set.Policies(), append(all.options, seen)...), all.theirs, nil
 }
 
 // policiesAmong names the files among which the documents that are policies are.

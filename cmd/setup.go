@@ -219,19 +219,18 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if err != nil {
 		return nil, err
 	}
-	theirs, faults := mutatorsIn(bundle.Documents, surroundings{})
-	if len(bundle.Faults)+len(faults) > 0 {
-		return nil, slices.Concat(bundle.Faults, faults)
+	if len(bundle.Faults) > 0 {
+		return nil, bundle.Faults
 	}
-	set, _, err := compile(ctx, bundle)
+	all, err := compile(ctx, bundle, surroundings{})
 	if err != nil {
 		return nil, err
 	}
 	var out []registration.Interest
 	for _, spec := range bundle.Specs {
-		out = append(out, interests(spec, set.Parents, registration.GuessResources)...)
+		out = append(out, interests(spec, all.set.Parents, registration.GuessResources)...)
 	}
-	for _, m := range theirs.members() {
+	for _, m := range all.theirs.members() {
 		out = append(out, m.interest(registration.GuessResources))
 	}
 	return out, nil

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/portcullis-dev/portcullis/mutators"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/suite"
@@ -39,11 +38,12 @@ func newSuiteRunner(filter suite.Filter) (*suite.Runner, error) {
 		},
 		Frame:   frame,
 		Cluster: clusterOf,
-		Mutate: func(_ context.Context, next review.Reviewer, files []string) (review.Reviewer, error) {
-			if len(files) > 0 {
-				return nil, fmt.Errorf("%s: mutators are not supported yet; a policy in Rego may mutate", files[0])
+		Beside: func(ctx context.Context, docs []policies.Document, known policies.Namespaces) ([]policies.Option, func(*policies.Set) review.Reviewer, error) {
+			all, err := compile(ctx, policies.Bundle{Documents: docs}, surroundings{namespaces: known})
+			if err != nil {
+				return nil, nil, err
 			}
-			return mutators.Chain{mutators.Ask(next)}, nil
+			return all.options, func(set *policies.Set) review.Reviewer { return all.theirs.chain(set) }, nil
 		},
 	}, nil
 }

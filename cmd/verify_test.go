@@ -32,6 +32,8 @@ func TestVerifyAsDocumented(t *testing.T) {
 	write("bare.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n")
 	write("owned.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {owner: alice}}\n")
 	write("with-team.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {owner: alice, team: none}}\n")
+	write("labelled.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: web, labels: {owner: platform}}\n")
+	write("deployment.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {}}}\n")
 	write("access.yaml", "apiVersion: authorization.k8s.io/v1\nkind: SubjectAccessReview\n"+
 		"spec: {user: bob, groups: [dev], resourceAttributes: {verb: get, resource: secrets, namespace: prod}}\n")
 	write("token.yaml", "apiVersion: authentication.k8s.io/v1\nkind: TokenReview\nspec: {token: a secret}\n")
@@ -59,7 +61,7 @@ spec:
 	if code := Run(t.Context(), []string{"verify", "."}, nil, &out, &errOut); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, &out, &errOut)
 	}
-	if want := "7 cases in 2 suites: 7 ok, 0 failed\n"; errOut.String() != want {
+	if want := "9 cases in 2 suites: 9 ok, 0 failed\n"; errOut.String() != want {
 		t.Errorf("got %s want %s", &errOut, want)
 	}
 }

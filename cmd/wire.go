@@ -94,14 +94,13 @@ func mutating(engine *policies.Engine, theirs *Mutators) review.Reviewer {
 		if set == nil {
 			return review.Decision{}, engine.Ready()
 		}
-		ask := mutators.Ask(set)
 		if theirs == nil {
-			return mutators.Chain{ask}.Review(ctx, req)
+			return mutators.Chain{mutators.Ask(set)}.Review(ctx, req)
 		}
-		first, err := theirs.inForce(ctx, req)
-		if err != nil {
-			return review.Decision{}, err
+		first := theirs.current.Load()
+		if first == nil {
+			return review.Decision{}, theirs.ready()
 		}
-		return mutators.Chain{first, ask}.Review(ctx, req)
+		return first.chain(set).Review(ctx, req)
 	}))
 }

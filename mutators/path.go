@@ -67,13 +67,13 @@ func search(node any, at location, path []review.Segment, found []location) ([]l
 	if !segment.ByIndex && segment.Where == nil {
 		members, ok := node.(map[string]any)
 		if !ok && node != nil {
-			return nil, fmt.Errorf("%s is %s, not an object", at, kind(node))
+			return nil, fmt.Errorf("%s is %s, not an object", at, KindOf(node))
 		}
 		return search(members[segment.Name], append(at, step{name: segment.Name}), path[1:], found)
 	}
 	list, ok := node.([]any)
 	if !ok && node != nil {
-		return nil, fmt.Errorf("%s is %s, not a list", at, kind(node))
+		return nil, fmt.Errorf("%s is %s, not a list", at, KindOf(node))
 	}
 	if segment.ByIndex {
 		if segment.Index < 0 || segment.Index >= len(list) {

@@ -66,7 +66,7 @@ func put(node any, at location, value any) (any, error) {
 	if s := at[0]; s.element {
 		list, ok := node.([]any)
 		if !ok || s.index >= len(list) {
-			return nil, fmt.Errorf("a list with an element %d should stand here, not %s", s.index, kind(node))
+			return nil, fmt.Errorf("a list with an element %d should stand here, not %s", s.index, KindOf(node))
 		}
 		element, err := put(list[s.index], at[1:], value)
 		if err != nil {
@@ -77,7 +77,7 @@ func put(node any, at location, value any) (any, error) {
 	}
 	members, ok := node.(map[string]any)
 	if !ok && node != nil {
-		return nil, fmt.Errorf("an object with the member %q should stand here, not %s", at[0].name, kind(node))
+		return nil, fmt.Errorf("an object with the member %q should stand here, not %s", at[0].name, KindOf(node))
 	}
 	if members == nil {
 		members = map[string]any{}

@@ -156,8 +156,8 @@ func same(i int64, f float64) bool {
 	return err == nil && read == i
 }
 
-// kind says what a decoded value is, for people.
-func kind(v any) string {
+// KindOf says in words what a decoded value is: "an object", "a list", "nothing" for nil. It is for the messages of mutators.
+func KindOf(v any) string {
 	switch v.(type) {
 	case nil:
 		return "nothing"

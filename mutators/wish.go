@@ -84,7 +84,7 @@ func (w wish) resolve(obj map[string]any) ([]wish, error) {
 func (w wish) elements(list any) ([]wish, error) {
 	elements, ok := list.([]any)
 	if !ok && list != nil {
-		return nil, fmt.Errorf("%s is %s, not a list", w.at, kind(list))
+		return nil, fmt.Errorf("%s is %s, not a list", w.at, KindOf(list))
 	}
 	out := []wish{w}
 	for i, element := range elements {
@@ -151,7 +151,7 @@ func (w wish) grant(obj map[string]any) error {
 	if w.op == review.EditAppend {
 		list, ok := there.([]any)
 		if !ok && there != nil {
-			return fmt.Errorf("%s is %s, not a list", w.at, kind(there))
+			return fmt.Errorf("%s is %s, not a list", w.at, KindOf(there))
 		}
 		// Its element may be there: before all edits, or since a default made the list.
 		if i := slices.IndexFunc(list, w.matches); i >= 0 {

@@ -22,7 +22,6 @@ type Policy struct {
 	*code
 	spec       Spec
 	parameters *ast.Term
-	needs      map[inventory.Kind]*inventory.Need // nil for a policy that declares no data
 	behind     behind
 }
 
@@ -31,32 +30,31 @@ func (p *Policy) Spec() Spec { return p.spec }
 
 // newPolicy makes the policy of a spec and what its modules were compiled to.
 func newPolicy(spec Spec, compiled *code) *Policy {
-	policy := &Policy{code: compiled, spec: spec, needs: compiled.needs}
-	if spec.Convention == Gatekeeper {
-		policy.needs = synced(spec, compiled)
-	}
+	policy := &Policy{code: compiled, spec: spec}
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}
 	return policy
 }
 
-// Alike returns the policy of a spec that has the Code of p, which is then not compiled again. It returns false if the spec has another one,
-// or none.
-func (p *Policy) Alike(spec Spec) (*Policy, bool) {
-	if spec.Code == "" || spec.Code != p.spec.Code {
-		return nil, false
-	}
-	return newPolicy(spec, p.code), true
-}
-
 // CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.
 func CompilePolicy(ctx context.Context, spec Spec) (*Policy, error) {
+	if compiled := spec.compiled(); compiled != nil {
+		return newPolicy(spec, compiled), nil
+	}
 	compiled, err := compileCode(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
 	return newPolicy(spec, compiled), nil
+}
+
+// compiled is what a front end has compiled the modules to already, or nil.
+func (s Spec) compiled() *code {
+	if s.Code == "" || s.Compiled == nil || s.Compiled.spec.Code != s.Code {
+		return nil
+	}
+	return s.Compiled.code
 }
 
 // oneALine spells OPA's errors as "file:row: message", one a line.
@@ -261,7 +259,10 @@ func compileAll(ctx context.Context, specs []Spec, known codes) ([]*Policy, Faul
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i, spec := range specs {
-		if compiled[i] = known[spec.Code]; compiled[i] != nil {
+		if compiled[i] = known[spec.Code]; compiled[i] == nil {
+			compiled[i] = spec.compiled()
+		}
+		if compiled[i] != nil {
 			continue
 		}
 		if _, begun := first[spec.Code]; begun {

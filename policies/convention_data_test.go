@@ -40,14 +40,14 @@ func everything() *inventory.Fields {
 	return f
 }
 
-func syncing(kinds ...inventory.Kind) func(*Spec) { return func(s *Spec) { s.Data = kinds } }
-
 func TestDataInventory(t *testing.T) {
-	set, store := withInventory(t, violationOf(t, "a", uniqueIngress, syncing(ingresses)), violationOf(t, "b", echo, syncing(ingresses)))
-	store.Sync([]inventory.Synced{{GroupVersionKind: schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, Of: ingresses}})
-	need := set.Needs()[ingresses]
-	if need == nil || need.Fields.String() != "everything" || need.MaxStaleness != time.Hour || len(set.Needs()) != 1 {
+	set, store := withInventory(t, violationOf(t, "a", uniqueIngress), violationOf(t, "b", echo))
+	store.Sync([]inventory.Synced{{GroupVersionKind: schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, Of: ingresses}}, nil)
+	if !set.ReadsInventory() || len(set.Needs()) > 0 {
 		t.Fatalf("needs %v", set.Needs())
+	}
+	if others, _ := withInventory(t, violationOf(t, "b", echo)); others.ReadsInventory() {
+		t.Error("a template that does not look there reads the inventory")
 	}
 	req := reviewOf(t, "web", "a.example.com")
 	judged := func() string { return verdict(t, set, req) }
@@ -59,7 +59,7 @@ func TestDataInventory(t *testing.T) {
 	if got, want := judged(), "deny ["+asked+"]"; got != want {
 		t.Errorf("a kind that there is not\ngot  %s\nwant %s", got, want)
 	}
-	list := inventory.List{Namespaced: true, Fields: everything(), At: time.Now().Add(-24 * time.Hour)}
+	list := inventory.List{Namespaced: true, Fields: everything(), At: time.Now().Add(-4 * time.Minute)}
 	for _, name := range []string{"web", "old"} {
 		list.Objects = append(list.Objects, item(t, name, "a.example.com").Object)
 	}
@@ -72,13 +72,19 @@ func TestDataInventory(t *testing.T) {
 	if got, want := judged(), "deny ["+served+asked+"]"; got != want {
 		t.Errorf("while the watch is broken\ngot  %s\nwant %s", got, want)
 	}
-	store.Sync(nil)
+	list.At = time.Now().Add(-6 * time.Minute)
+	store.Replace(ingresses, list)
+	const old = "a (deny): the policy could not be evaluated: what is known of " + string(ingresses) + " is 6m0s old, and the policy takes no more than 5m0s; "
+	if got, want := judged(), "deny ["+old+asked+"]"; got != want {
+		t.Errorf("what is too old\ngot  %s\nwant %s", got, want)
+	}
+	store.Sync(nil, nil)
 	if got, want := judged(), "deny ["+asked+"]"; got != want {
 		t.Errorf("a kind that is not synced\ngot  %s\nwant %s", got, want)
 	}
 }
 
-// A policy that declares nothing, as where nothing is synced, finds what there is.
+// Where nothing is synced a policy finds what there is.
 func TestDataInventoryFromFiles(t *testing.T) {
 	spec := violationOf(t, "a", uniqueIngress)
 	req := reviewOf(t, "web", "a.example.com")
@@ -94,17 +100,12 @@ func TestDataInventoryFromFiles(t *testing.T) {
 	if got := verdict(t, NewSet([]*Policy{policy}, WithSnapshot(objects)), req); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	// What is declared is there: files hold all there is.
-	declaring := compiled(t, violationOf(t, "a", uniqueIngress, syncing(ingresses, "pods")))
-	if got := verdict(t, NewSet(declaring.Policies(), WithSnapshot(objects)), req); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
 }
 
 // Both conventions read the same objects at the same moment, each at its own place.
 func TestBothConventionsReadOneStore(t *testing.T) {
-	set, store := withInventory(t, violationOf(t, "a", uniqueIngress, syncing(ingresses)), specOf(t, "b", uniqueHost[:len("package ")]+"b"+uniqueHost[len("package a"):], reading(ingresses)))
-	store.Sync([]inventory.Synced{{GroupVersionKind: schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, Of: ingresses}})
+	set, store := withInventory(t, violationOf(t, "a", uniqueIngress), specOf(t, "b", uniqueHost[:len("package ")]+"b"+uniqueHost[len("package a"):], reading(ingresses)))
+	store.Sync([]inventory.Synced{{GroupVersionKind: schema.GroupVersionKind{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}, Of: ingresses}}, nil)
 	store.Replace(ingresses, inventory.List{
 		Namespaced: true, Fields: everything(), At: time.Now(), Objects: []inventory.Object{item(t, "old", "a.example.com").Object},
 	})

@@ -35,10 +35,8 @@ func violations(policy string, effect review.Effect, value ast.Value) ([]review.
 			return nil
 		}
 		known.Add(same)
-		finding := review.Finding{Policy: policy, Effect: effect, Message: review.Sentence(string(text), review.MaxMessage)}
-		if finding.Message == "" {
-			finding.Message = "refused without a reason"
-		}
+		finding := review.Finding{Policy: policy, Effect: effect}
+		finding.Say(string(text))
 		if !details.Equal(ast.InternedEmptyObject) {
 			decoded, err := ast.JSON(details.Value)
 			if err != nil {

@@ -50,18 +50,17 @@ func undeclared(compiler *ast.Compiler, spec Spec, ref ast.Ref) error {
 
 // met returns why one of the kinds a policy reads cannot be relied on, or nil.
 func (p *Policy) met(objects *inventory.Snapshot) error {
-	if objects == nil {
+	switch {
+	case objects == nil && p.readsInventory: // where nothing is synced there is nothing, and that can be relied on
+		return nil
+	case objects == nil:
 		return errNoInventory
+	case p.readsInventory:
+		return objects.CheckSynced(time.Now())
 	}
 	now := time.Now()
 	for _, kind := range p.spec.Data {
-		var err error
-		if p.spec.Convention == Gatekeeper {
-			err = objects.CheckSynced(kind, p.needs[kind])
-		} else {
-			err = objects.Check(kind, p.needs[kind], now)
-		}
-		if err != nil {
+		if err := objects.Check(kind, p.needs[kind], now); err != nil {
 			return err
 		}
 	}
@@ -73,8 +72,16 @@ var errNoInventory = errors.New("it reads objects of the cluster, and none are k
 	"serve learns of them with --kubeconfig or --in-cluster, review from the files it judges")
 
 // Needs returns what the policies of the set that are not off read of the cluster, all together: the fields that any of them reads, and the
-// least of their bounds on age. It must not be changed.
+// least of their bounds on age. What they read at data.inventory is not among it. It must not be changed.
 func (s *Set) Needs() map[inventory.Kind]*inventory.Need { return s.needs }
+
+// ReadsInventory reports whether the policy reads data.inventory.
+func (p *Policy) ReadsInventory() bool { return p.readsInventory }
+
+// ReadsInventory reports whether some policy of the set that is not off reads data.inventory: if none does, nothing need be there.
+func (s *Set) ReadsInventory() bool {
+	return slices.ContainsFunc(s.policies, func(p *Policy) bool { return p.readsInventory && !p.spec.Off() })
+}
 
 func allNeeds(compiled []*Policy) map[inventory.Kind]*inventory.Need {
 	var all map[inventory.Kind]*inventory.Need
@@ -135,22 +142,6 @@ func (b Bundle) withoutData() Bundle {
 	}
 	b.Faults = faults
 	return b
-}
-
-// renewed is how often, at least, a watch is renewed for policies to which the age of what they read is nothing.
-const renewed = time.Hour
-
-// synced is what a policy of the Gatekeeper convention needs, if it reads data.inventory: all of every kind it declares, however old.
-func synced(spec Spec, compiled *code) map[inventory.Kind]*inventory.Need {
-	if !compiled.readsInventory || len(spec.Data) == 0 {
-		return nil
-	}
-	out := map[inventory.Kind]*inventory.Need{}
-	for _, kind := range spec.Data {
-		out[kind] = &inventory.Need{Fields: &inventory.Fields{}, MaxStaleness: renewed}
-		out[kind].Fields.Add(nil, true)
-	}
-	return out
 }
 
 // needs works out what a policy reads of each kind it declares. What Secrets hold it may not: it would be masked, and be like nothing that

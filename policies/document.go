@@ -1,13 +1,17 @@
 package policies
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 // Document is an object that a Source found and that is no policy: a mutator, or what the policies are configured with. Whoever is
@@ -25,26 +29,41 @@ type Document struct {
 // Listed reports whether it came in a Bundle that is Listed: what is wrong with it is told where it lies, and is no reason not to begin.
 func (d Document) Listed() bool { return d.listed }
 
-// Spec reads the member spec into what points to a struct with tags for JSON. A member that the struct does not have is a Fault.
+// Spec reads the member spec into what points to a struct with tags for JSON. A member that a struct does not have, at whatever depth, is a
+// Fault; so is one of which the name is spelled in other letters.
 func (d Document) Spec(into any) *Fault {
 	text, err := json.Marshal(d.Object.Object["spec"])
 	if err != nil {
 		return d.Fault(err, "spec")
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	err = decoder.Decode(into)
-	if err == nil {
-		return nil
-	}
+	err = utiljson.Unmarshal(text, into)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		field := strings.TrimSuffix("spec."+wrong.Field, ".")
 		return d.Fault(fmt.Errorf("%s cannot be %s", field, inWords(wrong.Value)), strings.Split(field, ".")...)
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return d.Fault(fmt.Errorf("%s is not known under spec; correct the spelling, or leave it out", name), "spec", strings.Trim(name, `"`))
+	if err != nil {
+		return d.Fault(fmt.Errorf("spec cannot be read: %w", err), "spec")
 	}
-	return d.Fault(fmt.Errorf("spec cannot be read: %w", err), "spec")
+	return d.unknown(into)
+}
+
+// unknown is the Fault of a member of spec that into does not have.
+func (d Document) unknown(into any) *Fault {
+	content, _ := d.Object.Object["spec"].(map[string]any)
+	fresh := reflect.New(reflect.TypeOf(into).Elem()).Interface()
+	strict, ok := runtime.AsStrictDecodingError(runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(content, fresh, true))
+	if !ok { // what can be read was
+		return nil
+	}
+	wrong := strict.Errors()
+	slices.SortFunc(wrong, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
+	field := strings.Trim(strings.TrimPrefix(wrong[0].Error(), "unknown field "), `"`)
+	path := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace("spec."+field), ".")
+	under, name := "spec", field
+	if at := strings.LastIndex(field, "."); at >= 0 {
+		under, name = "spec."+field[:at], field[at+1:]
+	}
+	return d.Fault(fmt.Errorf("%q is not known under %s; correct the spelling, or leave it out", name, under), path...)
 }
 
 // inWords is what messages call a type of JSON's, of which encoding/json says "number 1.5" and the like.

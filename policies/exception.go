@@ -43,6 +43,11 @@ func withDocuments(list []Document) Option {
 	}
 }
 
+// WithRevision has the revision name what is in force together with a Set, by a text that is equal for what is the same.
+func WithRevision(of string) Option {
+	return func(s *Set) { s.beside = append(s.beside, of) }
+}
+
 // WithClock gives a Set the clock by which exceptions expire; without it, the system's.
 func WithClock(now func() time.Time) Option { return func(s *Set) { s.now = now } }
 

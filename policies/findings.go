@@ -30,9 +30,7 @@ func findings(policy Spec, effect review.Effect, value ast.Value) ([]review.Find
 		default:
 			return fmt.Errorf("it returns %s where a finding should be a sentence or an object with a message", ast.ValueName(term.Value))
 		}
-		if finding.Message = review.Sentence(finding.Message, review.MaxMessage); finding.Message == "" {
-			finding.Message = "refused without a reason"
-		}
+		finding.Say(finding.Message)
 		out = append(out, finding)
 		return nil
 	})

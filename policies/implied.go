@@ -18,9 +18,9 @@ import (
 type Expander interface {
 	// Expands reports whether objects of a kind imply any.
 	Expands(apiVersion, kind string) bool
-	// Expand makes what the object implies, at any remove, one after the other; their number is bounded. The object is in the given namespace,
-	// or in none if that is empty, and must not be changed meanwhile.
-	Expand(ctx context.Context, namespace string, object map[string]any) iter.Seq[Implied]
+	// Expand makes what the object that req is about implies, at any remove, one after the other; their number is bounded. The object is in the
+	// given namespace, or in none if that is empty, and must not be changed meanwhile.
+	Expand(ctx context.Context, req *review.Request, namespace string, object map[string]any) iter.Seq[Implied]
 	// Parents lists the kinds of the objects that imply, at any remove, objects of one of the kinds, among which "*" is any.
 	Parents(kinds []GroupKind) []GroupKind
 	// Revision names what it does: equal for Expanders that do the same.
@@ -50,7 +50,7 @@ func (s *Set) Parents(kinds []GroupKind) []GroupKind {
 // implies reports whether the request is about an object that implies others, and somebody would judge those. The object itself is what a
 // DELETE deletes.
 func (s *Set) implies(req *review.Request) (review.Raw, *review.Head, bool) {
-	if s.expander == nil || req.Stage != review.Validate || !s.judgesImplied {
+	if s.expander == nil || req.Stage != review.Validate || !s.judgesImplied || s.spares(req) {
 		return nil, nil, false
 	}
 	head, old, err := req.Heads()
@@ -75,14 +75,14 @@ func (s *Set) addImplied(ctx context.Context, req *review.Request, object review
 	if err := utiljson.Unmarshal(object, &content); err != nil {
 		return fmt.Errorf("the object cannot be read: %w", err)
 	}
-	for implied := range s.expander.Expand(ctx, namespace, content) {
+	for implied := range s.expander.Expand(ctx, req, namespace, content) {
 		found, err := s.judge(ctx, req, implied, objects)
 		if err != nil {
 			found = []review.Finding{{Policy: "expansiontemplate/" + implied.By, Fault: true, Effect: review.EffectDeny, Message: fmt.Sprintf(
 				"what the object implies could not be judged: %v", err)}}
 		}
 		for _, f := range found {
-			f.Message = review.Sentence(fmt.Sprintf("[Implied by %s] %s", implied.By, f.Message), review.MaxMessage)
+			f.Introduce("[Implied by " + implied.By + "] ")
 			if implied.Enforcement != "" && f.Effect != review.EffectExcepted {
 				f.Effect = implied.Enforcement.effect()
 			}

@@ -22,7 +22,7 @@ func (e *expanding) Expands(apiVersion, kind string) bool {
 func (e *expanding) Parents([]GroupKind) []GroupKind { return []GroupKind{{"apps", "Deployment"}} }
 func (e *expanding) Revision() string                { return "1" }
 
-func (e *expanding) Expand(_ context.Context, namespace string, _ map[string]any) iter.Seq[Implied] {
+func (e *expanding) Expand(_ context.Context, _ *review.Request, namespace string, _ map[string]any) iter.Seq[Implied] {
 	e.asked = append(e.asked, namespace)
 	return func(yield func(Implied) bool) {
 		for _, implied := range e.makes {

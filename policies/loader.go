@@ -37,9 +37,9 @@ type Loader struct {
 	Suffice func([]Document) bool
 	// Gate, if it is not nil, judges every policy that was compiled before it is put in force. What it returns is a Fault like any other.
 	Gate func(context.Context, *Policy) error
-	// Configure, if set, is given what the sources have beside policies, and returns with what more than Options a Set is made and what is wrong
-	// with it. It is called one at a time, before each Set.
-	Configure func(context.Context, []Document) ([]Option, Faults)
+	// Configure, if set, is given all that the sources have, for the sake of the Documents and of what Faults may hide of them, and returns with
+	// what more than Options a Set is made, and what is wrong with it. It is called one at a time, before each Set.
+	Configure func(context.Context, Bundle) ([]Option, Faults)
 	// Prepare, if set, is called with a Set before that comes into force, and waited for: to fetch what its policies need.
 	Prepare func(context.Context, *Set)
 	// Report is called after each attempt, one at a time.
@@ -95,7 +95,7 @@ func (l *Loader) load(ctx context.Context) error {
 	}
 	compiled, contrary := withoutContradictions(compiled)
 	faults = append(append(faults, failed...), contrary...)
-	options, ill := l.configure(ctx, found.Documents)
+	options, ill := l.configure(ctx, found)
 	compiled, lacking := unprovided(compiled, externalOf(options))
 	faults = append(append(faults, ill...), lacking...)
 	if fatal := unlisted(faults); previous == nil && len(fatal) > 0 {
@@ -130,14 +130,14 @@ func (l *Loader) load(ctx context.Context) error {
 }
 
 // configure is with what a Set is made. A fault of what came in a Bundle that is Listed is such a one.
-func (l *Loader) configure(ctx context.Context, documents []Document) ([]Option, Faults) {
+func (l *Loader) configure(ctx context.Context, found Bundle) ([]Option, Faults) {
 	options := slices.Clip(l.Options)
 	if l.Configure == nil {
 		return options, nil
 	}
-	more, faults := l.Configure(ctx, documents)
+	more, faults := l.Configure(ctx, found)
 	for i, fault := range faults {
-		faults[i].listed = slices.ContainsFunc(documents, func(d Document) bool { return d.listed && d.File == fault.File })
+		faults[i].listed = slices.ContainsFunc(found.Documents, func(d Document) bool { return d.listed && d.File == fault.File })
 	}
 	return append(options, more...), faults
 }

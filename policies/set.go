@@ -37,6 +37,7 @@ type Set struct {
 	expander      Expander
 	judgesImplied bool // some policy would judge what it makes
 	external      External
+	sparing       Sparing
 }
 
 // NewSet makes a Set of compiled policies, in policy order: that in which findings are listed.
@@ -125,7 +126,7 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
 func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
-	awaited := false
+	spared, awaited := s.spares(req), false
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
 		if !ok && !awaited {
@@ -139,7 +140,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		return ns, nil
 	}
 	for _, a := range s.index.candidates(req) {
-		if req.ImpliedBy != "" && a.spec.Convention != Gatekeeper {
+		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
 		}
 		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff {
@@ -149,7 +150,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
-		if err == nil && covered && a.needs != nil {
+		if err == nil && covered && a.looks() {
 			err = a.met(objects)
 		}
 		switch {

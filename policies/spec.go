@@ -55,6 +55,8 @@ type Spec struct {
 	// Code names Modules and Package, so that policies which differ in nothing but parameters and match are compiled once for all: Specs of
 	// equal Code have the same ones, down to the files they were read from. Empty: the policy is compiled by itself.
 	Code string
+	// Compiled, if it is not nil, is a policy of the same Code, as a front end has compiled it to see whether it can be; it is not compiled again.
+	Compiled *Policy
 
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
 	Modules []*ast.Module // the package's modules and every module they may import
@@ -66,9 +68,8 @@ type Spec struct {
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
 
 	// Data are the kinds of the cluster's objects that the policy reads at data.kubernetes[kind]. If what is known of one is older than
-	// MaxStaleness, or nothing is, the policy has no answer. One of the Gatekeeper convention reads, at data.inventory, what
-	// inventory.Store.Sync shows; Data are those of the kinds without which it has no answer until they are listed, and MaxStaleness is nothing
-	// to it.
+	// MaxStaleness, or nothing is, the policy has no answer. One of the Gatekeeper convention declares nothing: it reads, at data.inventory, what
+	// inventory.Store.Sync shows, and has no answer while that cannot be relied on.
 	Data         []inventory.Kind
 	MaxStaleness time.Duration
 

@@ -67,6 +67,8 @@ type Finding struct {
 	Cause string
 	// Exception is set when the Effect is EffectExcepted, and only then.
 	Exception *Exception
+
+	whole *string // what Say was given, where Message is not that
 }
 
 // Edit is one change a mutating policy asks for. See the documentation of policies for what each Op does.

@@ -38,6 +38,35 @@ func Sentence(text string, limit int) string {
 	return clean[:cut] + "…"
 }
 
+// Say makes Message of what a policy says: a sentence of it, and that there is no reason where it says nothing.
+func (f *Finding) Say(text string) {
+	if f.Message = Sentence(text, MaxMessage); f.Message == "" {
+		f.Message = "refused without a reason"
+	}
+	if f.whole = nil; f.Message != text {
+		whole := text // which is allocated only where it is needed
+		f.whole = &whole
+	}
+}
+
+// Said is what Say was given, with all its lines and however long it is, as tests of policies see it. It is not fit for a terminal.
+func (f Finding) Said() string {
+	if f.whole != nil {
+		return *f.whole
+	}
+	return f.Message
+}
+
+// Introduce puts words in front of Message, and of what was Said.
+func (f *Finding) Introduce(words string) {
+	message, whole := f.Message, f.Said()
+	f.Message = Sentence(words+message, MaxMessage)
+	if f.whole = nil; f.Message != words+whole {
+		whole = words + whole
+		f.whole = &whole
+	}
+}
+
 // String is the finding as users read it: "pods.privileged: container "app" is privileged (spec.containers[0])". That of an excepted
 // one ends with the exception: "(excepted by prod/legacy-agent until 2027-01-31: it goes in spring)".
 func (f Finding) String() string {

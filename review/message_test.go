@@ -76,6 +76,31 @@ func findingsOf(n int, effect Effect, message string) (out []Finding) {
 	return out
 }
 
+func TestAFindingKnowsAllThatWasSaid(t *testing.T) {
+	long := strings.Repeat("x", MaxMessage+1)
+	for text, message := range map[string]string{
+		"a sentence": "a sentence",
+		"two\nlines": "two lines",
+		long:         long[:MaxMessage-3] + "…",
+		"":           "refused without a reason",
+		" ":          "refused without a reason",
+	} {
+		f := Finding{Message: "before"}
+		f.Say("more\nbefore")
+		f.Say(text)
+		if f.Message != message || f.Said() != text {
+			t.Errorf("of %q the message is %q, and what was said %q", text, f.Message, f.Said())
+		}
+		f.Introduce("[a] ")
+		if want := Sentence("[a] "+message, MaxMessage); f.Message != want || f.Said() != "[a] "+text {
+			t.Errorf("of %q, introduced, the message is %q, and what was said %q", text, f.Message, f.Said())
+		}
+	}
+	if f := (Finding{Message: "by itself"}); f.Said() != "by itself" {
+		t.Errorf("said %q", f.Said())
+	}
+}
+
 func TestARefusalHasEveryReasonInOrder(t *testing.T) {
 	for _, c := range []struct {
 		name     string

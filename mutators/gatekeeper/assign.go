@@ -15,7 +15,8 @@ type assigned struct {
 // value is what parameters.assign says.
 type value struct {
 	constant any
-	from     string // name or namespace, of the object itself; empty where the value is constant
+	from     string    // name or namespace, of the object itself; empty where the value is constant
+	external *external // nil unless a Provider has to say it
 	bytes    int
 }
 
@@ -31,6 +32,9 @@ func (v value) of(a about) any {
 }
 
 func (s assigned) set(was any, a about) (any, bool, error) {
+	if s.value.external != nil {
+		return s.value.external.set(was, a)
+	}
 	value := s.value.of(a)
 	if reflect.DeepEqual(was, value) {
 		return was, false, nil
@@ -50,11 +54,12 @@ func readValue(f field) (value, error) {
 		return value{}, err
 	}
 	constant, from, external := members.get("value"), members.get("fromMetadata"), members.get("externalData")
-	if external.value != nil {
-		return value{}, external.wrong("values of external data providers are not supported; give the value itself, or fromMetadata")
+	if given(constant, from, external) != 1 {
+		return value{}, f.wrong("give one of value, fromMetadata and externalData")
 	}
-	if given(constant, from) != 1 {
-		return value{}, f.wrong("give either value or fromMetadata")
+	if external.value != nil {
+		read, err := readExternal(external)
+		return value{external: read}, err
 	}
 	if from.value == nil {
 		bytes, err := weigh(constant)
@@ -93,8 +98,8 @@ func (m *Mutator) readAssign(f field) error {
 		switch {
 		case last.every:
 			return locationField().wrong("it ends with all elements of a list; name the one that is to be set")
-		case value.from != "":
-			return assign.wrong("a name cannot be an element of the list at %s, whose elements are objects", m.location[:len(m.location)-1])
+		case value.from != "" || value.external != nil:
+			return assign.wrong("a text cannot be an element of the list at %s, whose elements are objects", m.location[:len(m.location)-1])
 		case object == nil:
 			return f.not("an object, which an element with a key is,")
 		case object[last.name] != last.key:

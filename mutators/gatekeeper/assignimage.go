@@ -5,6 +5,8 @@ import (
 	"errors"
 	"regexp"
 	"strings"
+
+	"github.com/portcullis-dev/portcullis/mutators"
 )
 
 // image is a reference to an image in three parts, which are put together as they are, with a slash behind the domain. It is also the
@@ -45,7 +47,7 @@ func (i image) String() string {
 func (i image) set(was any, _ about) (any, bool, error) {
 	reference, ok := was.(string)
 	if !ok && was != nil {
-		return nil, false, errors.New("is " + kind(was) + ", not a string")
+		return nil, false, errors.New("is " + mutators.KindOf(was) + ", not a string")
 	}
 	now := i.in(reference)
 	for again := i.in(now); again != now; again = i.in(now) {

@@ -15,7 +15,7 @@ func (m *Mutator) readAssignMetadata(f field) error {
 	if err != nil {
 		return err
 	}
-	if _, ok := value.constant.(string); !ok && value.from == "" {
+	if _, ok := value.constant.(string); !ok && value.from == "" && value.external == nil {
 		return field{append(assign.at, "value"), value.constant}.not("a string")
 	}
 	m.setter, m.tests = assigned{value}, tests{2: mustNotExist}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/portcullis-dev/portcullis/mutators"
 )
 
 // field is one value of a document, nil if it is not given, with the way to it.
@@ -52,7 +54,7 @@ func (f field) wrong(format string, args ...any) error {
 }
 
 func (f field) not(what string) error {
-	return f.wrong("%s should stand here, not %s", what, kind(f.value))
+	return f.wrong("%s should stand here, not %s", what, mutators.KindOf(f.value))
 }
 
 // object reads an object that has no members but the known ones.
@@ -127,23 +129,6 @@ func given(all ...field) int {
 		}
 	}
 	return count
-}
-
-// kind says what a decoded value is, for people.
-func kind(v any) string {
-	switch v.(type) {
-	case nil:
-		return "nothing"
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "a list"
-	case string:
-		return "a string"
-	case bool:
-		return "a boolean"
-	}
-	return "a number"
 }
 
 // place is the way to the field that an error is about, nil if it is about the whole document.

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/portcullis-dev/portcullis/mutators"
 )
 
 // modified is the setter of ModifySet: it keeps a list that is a set. Merging appends those of the values that are not in it, in their
@@ -19,7 +21,7 @@ type modified struct {
 func (s modified) set(was any, _ about) (any, bool, error) {
 	list, ok := was.([]any)
 	if !ok && was != nil {
-		return nil, false, errors.New("is " + kind(was) + ", not a list")
+		return nil, false, errors.New("is " + mutators.KindOf(was) + ", not a list")
 	}
 	if s.prune {
 		kept := slices.DeleteFunc(slices.Clone(list), func(v any) bool { return contains(s.values, v) })

@@ -63,15 +63,26 @@ func (m *Mutator) Targets() []schema.GroupVersionKind {
 	return out
 }
 
-// Mutate applies the mutator to obj once, if it is about it. An error means that it cannot be told what obj should be, which is of no use
-// then.
-func (m *Mutator) Mutate(_ context.Context, req *review.Request, obj *unstructured.Unstructured) error {
+// Mutate applies the mutator to obj once, if it is about it, without asking a Provider. An error means that it cannot be told what obj should
+// be, which is of no use then.
+func (m *Mutator) Mutate(ctx context.Context, req *review.Request, obj *unstructured.Unstructured) error {
 	concerned, err := m.concerns(req, obj)
 	if err != nil || !concerned {
 		return err
 	}
-	_, err = m.change(req, obj)
-	return err
+	o := &open{answers: newAnswers(nil)}
+	if _, err = m.change(req, obj, o); err != nil {
+		return err
+	}
+	return o.resolve(ctx, obj)
+}
+
+// Provider is the name of the one that has to say what is assigned; empty if none has.
+func (m *Mutator) Provider() string {
+	if s, ok := m.setter.(assigned); ok && s.value.external != nil {
+		return s.value.external.provider
+	}
+	return ""
 }
 
 // concerns reports whether the mutator is about obj.
@@ -87,8 +98,10 @@ func (m *Mutator) concerns(req *review.Request, obj *unstructured.Unstructured) 
 }
 
 // change applies the mutator, and reports whether that changed obj.
-func (m *Mutator) change(req *review.Request, obj *unstructured.Unstructured) (bool, error) {
-	w := walk{path: m.location, tests: m.tests, setter: m.setter, about: aboutOf(req, obj)}
+func (m *Mutator) change(req *review.Request, obj *unstructured.Unstructured, o *open) (bool, error) {
+	a := aboutOf(req, obj)
+	a.mutator, a.open = m, o
+	w := walk{path: m.location, tests: m.tests, setter: m.setter, about: a}
 	_, changed, err := w.into(obj.Object, 0)
 	if err != nil {
 		return false, fmt.Errorf("%s cannot be applied: %w", m.id, err)
@@ -98,7 +111,7 @@ func (m *Mutator) change(req *review.Request, obj *unstructured.Unstructured) (b
 
 // aboutOf says what obj is called. The request knows the namespace of an object that does not name it; a Namespace is in none.
 func aboutOf(req *review.Request, obj *unstructured.Unstructured) about {
-	out := about{name: obj.GetName(), namespace: obj.GetNamespace()}
+	out := about{name: obj.GetName(), namespace: obj.GetNamespace(), user: req.User.Username}
 	if out.namespace == "" && !req.Target.IsNamespace() {
 		out.namespace = req.Target.Namespace
 	}

@@ -15,7 +15,19 @@ import (
 
 // Set is the mutators in force, ready to be one link of a mutators.Chain; what the links after it ask sees what it did. It is immutable and
 // safe for concurrent use; a nil Set changes nothing.
-type Set struct{ mutators []*Mutator }
+type Set struct {
+	mutators []*Mutator
+	answers  *answers // of Providers, in the review that it is for; nil: none are asked
+}
+
+// Asking returns the mutators for one review, in which ask answers what they want to know of Providers. To a Set that was not made so, and with
+// nil, no Provider answers.
+func (s *Set) Asking(ask External) *Set {
+	if s == nil {
+		return nil
+	}
+	return &Set{mutators: s.mutators, answers: newAnswers(ask)}
+}
 
 // NewSet puts mutators in force, in whatever order they are given. It leaves out those that contradict each other about what an object
 // looks like, because one uses a place as a list and another as an object, or they use lists with different keys; and those of which there
@@ -71,19 +83,23 @@ func (s *Set) Mutate(ctx context.Context, req *review.Request, obj *unstructured
 	if s == nil || own(obj.GroupVersionKind().Group) {
 		return nil
 	}
+	o := &open{answers: s.answers}
+	if o.answers == nil {
+		o.answers = newAnswers(nil)
+	}
 	var restless []*Mutator
 	for pass := range len(s.mutators) + 1 {
 		var before map[string]any
 		if pass > 0 { // most objects are at rest, and none is found to be by comparing it in the first pass
 			before = obj.DeepCopy().Object
 		}
-		changed, err := s.pass(ctx, req, obj)
+		changed, err := s.pass(ctx, req, obj, o)
 		if err != nil {
 			return err
 		}
 		// They may overrule each other within a pass.
 		if len(changed) == 0 || before != nil && reflect.DeepEqual(before, obj.Object) {
-			return nil
+			return o.resolve(ctx, obj)
 		}
 		for _, m := range changed {
 			if pass > 0 && !slices.Contains(restless, m) {
@@ -95,7 +111,7 @@ func (s *Set) Mutate(ctx context.Context, req *review.Request, obj *unstructured
 }
 
 // pass applies each mutator once, and returns those that changed obj.
-func (s *Set) pass(ctx context.Context, req *review.Request, obj *unstructured.Unstructured) (changed []*Mutator, err error) {
+func (s *Set) pass(ctx context.Context, req *review.Request, obj *unstructured.Unstructured, o *open) (changed []*Mutator, err error) {
 	for _, m := range s.mutators {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -107,7 +123,7 @@ func (s *Set) pass(ctx context.Context, req *review.Request, obj *unstructured.U
 		if !concerned {
 			continue
 		}
-		changes, err := m.change(req, obj)
+		changes, err := m.change(req, obj, o)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,10 @@
 package gatekeeper
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/portcullis-dev/portcullis/mutators"
+)
 
 // maxWritten bounds what one mutator writes into one object, in bytes of JSON. The API server reads requests of at most 3 MiB, so that an
 // object that has been given more could not be stored. A location with asterisks may lead to as many places as the lengths of the lists
@@ -18,8 +22,13 @@ type setter interface {
 	weight() int
 }
 
-// about is what the object is called.
-type about struct{ name, namespace string }
+// about is what the object is called, who sent it, and what is still to be asked of it for a mutator.
+type about struct {
+	name, namespace, user string
+
+	mutator *Mutator
+	open    *open
+}
 
 // walk is the way of one mutator through one object.
 type walk struct {
@@ -42,7 +51,7 @@ func (w *walk) into(here any, i int) (any, bool, error) {
 	}
 	members, ok := here.(map[string]any)
 	if !ok && here != nil {
-		return nil, false, fmt.Errorf("%s is %s, not an object", w.path[:i], kind(here))
+		return nil, false, fmt.Errorf("%s is %s, not an object", w.path[:i], mutators.KindOf(here))
 	}
 	there := members[n.name]
 	if !w.tests.allow(i, there != nil) {
@@ -76,7 +85,7 @@ func (w *walk) set(was any) (any, bool, error) {
 func (w *walk) elements(here any, i int) (any, bool, error) {
 	list, ok := here.([]any)
 	if !ok && here != nil {
-		return nil, false, fmt.Errorf("%s is %s, not a list", w.path[:i], kind(here))
+		return nil, false, fmt.Errorf("%s is %s, not a list", w.path[:i], mutators.KindOf(here))
 	}
 	if w.path[i].every {
 		return w.every(list, i)
@@ -86,7 +95,7 @@ func (w *walk) elements(here any, i int) (any, bool, error) {
 	for j, element := range list {
 		members, ok := element.(map[string]any)
 		if !ok && last {
-			return nil, false, fmt.Errorf("an element of %s is %s, not an object", w.path[:i], kind(element))
+			return nil, false, fmt.Errorf("an element of %s is %s, not an object", w.path[:i], mutators.KindOf(element))
 		}
 		if !ok || members[n.name] != n.key {
 			continue
@@ -128,7 +137,7 @@ func (w *walk) every(list []any, i int) (any, bool, error) {
 	changed := false
 	for j, element := range list {
 		if _, ok := element.(map[string]any); !ok {
-			return nil, false, fmt.Errorf("an element of %s is %s, not an object", w.path[:i], kind(element))
+			return nil, false, fmt.Errorf("an element of %s is %s, not an object", w.path[:i], mutators.KindOf(element))
 		}
 		next, changes, err := w.into(element, i+1)
 		if err != nil {

@@ -61,13 +61,10 @@ func (r *Reader) spec(u *unit, t *Template) (out policies.Spec, notes []string, 
 	}
 	out = policies.Spec{
 		ID: idOf(u), Title: t.title, Description: t.description, File: u.doc.File, Row: u.row(),
-		Convention: policies.Gatekeeper, Code: t.code, Package: entryPackage(), Modules: t.modules,
+		Convention: policies.Gatekeeper, Code: t.code, Compiled: t.policy, Package: entryPackage(), Modules: t.modules,
 		Rules:   []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}},
 		Match:   policies.Match{Operations: r.operations(t), Kinds: kindsOf(read.Match.Kinds), Further: matcher{matched}},
 		Lenient: true,
-	}
-	if t.inventory {
-		out.Data = r.Synced
 	}
 	enforcement, by, found, err := enforce(read)
 	if err != nil {
@@ -84,7 +81,7 @@ func (r *Reader) spec(u *unit, t *Template) (out policies.Spec, notes []string, 
 		return out, nil, under(fmt.Errorf("spec.parameters: %w", err), "spec", "parameters")
 	}
 	sum := sha256.New()
-	fmt.Fprintf(sum, "%s\n%s\n%s\n%s\n%q\n%q\n%s", out.ID, t.code, t.title, t.description, out.Match.Operations, out.Data, given)
+	fmt.Fprintf(sum, "%s\n%s\n%s\n%s\n%q\n%s", out.ID, t.code, t.title, t.description, out.Match.Operations, given)
 	out.Digest = hex.EncodeToString(sum.Sum(nil))
 	return out, notes, nil
 }

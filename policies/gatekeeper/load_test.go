@@ -11,86 +11,17 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/gatekeepertest"
 )
 
-// many are files of templates, each with constraints, of about the size that is usual.
+// many are files of templates, each with constraints.
 func many(templates, constraints int) (out []txtar.File) {
-	const template = `apiVersion: templates.gatekeeper.sh/v1
-kind: ConstraintTemplate
-metadata: {name: needs%[1]d}
-spec:
-  crd:
-    spec:
-      names: {kind: Needs%[1]d}
-      validation:
-        openAPIV3Schema:
-          type: object
-          properties:
-            exemptImages: {type: array, items: {type: string}}
-            ranges:
-              type: array
-              items: {type: object, properties: {min: {type: integer}, max: {type: integer, default: 100}}}
-  targets:
-  - target: admission.k8s.gatekeeper.sh
-    rego: |
-      package needs%[1]d
-
-      import data.lib.exempt.is_exempt
-
-      violation[{"msg": msg, "details": {}}] {
-        c := containers[_]
-        not is_exempt(c)
-        not in_ranges(c.securityContext.runAsUser)
-        msg := sprintf("template %[1]d: container %%v of %%v may not run as that user", [c.name, input.review.object.metadata.name])
-      }
-
-      violation[{"msg": msg}] {
-        input.review.operation == "UPDATE"
-        old := {c.name | c := input.review.oldObject.spec.containers[_]}
-        new := {c.name | c := input.review.object.spec.containers[_]}
-        gone := old - new
-        count(gone) > 0
-        msg := sprintf("containers %%v are gone", [gone])
-      }
-
-      in_ranges(user) { range := input.parameters.ranges[_]; user >= range.min; user <= range.max }
-
-      containers[c] { c := input.review.object.spec.containers[_] }
-      containers[c] { c := input.review.object.spec.initContainers[_] }
-      containers[c] { c := input.review.object.spec.ephemeralContainers[_] }
-    libs:
-    - |
-      package lib.exempt
-
-      is_exempt(container) {
-        exempt := object.get(object.get(input, "parameters", {}), "exemptImages", [])
-        image := container.image
-        matches(exempt[_], image)
-      }
-
-      matches(exempt, image) { not endswith(exempt, "*"); exempt == image }
-      matches(exempt, image) { endswith(exempt, "*"); prefix := trim_suffix(exempt, "*"); startswith(image, prefix) }
-`
 	for i := range templates {
-		var text strings.Builder
-		fmt.Fprintf(&text, template, i)
+		text := gatekeepertest.Template(i)
 		for j := range constraints {
-			fmt.Fprintf(&text, `---
-apiVersion: constraints.gatekeeper.sh/v1beta1
-kind: Needs%d
-metadata: {name: c%d}
-spec:
-  enforcementAction: warn
-  match:
-    kinds: [{apiGroups: [""], kinds: [Pod]}]
-    excludedNamespaces: [kube-system]
-    labelSelector: {matchLabels: {app: a%d}}
-  parameters:
-    exemptImages: ["registry.example.com/*"]
-    ranges: [{min: 1, max: 5}, {min: 10}]
-`, i, j, j)
+			text += "---\n" + gatekeepertest.Constraint(i, fmt.Sprintf("c%d", j), j)
 		}
-		out = append(out, txtar.File{Name: fmt.Sprintf("t%d.yaml", i), Data: []byte(text.String())})
+		out = append(out, txtar.File{Name: fmt.Sprintf("t%d.yaml", i), Data: []byte(text)})
 	}
 	return out
 }
@@ -109,6 +40,31 @@ func load(ctx context.Context, b testing.TB, reader *gatekeeper.Reader, files []
 	set, err := policies.Compile(ctx, reading.Specs)
 	if err != nil || len(reading.Faults) > 0 || len(set.Policies()) != want {
 		b.Fatal(err, reading.Faults)
+	}
+}
+
+// What a template is compiled to when it is read is what its constraints are judged by: a constraint whose modules are taken away is compiled
+// all the same, and one that has nothing but its modules is, too.
+func TestATemplateIsCompiledOnce(t *testing.T) {
+	var reader gatekeeper.Reader
+	for _, when := range []string{"the first time", "again"} {
+		reading := reader.Read(t.Context(), split(t, many(1, 2)...))
+		for i, spec := range reading.Specs {
+			bare, anew := spec, spec
+			bare.Modules, anew.Compiled = nil, nil
+			for _, spec := range []policies.Spec{bare, anew} {
+				if _, err := policies.CompilePolicy(t.Context(), spec); err != nil {
+					t.Errorf("%s, constraint %d: %v", when, i, err)
+				}
+				if _, err := policies.Compile(t.Context(), []policies.Spec{spec}); err != nil {
+					t.Errorf("%s, constraint %d in a set: %v", when, i, err)
+				}
+			}
+			bare.Code = "another"
+			if _, err := policies.CompilePolicy(t.Context(), bare); err == nil {
+				t.Errorf("%s, constraint %d is taken for what other modules were compiled to", when, i)
+			}
+		}
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
-	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -22,19 +21,24 @@ type Reader struct {
 	// Operations are those at which a webhook asks constraints whose template names none, "CREATE": Gatekeeper's has itself called for CREATE
 	// and UPDATE alone. Nil asks at every operation, whatever the templates say, as one who verifies them wants it.
 	Operations []string
-	// Synced are the kinds that are shown at data.inventory: until each is listed, constraints that read it have no answer.
-	Synced []inventory.Kind
 
 	schemas  schemas
 	mu       sync.Mutex
-	compiled map[string]error // by Code, of what was read last
+	compiled map[string]compiled // by Code, of what was read last
+}
+
+// compiled is what came of compiling the Rego of a template.
+type compiled struct {
+	policy *policies.Policy
+	err    error
 }
 
 // Reading is what came of reading documents.
 type Reading struct {
-	Specs     []policies.Spec     // one for each constraint, in the order of the documents
-	Templates []*Template         // those that were accepted, by name
-	Documents []policies.Document // Gatekeeper's objects that are neither
+	Specs     []policies.Spec // one for each constraint, in the order of the documents
+	Templates []*Template     // those that were accepted, by name
+	// Documents are Gatekeeper's objects that are neither, and of the templates those that say by RequiresSync what they look for.
+	Documents []policies.Document
 	Faults    policies.Faults
 	Notes     []string // what is no fault and should be known, each a sentence behind file and row
 }
@@ -61,6 +65,11 @@ func (r *Reader) Read(ctx context.Context, docs []documents.Document) Reading {
 		}
 	}
 	known := r.templates(ctx, templates, constraints, &out)
+	for _, u := range templates {
+		if u.object.GetAnnotations()[RequiresSync] != "" && known[strings.ToLower(u.object.GetName())].err == nil {
+			out.Documents = append(out.Documents, u.document())
+		}
+	}
 	for _, u := range constraints {
 		r.constraint(u, known, &out)
 	}
@@ -87,11 +96,11 @@ func (r *Reader) templates(ctx context.Context, units, constraints []*unit, out 
 		})
 	}
 	wg.Wait()
-	compiled := map[string]error{}
+	done := map[string]compiled{}
 	known := map[string]accepted{}
 	for _, a := range results {
 		if a.Template != nil && a.code != "" {
-			compiled[a.code] = a.err
+			done[a.code] = compiled{a.policy, a.err}
 		}
 		name := strings.ToLower(a.unit.object.GetName())
 		if before, twice := known[name]; twice {
@@ -101,7 +110,7 @@ func (r *Reader) templates(ctx context.Context, units, constraints []*unit, out 
 	}
 	if ctx.Err() == nil { // what was broken off says nothing of the Rego
 		r.mu.Lock()
-		r.compiled = compiled
+		r.compiled = done
 		r.mu.Unlock()
 	}
 	for name, a := range known {
@@ -146,24 +155,25 @@ func (r *Reader) template(ctx context.Context, u *unit) accepted {
 		return accepted{unit: u, err: u.blame(err)}
 	}
 	r.mu.Lock()
-	err, done := r.compiled[t.code]
+	out, done := r.compiled[t.code]
 	r.mu.Unlock()
 	if !done {
-		err = t.compile(ctx)
+		out = t.compile(ctx)
 	}
-	return accepted{t, u, err}
+	t.policy = out.policy
+	return accepted{t, u, out.err}
 }
 
-// compile says whether the Rego of a template compiles. It calls the libs what the template calls them.
-func (t *Template) compile(ctx context.Context) error {
-	_, err := policies.CompilePolicy(ctx, policies.Spec{
+// compile compiles the Rego of a template. An error calls the libs what the template calls them.
+func (t *Template) compile(ctx context.Context) compiled {
+	policy, err := policies.CompilePolicy(ctx, policies.Spec{
 		ID: t.Name, File: t.File, Row: t.Row, Convention: policies.Gatekeeper, Code: t.code, Package: entryPackage(), Modules: t.modules,
 		Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}}, Lenient: true,
 	})
 	if err != nil {
-		return errors.New(strings.ReplaceAll(err.Error(), "data.libs.lib", "data.lib"))
+		err = errors.New(strings.ReplaceAll(err.Error(), "data.libs.lib", "data.lib"))
 	}
-	return nil
+	return compiled{policy, err}
 }
 
 // constraint reads one constraint. Of one whose template is faulty nothing is said: the template's fault is.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
-	"github.com/portcullis-dev/portcullis/policies/inventory"
 )
 
 func specs(t *testing.T, reader *gatekeeper.Reader, text string) []policies.Spec {
@@ -61,16 +60,6 @@ func TestOperations(t *testing.T) {
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%v and %v make %v, want %v", c.reader, c.template, got, c.want)
 		}
-	}
-}
-
-func TestWhatIsSynced(t *testing.T) {
-	reader := &gatekeeper.Reader{Synced: []inventory.Kind{"pods"}}
-	if data := specs(t, reader, reads("data.inventory.cluster[_]", ""))[0].Data; len(data) != 1 {
-		t.Errorf("a template that reads data.inventory needs %v", data)
-	}
-	if data := specs(t, reader, reads("true", ""))[0].Data; data != nil {
-		t.Errorf("a template that does not needs %v", data)
 	}
 }
 

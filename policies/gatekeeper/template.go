@@ -11,6 +11,8 @@ import (
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/portcullis-dev/portcullis/policies"
 )
 
 // target is the one a template must have.
@@ -29,9 +31,10 @@ type Template struct {
 	operations         []string
 	constraint         *apiextensionsv1.JSONSchemaProps // the schema of its constraints
 	accepts            *validator
-	modules            []*ast.Module // rewritten; the entry module first
-	code               string        // names the modules
-	inventory          bool          // they read data.inventory
+	modules            []*ast.Module    // rewritten; the entry module first
+	code               string           // names the modules
+	policy             *policies.Policy // what they are compiled to
+	inventory          bool             // they read data.inventory
 	notes              []string
 }
 

@@ -20,6 +20,12 @@ const (
 	suffix          = ".gatekeeper.sh"
 )
 
+// TemplateKind is the kind of templates.
+const TemplateKind = "ConstraintTemplate"
+
+// RequiresSync is the annotation by which a template says which kinds it looks for at data.inventory.
+const RequiresSync = "metadata.gatekeeper.sh/requires-sync-data"
+
 // beside are the kinds that are neither templates nor constraints, by group: they are handed on.
 func beside(group string) []string {
 	switch group {
@@ -119,7 +125,7 @@ func unitOf(doc documents.Document, item []string, content map[string]any) (*uni
 	kinds := beside(group)
 	switch group {
 	case templateGroup:
-		kinds = []string{"ConstraintTemplate"}
+		kinds = []string{TemplateKind}
 	case constraintGroup:
 		kinds = []string{kind}
 	}

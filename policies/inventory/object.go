@@ -26,7 +26,7 @@ const maxKeys = 1024
 
 // NewBuilder returns a Builder that keeps of each object of the kind what fields say, and of Secrets never what they hold.
 func NewBuilder(kind Kind, fields *Fields) *Builder {
-	return &Builder{secrets: kind == Secrets, fields: fields, keys: map[string]*ast.Term{}}
+	return &Builder{secrets: kind == Secrets || kind == syncedSecrets, fields: fields, keys: map[string]*ast.Term{}}
 }
 
 // place is where in an object the builder is, as far as that matters for the bookkeeping, which is left out unless it is named.

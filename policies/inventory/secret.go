@@ -8,6 +8,9 @@ import (
 // Secrets is the kind of which only the names of the keys are kept.
 const Secrets Kind = "secrets"
 
+// syncedSecrets are they as data.inventory calls them.
+const syncedSecrets Kind = "v1/Secret"
+
 // Masked stands in the place of every value of a Secret's data. Policies say what they like in messages, and those who read messages need
 // not be those who may read Secrets.
 const Masked = "[masked]"

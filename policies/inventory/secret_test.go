@@ -54,6 +54,11 @@ func TestSecretsAreKeptWithoutWhatTheyHold(t *testing.T) {
 			t.Errorf("%s: the object itself was changed", name)
 		}
 	}
+	for _, kind := range []Kind{Secrets, "v1/Secret"} {
+		if value, err := NewBuilder(kind, &Fields{whole: true}).Build(secret(t)); err != nil || strings.Contains(value.String(), canary) {
+			t.Errorf("of %s there is %v, %v", kind, value, err)
+		}
+	}
 	value, err := NewBuilder("configmaps", &Fields{whole: true}).Build(secret(t))
 	if err != nil || !strings.Contains(value.String(), canary) {
 		t.Errorf("the data of another kind: %v, %v", value, err)

@@ -24,6 +24,7 @@ type Snapshot struct {
 	lost  map[Kind]error
 
 	synced   *ast.Term // data.inventory; nil while nothing is shown
+	syncs    *syncs    // what should be there; nil is nothing
 	complete bool      // synced is all there ever will be
 }
 
@@ -94,7 +95,7 @@ type Status struct {
 	Objects int           // how many there are
 	Age     time.Duration // since it was last known to be true to the cluster; 0 if it is not listed, or from files
 	Kept    string        // which fields are kept, "metadata.labels, spec.rules[].host"
-	Why     string        // why it cannot be listed or watched now
+	Why     string        // why it cannot be listed or watched now; empty for a kind at data.inventory that the cluster does not have
 }
 
 // Status lists all kinds that were ever listed or lost, and not forgotten, in the order of their names.
@@ -108,7 +109,11 @@ func (s *Snapshot) Status(now time.Time) []Status {
 		out = append(out, one)
 	}
 	for kind, why := range s.lost {
-		out = append(out, Status{Kind: kind, Why: why.Error()})
+		one := Status{Kind: kind, Why: why.Error()}
+		if _, synced := kind.GroupVersionKind(); synced && errors.Is(why, ErrNoSuchKind) {
+			one.Why = "" // there are none, and that is all there is to know
+		}
+		out = append(out, one)
 	}
 	slices.SortFunc(out, func(a, b Status) int { return cmp.Compare(a.Kind, b.Kind) })
 	return out

@@ -21,6 +21,7 @@ type Store struct {
 	mu      sync.Mutex // of writers; readers have the snapshot
 	kinds   map[Kind]*held
 	view    view
+	syncs   *syncs
 	current atomic.Pointer[Snapshot]
 }
 
@@ -163,7 +164,7 @@ func (s *Store) publish(kind Kind, t *tree, why error) {
 
 // next is the present snapshot to be changed.
 func (s *Store) next() *Snapshot {
-	next := &Snapshot{kinds: map[Kind]*tree{}, lost: map[Kind]error{}, synced: s.view.root}
+	next := &Snapshot{kinds: map[Kind]*tree{}, lost: map[Kind]error{}, synced: s.view.root, syncs: s.syncs}
 	if current := s.current.Load(); current != nil {
 		next.kinds, next.lost = maps.Clone(current.kinds), maps.Clone(current.lost)
 	}

@@ -24,18 +24,34 @@ type Synced struct {
 	Of               Kind
 }
 
-// Sync says which kinds are shown at data.inventory, from now on and instead of those of before. A kind is shown once it is listed.
-func (s *Store) Sync(kinds []Synced) {
+// maxSyncedAge is how old what is shown at data.inventory may be, as it is for policies that say nothing of it.
+const maxSyncedAge = 5 * time.Minute
+
+// syncs are the kinds that are synced, in the order of their names, and what whoever reads data.inventory needs of each.
+type syncs struct {
+	kinds []Kind
+	need  []*Need
+}
+
+// WholeNeed is what data.inventory needs of a kind: all of every object, not older than five minutes.
+func WholeNeed() *Need { return &Need{Fields: &Fields{whole: true}, MaxStaleness: maxSyncedAge} }
+
+// Sync says which kinds are shown at data.inventory, from now on and instead of those of before. A kind is shown once it is listed. Excluded
+// reports of a namespace whether what is in it, and the Namespace itself, is left out, and of the empty one whether what is in none is; nil
+// leaves nothing out. It must always say the same.
+func (s *Store) Sync(kinds []Synced, excluded func(namespace string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.view = view{names: map[Kind][]called{}}
+	s.view = view{names: map[Kind][]called{}, excluded: excluded}
 	for _, kind := range kinds {
 		name := called{kind.GroupVersionKind.GroupVersion().String(), kind.GroupVersionKind.Kind}
 		if !slices.Contains(s.view.names[kind.Of], name) {
 			s.view.names[kind.Of] = append(s.view.names[kind.Of], name)
 		}
 	}
-	for _, kind := range slices.Sorted(maps.Keys(s.view.names)) {
+	s.syncs = &syncs{kinds: slices.Sorted(maps.Keys(s.view.names))}
+	for _, kind := range s.syncs.kinds {
+		s.syncs.need = append(s.syncs.need, WholeNeed())
 		if h := s.kinds[kind]; h != nil {
 			s.view.show(kind, h, h.tree().root, h.everywhere())
 		}
@@ -45,6 +61,8 @@ func (s *Store) Sync(kinds []Synced) {
 
 // called is what a kind is called at data.inventory.
 type called struct{ groupVersion, kind string }
+
+func (c called) isNamespace() bool { return c == called{"v1", "Namespace"} }
 
 // shelf is what is shown of one namespace, or of what is in none. What was emptied stays there, empty, as in Gatekeeper.
 type shelf map[called]*ast.Term
@@ -68,6 +86,7 @@ func (s shelf) object() *ast.Term {
 // the namespaces it touches, a few terms for each kind there, and the list of all namespaces.
 type view struct {
 	names      map[Kind][]called
+	excluded   func(namespace string) bool // nil excludes none
 	cluster    shelf
 	namespaces map[string]shelf
 	outside    table // what each namespace looks like
@@ -98,10 +117,13 @@ func (v *view) show(kind Kind, h *held, root *ast.Term, touched map[string]bool)
 			if v.cluster == nil {
 				v.cluster = shelf{}
 			}
-			v.put(v.cluster, name, root)
+			v.put(v.cluster, name, v.inNone(name, h, root))
 			continue
 		}
 		for namespace := range touched {
+			if v.excludes(namespace) {
+				continue
+			}
 			if v.namespaces == nil {
 				v.namespaces = map[string]shelf{}
 			}
@@ -120,6 +142,23 @@ func (v *view) show(kind Kind, h *held, root *ast.Term, touched map[string]bool)
 		touched = nil
 	}
 	v.rebuild(touched)
+}
+
+func (v *view) excludes(namespace string) bool { return v.excluded != nil && v.excluded(namespace) }
+
+// inNone is what is shown of a kind without namespaces, which has that root. A Namespace is in the one that it is.
+func (v *view) inNone(name called, h *held, root *ast.Term) *ast.Term {
+	switch {
+	case v.excluded == nil:
+		return root
+	case name.isNamespace():
+		return slices.DeleteFunc(slices.Clone(h.names), func(pair [2]*ast.Term) bool {
+			return v.excludes(string(pair[0].Value.(ast.String))) //nolint:forcetypeassert // a table's keys are names
+		}).object()
+	case v.excludes(""):
+		return ast.InternedEmptyObject
+	}
+	return root
 }
 
 // put shows objects on a shelf. Where none ever were there is nothing to be seen.
@@ -241,11 +280,19 @@ func (s *Snapshot) WithSynced(items ...Item) *Snapshot {
 	return &Snapshot{kinds: s.kinds, lost: s.lost, synced: root(cluster, outside), complete: true}
 }
 
-// CheckSynced returns why data.inventory cannot be relied on for a kind that is synced, or nil. However old it is, it can be: only what was
-// never listed cannot. A kind that the cluster does not have is empty.
-func (s *Snapshot) CheckSynced(kind Kind, need *Need) error {
-	if s.complete || errors.Is(s.lost[kind], ErrNoSuchKind) {
+// CheckSynced returns why data.inventory cannot be relied on, or nil: a kind that is synced was not listed, or nothing was heard of it for
+// longer than five minutes. A kind that the cluster does not have is empty. Its errors name the kind.
+func (s *Snapshot) CheckSynced(now time.Time) error {
+	if s.complete || s.syncs == nil {
 		return nil
 	}
-	return s.Check(kind, need, time.Time{}) // when nothing is old yet
+	for i, kind := range s.syncs.kinds {
+		if errors.Is(s.lost[kind], ErrNoSuchKind) {
+			continue
+		}
+		if err := s.Check(kind, s.syncs.need[i], now); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -45,7 +45,7 @@ func TestDataInventory(t *testing.T) {
 	if got := seen(t, store.Snapshot()); got != "nothing" {
 		t.Errorf("before anything is synced: %s", got)
 	}
-	store.Sync(theUsual())
+	store.Sync(theUsual(), nil)
 	store.Replace("pods", listed(true, object("a", "p", 1), object("b", "p", 2)))
 	store.Replace(netpols, listed(true, object("a", "q", 3)))
 	before := store.Snapshot()
@@ -95,7 +95,7 @@ func TestDataInventory(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	store.Replace(netpols, listed(true, object("a", "q", 6)))
-	store.Sync([]Synced{as(netpols, "networking.k8s.io/v1", "NetworkPolicy"), as(netpols, "extensions/v1beta1", "NetworkPolicy")})
+	store.Sync([]Synced{as(netpols, "networking.k8s.io/v1", "NetworkPolicy"), as(netpols, "extensions/v1beta1", "NetworkPolicy")}, nil)
 	const twice = `{"namespace": {"a": {"extensions/v1beta1": {"NetworkPolicy": {"q": {"version": 6}}}, "networking.k8s.io/v1": {"NetworkPolicy": {"q": {"version": 6}}}}}}`
 	if got := seen(t, store.Snapshot()); got != twice {
 		t.Errorf("got  %s\nwant %s", got, twice)
@@ -105,7 +105,7 @@ func TestDataInventory(t *testing.T) {
 // A kind that was deleted and comes back in another scope leaves nothing of the first behind.
 func TestDataInventoryOfAKindThatChangesItsScope(t *testing.T) {
 	var store Store
-	store.Sync(theUsual())
+	store.Sync(theUsual(), nil)
 	store.Replace("pods", listed(true, object("a", "p", 1)))
 	store.Replace("pods", listed(false, object("", "p", 2)))
 	if got, want := seen(t, store.Snapshot()), `{"cluster": {"v1": {"Pod": {"p": {"version": 2}}}}}`; got != want {
@@ -116,7 +116,7 @@ func TestDataInventoryOfAKindThatChangesItsScope(t *testing.T) {
 // Places are kept although they are empty, but not without end.
 func TestEmptyPlacesAreBounded(t *testing.T) {
 	var store Store
-	store.Sync(theUsual())
+	store.Sync(theUsual(), nil)
 	store.Replace("pods", listed(true, object("stays", "p", 1)))
 	var come, gone []Change
 	for i := range maxEmpty + 1 {
@@ -139,7 +139,7 @@ func TestDataInventoryIsATreeOfMaps(t *testing.T) {
 	name := rapid.SampledFrom([]string{"a", "b", "c"})
 	rapid.Check(t, func(rt *rapid.T) {
 		var store Store
-		store.Sync(theUsual())
+		store.Sync(theUsual(), nil)
 		model := map[string]map[string]map[string]any{} // by namespace, kind and name
 		store.Replace("pods", listed(true))
 		store.Replace("nodes", listed(false))
@@ -205,8 +205,12 @@ func TestSyncedFromFiles(t *testing.T) {
 
 func TestCheckSynced(t *testing.T) {
 	var store Store
-	need := &Need{Fields: everything(), MaxStaleness: 1}
-	check := func() string { return fmt.Sprint(store.Snapshot().CheckSynced("pods", need)) }
+	now := time.Now()
+	check := func() string { return fmt.Sprint(store.Snapshot().CheckSynced(now)) }
+	if got := check(); got != "<nil>" {
+		t.Errorf("where nothing is synced: %s", got)
+	}
+	store.Sync([]Synced{as("pods", "v1", "Pod")}, nil)
 	if got, want := check(), "nothing is known of pods: it has not been listed yet"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -218,16 +222,93 @@ func TestCheckSynced(t *testing.T) {
 	if got := check(); got != "<nil>" {
 		t.Errorf("a kind that there is not: %s", got)
 	}
-	store.Replace("pods", List{Namespaced: true, Fields: fieldsOf("a.b.c"), At: time.Now()})
+	store.Replace("pods", List{Namespaced: true, Fields: fieldsOf("a.b.c"), At: now})
 	if got, want := check(), "what the policy reads of pods is still being listed"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	store.Replace("pods", List{Namespaced: true, Fields: everything(), At: time.Now().Add(-time.Hour)})
+	store.Replace("pods", List{Namespaced: true, Fields: everything(), At: now.Add(-5 * time.Minute)})
 	if got := check(); got != "<nil>" {
-		t.Errorf("an old one: %s", got)
+		t.Errorf("one of five minutes: %s", got)
 	}
-	if err := new(Snapshot).WithSynced().CheckSynced("pods", need); err != nil {
+	now = now.Add(time.Second)
+	if got, want := check(), "what is known of pods is 5m1s old, and the policy takes no more than 5m0s"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	store.Sync(nil, nil)
+	if got := check(); got != "<nil>" {
+		t.Errorf("a kind that is not synced any more: %s", got)
+	}
+	store.Sync([]Synced{as("pods", "v1", "Pod")}, nil)
+	if err := store.Snapshot().WithSynced().CheckSynced(now); err != nil {
 		t.Errorf("from files: %v", err)
+	}
+}
+
+// What is in an excluded namespace is not there, and neither is the Namespace; what is in no namespace is in the one without a name.
+func TestExcludedNamespaces(t *testing.T) {
+	const namespaces = Kind("v1/Namespace")
+	for name, c := range map[string]struct {
+		excluded func(string) bool
+		want     string
+	}{
+		"none": {nil, `{"cluster": {"v1": {"Namespace": {"a": {"version": 1}, "b": {"version": 1}}, "Node": {"n": {"version": 1}}}}, ` +
+			`"namespace": {"a": {"v1": {"Pod": {"p": {"version": 1}}}}, "b": {"v1": {"Pod": {"p": {"version": 1}, "q": {"version": 2}}}}}}`},
+		"a": {func(ns string) bool { return ns == "a" }, `{"cluster": {"v1": {"Namespace": {"b": {"version": 1}}, "Node": {"n": {"version": 1}}}}, ` +
+			`"namespace": {"b": {"v1": {"Pod": {"p": {"version": 1}, "q": {"version": 2}}}}}}`},
+		"all": {func(string) bool { return true }, `nothing`},
+		"nowhere": {func(ns string) bool { return ns == "" }, `{"cluster": {"v1": {"Namespace": {"a": {"version": 1}, "b": {"version": 1}}}}, ` +
+			`"namespace": {"a": {"v1": {"Pod": {"p": {"version": 1}}}}, "b": {"v1": {"Pod": {"p": {"version": 1}, "q": {"version": 2}}}}}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fill := func(store *Store) {
+				store.Replace("nodes", listed(false, object("", "n", 1)))
+				store.Replace("pods", listed(true, object("a", "p", 1), object("b", "p", 1)))
+				store.Replace(namespaces, listed(false, object("", "a", 1)))
+				store.Update("pods", time.Now(), Change(object("b", "q", 2)))
+				store.Update(namespaces, time.Now(), Change(object("", "b", 1)))
+			}
+			kinds := append(theUsual(), as(namespaces, "v1", "Namespace"))
+			var before, after Store
+			before.Sync(kinds, c.excluded)
+			fill(&before)
+			fill(&after)
+			after.Sync(kinds, c.excluded)
+			for _, store := range []*Store{&before, &after} {
+				if got := seen(t, store.Snapshot()); got != c.want {
+					t.Errorf("got  %s\nwant %s", got, c.want)
+				}
+			}
+		})
+	}
+}
+
+// Many a Config names kinds that clusters once had: nothing is missing there.
+func TestStatusOfKindsThatAreNotThere(t *testing.T) {
+	var store Store
+	for _, kind := range []Kind{"extensions/v1beta1/Ingress", "ingresses.extensions"} {
+		store.Lose(kind, ErrNoSuchKind)
+	}
+	store.Lose("v1/Pod", errors.New("not allowed"))
+	got := fmt.Sprintf("%+v", store.Snapshot().Status(time.Now()))
+	const rest = " Listed:false Objects:0 Age:0s Kept: Why:"
+	want := "[{Kind:extensions/v1beta1/Ingress" + rest + "} {Kind:ingresses.extensions" + rest + "the cluster has no such kind} {Kind:v1/Pod" + rest + "not allowed}]"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestSyncedKinds(t *testing.T) {
+	for want, gvk := range map[Kind]schema.GroupVersionKind{
+		"v1/Pod":                       {Version: "v1", Kind: "Pod"},
+		"networking.k8s.io/v1/Ingress": {Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"},
+	} {
+		kind := SyncedKind(gvk)
+		if back, ok := kind.GroupVersionKind(); kind != want || back != gvk || !ok {
+			t.Errorf("%v is %s, and that is %v", gvk, kind, back)
+		}
+	}
+	if gvk, ok := Kind("ingresses.networking.k8s.io").GroupVersionKind(); ok {
+		t.Errorf("a plural is %v", gvk)
 	}
 }
 
@@ -246,7 +327,7 @@ func BenchmarkSyncedUpdate(b *testing.B) {
 		}
 		store.Replace(kind, listed(true, objects...))
 	}
-	store.Sync(synced)
+	store.Sync(synced, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		store.Update("kind3s", time.Now(), Change(object("n500", "o3", 2)))

@@ -32,6 +32,8 @@ type ExternalItem struct {
 	Key   string
 	Value any
 	Error string
+	// Idempotent says that the Provider will say the same again. Only such a value may be put into an object.
+	Idempotent bool
 }
 
 // ExternalFailure is the answer that there is none.
@@ -44,6 +46,12 @@ type externalKey struct{}
 // WithExternalData has external_data answer the calls of evaluations under ctx.
 func WithExternalData(ctx context.Context, data ExternalData) context.Context {
 	return context.WithValue(ctx, externalKey{}, data)
+}
+
+// ExternalDataOf returns who answers under ctx; nil if nobody does.
+func ExternalDataOf(ctx context.Context) ExternalData {
+	data, _ := ctx.Value(externalKey{}).(ExternalData)
+	return data
 }
 
 var errNobody = errors.New("no Provider is configured")
@@ -66,8 +74,8 @@ func callExternal(bctx rego.BuiltinContext, operand *ast.Term) (*ast.Term, error
 	if err != nil {
 		return externalTerm(ExternalFailure(http.StatusBadRequest, err))
 	}
-	data, ok := bctx.Context.Value(externalKey{}).(ExternalData)
-	if !ok {
+	data := ExternalDataOf(bctx.Context)
+	if data == nil {
 		return externalTerm(ExternalFailure(http.StatusBadRequest, errNobody))
 	}
 	return externalTerm(data.Fetch(bctx.Context, provider, keys))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -47,16 +48,19 @@ type clients struct {
 }
 
 func (c *clients) find(ctx context.Context, kind inventory.Kind) (servedAt, error) {
+	if gvk, ok := kind.GroupVersionKind(); ok {
+		return c.findSynced(ctx, gvk)
+	}
 	wanted := kind.GroupResource()
 	groups, err := c.kinds.ServerGroupsWithContext(ctx)
 	if err != nil {
 		return servedAt{}, fmt.Errorf("the cluster's groups: %w", err)
 	}
-	at := slices.IndexFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == wanted.Group })
-	if at < 0 {
+	of := slices.IndexFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == wanted.Group })
+	if of < 0 {
 		return servedAt{}, errNoSuchKind
 	}
-	group := groups.Groups[at]
+	group := groups.Groups[of]
 	// The preferred version first. A kind may be served in another one alone.
 	versions := append([]metav1.GroupVersionForDiscovery{group.PreferredVersion}, group.Versions...)
 	for _, version := range versions {
@@ -67,17 +71,37 @@ func (c *clients) find(ctx context.Context, kind inventory.Kind) (servedAt, erro
 		if err != nil {
 			return servedAt{}, fmt.Errorf("the kinds of %s: %w", version.GroupVersion, err)
 		}
-		at := slices.IndexFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == wanted.Resource })
-		if at < 0 {
+		i := slices.IndexFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Name == wanted.Resource })
+		if i < 0 {
 			continue
 		}
-		found := served.APIResources[at]
-		if !slices.Contains(found.Verbs, "list") || !slices.Contains(found.Verbs, "watch") {
-			return servedAt{}, errNoList
-		}
-		return servedAt{GroupVersionResource: wanted.WithVersion(version.Version), namespaced: found.Namespaced}, nil
+		return at(served.APIResources[i], wanted.WithVersion(version.Version))
 	}
 	return servedAt{}, errNoSuchKind
+}
+
+// findSynced finds a kind in the very version in which it is shown at data.inventory: in another its fields may have other names.
+func (c *clients) findSynced(ctx context.Context, gvk schema.GroupVersionKind) (servedAt, error) {
+	served, err := c.kinds.ServerResourcesForGroupVersionWithContext(ctx, gvk.GroupVersion().String())
+	if apierrors.IsNotFound(err) {
+		return servedAt{}, errNoSuchKind
+	}
+	if err != nil {
+		return servedAt{}, fmt.Errorf("the kinds of %s: %w", gvk.GroupVersion(), err)
+	}
+	i := slices.IndexFunc(served.APIResources, func(r metav1.APIResource) bool { return r.Kind == gvk.Kind && !strings.Contains(r.Name, "/") })
+	if i < 0 {
+		return servedAt{}, errNoSuchKind
+	}
+	return at(served.APIResources[i], gvk.GroupVersion().WithResource(served.APIResources[i].Name))
+}
+
+// at is where a resource is served, if it can be listed and watched there.
+func at(found metav1.APIResource, resource schema.GroupVersionResource) (servedAt, error) {
+	if !slices.Contains(found.Verbs, "list") || !slices.Contains(found.Verbs, "watch") {
+		return servedAt{}, errNoList
+	}
+	return servedAt{GroupVersionResource: resource, namespaced: found.Namespaced}, nil
 }
 
 func (c *clients) of(at servedAt, onlyMetadata bool) listWatcher {

@@ -87,7 +87,7 @@ func with(present []native.File, file native.File) []native.File {
 
 // reader is a Reader as that of the objects is, which remembers nothing.
 func (g *GatekeeperGate) reader() *gatekeeper.Reader {
-	return &gatekeeper.Reader{Operations: g.Objects.Reader.Operations, Synced: g.Objects.Reader.Synced}
+	return &gatekeeper.Reader{Operations: g.Objects.Reader.Operations}
 }
 
 // template judges a template beside its constraints. That one of these does not fit any more does not refuse it: who changes both must begin
@@ -171,20 +171,15 @@ func (g *GatekeeperGate) awaitTemplate(ctx context.Context, kind string) (native
 
 // policies refuses what would not come into force of the policies that were read, and returns the others.
 func (g *GatekeeperGate) policies(ctx context.Context, d *review.Decision, set *policies.Set, specs []policies.Spec) (good []*policies.Policy) {
-	var first *policies.Policy
-	for _, spec := range specs {
-		policy, faults := first, policies.Faults(nil)
-		alike := false
-		if first != nil { // all of them are of one template
-			policy, alike = first.Alike(spec)
+	for i, spec := range specs {
+		var faults policies.Faults
+		if i == 0 || spec.Code == "" || spec.Code != specs[0].Code { // all of them are of one template, which is tried once
+			faults = set.Try(ctx, spec)
 		}
-		if !alike {
+		var policy *policies.Policy
+		if len(faults) == 0 {
 			var err error
-			if faults = set.Try(ctx, spec); len(faults) == 0 {
-				policy, err = policies.CompilePolicy(ctx, spec)
-				first = policy
-			}
-			if err != nil {
+			if policy, err = policies.CompilePolicy(ctx, spec); err != nil {
 				faults = policies.Faults{{Err: err}}
 			}
 		}

@@ -29,7 +29,10 @@ type Inventory struct {
 
 	mu      sync.Mutex
 	needs   map[inventory.Kind]*inventory.Need // what is to be watched
+	synced  map[inventory.Kind]*inventory.Need // and that for data.inventory
 	changed chan struct{}
+
+	shows shown // at data.inventory; whoever calls Sync has it
 }
 
 // NewInventory returns an Inventory that fills store from the cluster of config. The cluster is not called before Run.
@@ -67,9 +70,14 @@ func (i *Inventory) Prepare(ctx context.Context, needs map[inventory.Kind]*inven
 	for kind, need := range needs {
 		all[kind] = together(all[kind], need)
 	}
-	i.want(all)
+	i.needs = all
+	i.wake()
 	i.mu.Unlock()
+	i.await(ctx, needs)
+}
 
+// await waits until what is needed is there, or cannot be had, for at most prepareTime.
+func (i *Inventory) await(ctx context.Context, needs map[inventory.Kind]*inventory.Need) {
 	ctx, cancel := context.WithTimeout(ctx, prepareTime)
 	defer cancel()
 	ticker := time.NewTicker(10 * time.Millisecond)
@@ -99,16 +107,28 @@ func (i *Inventory) pending(needs map[inventory.Kind]*inventory.Need) bool {
 func (i *Inventory) Follow(needs map[inventory.Kind]*inventory.Need) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.want(maps.Clone(needs))
+	i.needs = maps.Clone(needs)
+	i.wake()
 }
 
-// want is called with mu held.
-func (i *Inventory) want(needs map[inventory.Kind]*inventory.Need) {
-	i.needs = needs
+// wake has Run look at what is needed.
+func (i *Inventory) wake() {
 	select {
 	case i.changed <- struct{}{}:
 	default:
 	}
+}
+
+// wanted is all that is to be watched. The two have no kind in common: they name it in other words.
+func (i *Inventory) wanted() map[inventory.Kind]*inventory.Need {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	out := maps.Clone(i.synced)
+	if out == nil {
+		out = map[inventory.Kind]*inventory.Need{}
+	}
+	maps.Copy(out, i.needs)
+	return out
 }
 
 // together is what both need.
@@ -125,9 +145,7 @@ func together(a, b *inventory.Need) *inventory.Need {
 // Ready returns which of the kinds that are to be watched are not listed yet, and why, or nil. A kind that cannot be had is ready as far
 // as it ever will be: its policies say so themselves.
 func (i *Inventory) Ready() error {
-	i.mu.Lock()
-	needs := i.needs
-	i.mu.Unlock()
+	needs := i.wanted()
 	snapshot := i.store.Snapshot()
 	listed := snapshot.Kinds()
 	var missing []string
@@ -155,9 +173,7 @@ func (i *Inventory) Run(ctx context.Context) error {
 			return nil
 		case <-i.changed:
 		}
-		i.mu.Lock()
-		needs := i.needs
-		i.mu.Unlock()
+		needs := i.wanted()
 		for kind, f := range following {
 			if needs[kind] == nil {
 				f.stop()

@@ -13,17 +13,23 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/policies/gatekeeper/match"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
-// Mutate changes an object in place as the mutators do that are about objects of that source.
-type Mutate func(ctx context.Context, object *unstructured.Unstructured, source match.Source) error
+// Mutators are those in force. They are safe for concurrent use.
+type Mutators interface {
+	// Mutate changes an object in place, as the mutators do that are about objects which nobody sent: this one is made by the template of that
+	// name, of what req is about.
+	Mutate(ctx context.Context, req *review.Request, template string, object *unstructured.Unstructured) error
+	// Revision names the mutators: equal for those that do the same.
+	Revision() string
+}
 
 // Reader reads ExpansionTemplates. Its zero value is ready. One that reads again and again should be kept: it remembers the last good version
 // of each. It must not be used by two goroutines at a time.
 type Reader struct {
-	// Mutate, if it is not nil, is called with each object that is made, before that is judged or expanded itself.
-	Mutate Mutate
+	// Mutators, if they are not nil when something is read, change each object that is made, before that is judged or expanded itself.
+	Mutators Mutators
 
 	good []*template // those of the last reading
 }
@@ -70,7 +76,7 @@ func (r *Reader) Read(docs []policies.Document) (*System, policies.Faults) {
 	if len(templates) == 0 {
 		return nil, faults
 	}
-	return newSystem(templates, r.Mutate), faults
+	return newSystem(templates, r.Mutators), faults
 }
 
 func (r *Reader) last(name string) *template {
@@ -80,9 +86,12 @@ func (r *Reader) last(name string) *template {
 	return nil
 }
 
-func newSystem(templates []*template, mutate Mutate) *System {
-	s := &System{templates: templates, byKind: map[typeMeta][]*template{}, mutate: mutate}
+func newSystem(templates []*template, mutators Mutators) *System {
+	s := &System{templates: templates, byKind: map[typeMeta][]*template{}, mutators: mutators}
 	sum := sha256.New()
+	if mutators != nil {
+		fmt.Fprintf(sum, "mutators %s\n", mutators.Revision())
+	}
 	for _, t := range templates {
 		text, _ := json.Marshal(t.spec) // of texts alone
 		fmt.Fprintf(sum, "%s %s\n", t.name, text)

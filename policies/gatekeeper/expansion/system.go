@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/policies/gatekeeper/match"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 const (
@@ -21,11 +21,11 @@ const (
 	maxObjects = 100
 )
 
-// System makes what objects imply. It is a policies.Expander, immutable, and safe for concurrent use if its Mutate is.
+// System makes what objects imply. It is a policies.Expander, immutable, and safe for concurrent use.
 type System struct {
 	templates []*template // by name
 	byKind    map[typeMeta][]*template
-	mutate    Mutate
+	mutators  Mutators // nil: none
 	revision  string
 }
 
@@ -33,7 +33,7 @@ var _ policies.Expander = (*System)(nil)
 
 type typeMeta struct{ apiVersion, kind string }
 
-// Revision names the templates.
+// Revision names the templates and the mutators.
 func (s *System) Revision() string { return s.revision }
 
 // Expands reports whether a template applies to objects of a kind.
@@ -43,9 +43,9 @@ func (s *System) Expands(apiVersion, kind string) bool {
 
 // Expand makes what the object implies, each object before what that implies itself. Where one cannot be made, because the object has not what
 // its template says, or a mutator fails, an Implied with an error stands for it and all that it would have implied.
-func (s *System) Expand(ctx context.Context, namespace string, object map[string]any) iter.Seq[policies.Implied] {
+func (s *System) Expand(ctx context.Context, req *review.Request, namespace string, object map[string]any) iter.Seq[policies.Implied] {
 	return func(yield func(policies.Implied) bool) {
-		e := expansion{System: s, ctx: ctx, namespace: namespace, yield: yield}
+		e := expansion{System: s, ctx: ctx, req: req, namespace: namespace, yield: yield}
 		e.expand(&unstructured.Unstructured{Object: object}, 1)
 	}
 }
@@ -54,6 +54,7 @@ func (s *System) Expand(ctx context.Context, namespace string, object map[string
 type expansion struct {
 	*System
 	ctx       context.Context //nolint:containedctx // it lives as long as one call
+	req       *review.Request
 	namespace string
 	yield     func(policies.Implied) bool
 	made      int
@@ -71,8 +72,8 @@ func (e *expansion) expand(object *unstructured.Unstructured, depth int) bool {
 		case depth > maxDepth:
 			out.Err = fmt.Errorf("the object implies others at more than %d removes", maxDepth)
 		default:
-			if child, out.Err = t.make(object, e.namespace); out.Err == nil && e.mutate != nil {
-				out.Err = e.mutated(child)
+			if child, out.Err = t.make(object, e.namespace); out.Err == nil && e.mutators != nil {
+				out.Err = e.mutated(t.name, child)
 			}
 		}
 		if out.Err == nil {
@@ -88,8 +89,8 @@ func (e *expansion) expand(object *unstructured.Unstructured, depth int) bool {
 	return true
 }
 
-func (e *expansion) mutated(object *unstructured.Unstructured) error {
-	if err := e.mutate(e.ctx, object, match.Generated); err != nil {
+func (e *expansion) mutated(template string, object *unstructured.Unstructured) error {
+	if err := e.mutators.Mutate(e.ctx, e.req, template, object); err != nil {
 		return fmt.Errorf("the %s that the object implies cannot be mutated: %w", object.GetKind(), err)
 	}
 	return nil

@@ -14,12 +14,12 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/policies/gatekeeper/match"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
-func systemOf(t testing.TB, mutate Mutate, text string) *System {
+func systemOf(t testing.TB, mutators Mutators, text string) *System {
 	t.Helper()
-	system, faults := (&Reader{Mutate: mutate}).Read(documentsOf(t, text))
+	system, faults := (&Reader{Mutators: mutators}).Read(documentsOf(t, text))
 	if len(faults) > 0 {
 		t.Fatal(faults)
 	}
@@ -33,7 +33,7 @@ func made(t testing.TB, s *System, namespace, object string) (out []string) {
 	if err := utiljson.Unmarshal([]byte(object), &content); err != nil {
 		t.Fatal(err)
 	}
-	for implied := range s.Expand(t.Context(), namespace, content) {
+	for implied := range s.Expand(t.Context(), &review.Request{ID: "parent"}, namespace, content) {
 		text, _ := json.Marshal(implied.Object)
 		if implied.Err != nil {
 			text = []byte(implied.Err.Error())
@@ -120,19 +120,33 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// byTemplate are mutators that note of what an object is made, and cannot mutate Pods.
+type byTemplate string
+
+func (byTemplate) Mutate(_ context.Context, req *review.Request, template string, object *unstructured.Unstructured) error {
+	if object.GetKind() == "Pod" {
+		return errors.New("not today")
+	}
+	return unstructured.SetNestedField(object.Object, template+" of "+string(req.ID), "spec", "template", "by")
+}
+
+func (b byTemplate) Revision() string { return string(b) }
+
+func TestMutatorsAreInTheRevision(t *testing.T) {
+	seen := map[string]bool{}
+	for _, mutators := range []Mutators{nil, byTemplate("1"), byTemplate("2"), byTemplate("2")} {
+		seen[systemOf(t, mutators, workloads).Revision()] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d revisions of three Systems", len(seen))
+	}
+}
+
 func TestMutatedBeforeItIsExpanded(t *testing.T) {
-	s := systemOf(t, func(_ context.Context, object *unstructured.Unstructured, source match.Source) error {
-		if source != match.Generated {
-			t.Errorf("source %s", source)
-		}
-		if object.GetKind() == "Pod" {
-			return errors.New("not today")
-		}
-		return unstructured.SetNestedField(object.Object, "mutated", "spec", "template", "by")
-	}, workloads)
+	s := systemOf(t, byTemplate("1"), workloads)
 	got := made(t, s, "", `{"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"n"},"spec":{"jobTemplate":{"spec":{"template":{}}}}}`)
 	want := []string{
-		`jobs audit: {"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"n-job"},"spec":{"template":{"by":"mutated"}}}`,
+		`jobs audit: {"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"n-job"},"spec":{"template":{"by":"jobs of parent"}}}`,
 		`pods : the Pod that the object implies cannot be mutated: not today`,
 	}
 	if !slices.Equal(got, want) {

@@ -170,8 +170,8 @@ func TestWhatOncePutInForceAsksNobodyAfterItsProviderIsGone(t *testing.T) {
 			<-ctx.Done()
 			return nil
 		})},
-		Configure: func(_ context.Context, docs []policies.Document) ([]policies.Option, policies.Faults) {
-			found, faults := reader.Read(docs)
+		Configure: func(_ context.Context, all policies.Bundle) ([]policies.Option, policies.Faults) {
+			found, faults := reader.Read(all.Documents)
 			if found == nil {
 				return nil, faults
 			}

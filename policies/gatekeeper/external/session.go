@@ -117,7 +117,7 @@ func (s *session) fetch(ctx context.Context, p *provider, keys []string) languag
 	}
 	out.StatusCode, out.SystemError = answer.status, answer.SystemError
 	for _, item := range answer.Items {
-		found := language.ExternalItem{Key: item.Key, Error: item.Error}
+		found := language.ExternalItem{Key: item.Key, Error: item.Error, Idempotent: answer.Idempotent}
 		if found.Value, err = item.decode(); err != nil {
 			found.Error = fmt.Sprintf("the value cannot be read: %v", err)
 		}

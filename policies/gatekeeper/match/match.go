@@ -90,7 +90,7 @@ func (c Criteria) Compile() (*Match, error) {
 		cards []Wildcard
 	}{{"namespaces", c.Namespaces}, {"excludedNamespaces", c.ExcludedNamespaces}, {"name", []Wildcard{c.Name}}} {
 		for i, card := range list.cards {
-			if !card.valid() {
+			if !card.Valid() {
 				path := []string{list.name, strconv.Itoa(i)}
 				if list.name == "name" {
 					path = path[:1]

@@ -20,8 +20,8 @@ func (w Wildcard) Covers(name string) bool {
 	return text == name
 }
 
-// valid reports whether Gatekeeper's schema takes the wildcard: ^\*?[-:a-z0-9]*\*?$
-func (w Wildcard) valid() bool {
+// Valid reports whether Gatekeeper's schema takes the wildcard: ^\*?[-:a-z0-9]*\*?$
+func (w Wildcard) Valid() bool {
 	middle := strings.TrimSuffix(strings.TrimPrefix(string(w), "*"), "*")
 	return !strings.ContainsFunc(middle, func(r rune) bool {
 		return r != '-' && r != ':' && (r < 'a' || r > 'z') && (r < '0' || r > '9')

@@ -136,7 +136,7 @@ func (a *Assertion) count(got answer) (string, error) {
 
 // said reports whether a finding says what is sought. Of a fault, that is also what the engine says of it.
 func said(sought *regexp.Regexp, f review.Finding) bool {
-	return sought == nil || sought.MatchString(f.Message) || f.Fault && sought.MatchString(f.Cause)
+	return sought == nil || sought.MatchString(f.Said()) || f.Fault && sought.MatchString(f.Cause)
 }
 
 // differs says how a user differs from the one that is expected, in what that one says; nothing if it does not.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/gatekeepertest"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/suite"
 )
 
@@ -23,64 +24,6 @@ func library(t testing.TB, suites int) string {
 			t.Fatal(err)
 		}
 	}
-	const template = `apiVersion: templates.gatekeeper.sh/v1
-kind: ConstraintTemplate
-metadata: {name: needs%[1]d}
-spec:
-  crd:
-    spec:
-      names: {kind: Needs%[1]d}
-      validation:
-        openAPIV3Schema:
-          type: object
-          properties:
-            exemptImages: {type: array, items: {type: string}}
-            ranges: {type: array, items: {type: object, properties: {min: {type: integer}, max: {type: integer}}}}
-  targets:
-  - target: admission.k8s.gatekeeper.sh
-    rego: |
-      package needs%[1]d
-
-      import data.lib.exempt.is_exempt
-
-      violation[{"msg": msg, "details": {}}] {
-        c := containers[_]
-        not is_exempt(c)
-        not in_ranges(c.securityContext.runAsUser)
-        msg := sprintf("template %[1]d: container %%v of %%v may not run as that user", [c.name, input.review.object.metadata.name])
-      }
-
-      violation[{"msg": msg}] {
-        other := data.inventory.namespace[_][_]["Pod"][name]
-        other.spec.nodeName == input.review.object.spec.nodeName
-        name != input.review.object.metadata.name
-        msg := sprintf("%%v is there already", [name])
-      }
-
-      in_ranges(user) { range := input.parameters.ranges[_]; user >= range.min; user <= range.max }
-
-      containers[c] { c := input.review.object.spec.containers[_] }
-      containers[c] { c := input.review.object.spec.initContainers[_] }
-      containers[c] { c := input.review.object.spec.ephemeralContainers[_] }
-    libs:
-    - |
-      package lib.exempt
-
-      is_exempt(container) {
-        exempt := object.get(object.get(input, "parameters", {}), "exemptImages", [])
-        matches(exempt[_], container.image)
-      }
-
-      matches(exempt, image) { not endswith(exempt, "*"); exempt == image }
-      matches(exempt, image) { endswith(exempt, "*"); prefix := trim_suffix(exempt, "*"); startswith(image, prefix) }
-`
-	const constraint = `apiVersion: constraints.gatekeeper.sh/v1beta1
-kind: Needs%d
-metadata: {name: users-%d}
-spec:
-  match: {kinds: [{apiGroups: [""], kinds: [Pod]}]}
-  parameters: {exemptImages: ["registry.example.com/*"], ranges: [{min: %d, max: 200}]}
-`
 	const pod = `apiVersion: v1
 kind: Pod
 metadata: {name: %s, namespace: default}
@@ -94,9 +37,9 @@ spec:
 `
 	for i := range suites {
 		at := fmt.Sprintf("s%d/", i)
-		write(at+"template.yaml", fmt.Sprintf(template, i))
-		write(at+"a.yaml", fmt.Sprintf(constraint, i, 1, 100))
-		write(at+"b.yaml", fmt.Sprintf(constraint, i, 2, 150))
+		write(at+"template.yaml", gatekeepertest.Template(i))
+		write(at+"a.yaml", gatekeepertest.Constraint(i, "users-1", 100))
+		write(at+"b.yaml", gatekeepertest.Constraint(i, "users-2", 150))
 		write(at+"good.yaml", fmt.Sprintf(pod, "good", "n1", "nginx", 160))
 		write(at+"bad.yaml", fmt.Sprintf(pod, "bad", "n1", "nginx", 1))
 		write(at+"exempt.yaml", fmt.Sprintf(pod, "exempt", "n2", "registry.example.com/nginx", 1))

@@ -11,12 +11,14 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // shelf keeps the policies that tests are about, each compiled once, until the last test that is about it has been run. It is safe for
 // concurrent use.
 type shelf struct {
-	load func(ctx context.Context, paths []string) (policies.Bundle, error)
+	load   func(ctx context.Context, paths []string) (policies.Bundle, error)
+	beside func(context.Context, []policies.Document, policies.Namespaces) ([]policies.Option, func(*policies.Set) review.Reviewer, error)
 
 	mu        sync.Mutex
 	templates map[string]*template
@@ -24,9 +26,9 @@ type shelf struct {
 	left      map[string]int // how many tests there are still, by template and by paths
 }
 
-// newShelf is one for all tests that will be run.
-func newShelf(load func(context.Context, []string) (policies.Bundle, error)) *shelf {
-	return &shelf{load: load, templates: map[string]*template{}, bundles: map[string]*bundle{}, left: map[string]int{}}
+// newShelf is one for all tests that a Runner will run.
+func newShelf(r *Runner) *shelf {
+	return &shelf{load: r.Load, beside: r.Beside, templates: map[string]*template{}, bundles: map[string]*bundle{}, left: map[string]int{}}
 }
 
 // expect says that a test will come for the policies.
@@ -49,7 +51,6 @@ type template struct {
 	doc         documents.Document
 	err         error             // the file cannot be read
 	reader      gatekeeper.Reader // remembers that the Rego compiles
-	code        *policies.Policy
 	constraints map[string]made
 }
 
@@ -114,15 +115,7 @@ func (t *template) compile(ctx context.Context, reading gatekeeper.Reading) made
 		out.err = reading.Faults[0].Err
 		return out
 	}
-	spec := reading.Specs[0]
-	if t.code != nil {
-		if policy, ok := t.code.Alike(spec); ok {
-			out.policy = policy
-			return out
-		}
-	}
-	out.policy, out.err = policies.CompilePolicy(ctx, spec)
-	t.code = out.policy
+	out.policy, out.err = policies.CompilePolicy(ctx, reading.Specs[0])
 	return out
 }
 
@@ -171,6 +164,29 @@ func from(dir string, paths []string) (out []string) {
 	return out
 }
 
+// read reads and compiles what lies in paths; no paths have nothing.
+func (b *bundle) read(ctx context.Context, s *shelf, paths []string) (err error) {
+	if len(paths) == 0 {
+		return nil
+	}
+	if b.Bundle, err = s.load(ctx, paths); err != nil {
+		return err
+	}
+	if len(b.Faults) > 0 {
+		return b.Faults
+	}
+	// What lies beside them is taken up again with what else a test names; here it is for policies that cannot be without a Provider.
+	options, _, err := s.beside(ctx, b.Documents, nil)
+	if err != nil {
+		return err
+	}
+	set, err := policies.Compile(ctx, b.Specs, options...)
+	if err == nil {
+		b.compiled = set.Policies()
+	}
+	return err
+}
+
 // bundle returns the policies of paths, compiled.
 func (s *shelf) bundle(ctx context.Context, dir string, paths []string) (*bundle, error) {
 	name := nameOf(dir, paths)
@@ -182,17 +198,7 @@ func (s *shelf) bundle(ctx context.Context, dir string, paths []string) (*bundle
 	}
 	s.mu.Unlock()
 	b.once.Do(func() {
-		if b.Bundle, b.err = s.load(ctx, from(dir, paths)); b.err != nil {
-			return
-		}
-		if len(b.Faults) > 0 {
-			b.err = b.Faults
-			return
-		}
-		var set *policies.Set
-		if set, b.err = policies.Compile(ctx, b.Specs); b.err == nil {
-			b.compiled = set.Policies()
-		}
+		b.err = b.read(ctx, s, from(dir, paths))
 	})
 	return b, b.err
 }

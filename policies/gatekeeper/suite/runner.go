@@ -25,23 +25,15 @@ type Runner struct {
 	Frame func(object documents.Document, old *documents.Document, by Asker) ([]byte, error)
 	// Cluster makes of objects what policies with those needs see of a cluster in which they lie.
 	Cluster func(needs map[inventory.Kind]*inventory.Need, objects []documents.Document) (*inventory.Snapshot, policies.Namespaces, error)
-	// Mutate is the Reviewer of the stage Mutate, in which the mutators of the files take part.
-	Mutate func(ctx context.Context, next review.Reviewer, mutators []string) (review.Reviewer, error)
-	// Expand makes of a request about an object those about the objects that come of it, as ExpansionTemplates say. While it is nil, tests that
-	// name an expansion are not run.
-	Expand func(ctx context.Context, expansion string, req *review.Request) ([]Resultant, error)
+	// Beside takes up what lies beside policies, in a cluster of those Namespaces: it returns with what a Set of them is made, and the Reviewer of
+	// the stage Mutate, which asks that Set last.
+	Beside func(ctx context.Context, docs []policies.Document, namespaces policies.Namespaces) ([]policies.Option, func(*policies.Set) review.Reviewer, error)
 }
 
 // Asker is who asks, and what for.
 type Asker struct {
 	User      User
 	Operation string // CREATE, UPDATE or DELETE
-}
-
-// Resultant is a request about an object that an ExpansionTemplate of that name makes.
-type Resultant struct {
-	*review.Request
-	Template string
 }
 
 // askTime is what the API server gives an admission webhook by default; a policy that takes longer is answered here as it would be there.
@@ -52,7 +44,7 @@ const askTime = 10 * time.Second
 func (r *Runner) Run(ctx context.Context, files []string, tell func(SuiteResult)) error {
 	suites := make([]*Suite, len(files))
 	errs := make([]error, len(files))
-	shelf := newShelf(r.Load)
+	shelf := newShelf(r)
 	for i, file := range files {
 		suites[i], errs[i] = ReadFile(file)
 		if suites[i] != nil {
@@ -102,10 +94,15 @@ func (r *Runner) chosen(s *Suite, t *Test) bool { return !s.Skip && !t.Skip && r
 
 // policies is what the shelf calls the policies of a test.
 func (t *Test) policies(s *Suite) string {
-	if len(t.Policies) > 0 {
+	if t.bundled() {
 		return nameOf(filepath.Dir(s.File), t.Policies)
 	}
 	return s.path(t.Template)
+}
+
+// bundled reports whether the test is about policies, or mutators, and not about a template and a constraint.
+func (t *Test) bundled() bool {
+	return len(t.Policies) > 0 || len(t.Mutators) > 0 && t.Template == "" && t.Constraint == ""
 }
 
 // path is a file as it is seen from the working directory.
@@ -131,5 +128,3 @@ func (r *Runner) suite(ctx context.Context, shelf *shelf, s *Suite) SuiteResult 
 }
 
 var errNotOurs = errors.New("suites of " + ownGroup + " cannot be run here, but by portcullis verify")
-
-var errNoExpansion = errors.New("expansion is not supported yet; leave the test out with skip: true")

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/expansion"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -72,19 +74,17 @@ func (r *running) wrong(what string, args ...any) error {
 func (r *running) prepare(ctx context.Context) error {
 	t := r.test
 	switch {
-	case r.suite.own && (r.Load == nil || r.Frame == nil || r.Cluster == nil || r.Mutate == nil):
+	case r.suite.own && (r.Load == nil || r.Frame == nil || r.Cluster == nil || r.Beside == nil):
 		return r.wrong("%w", errNotOurs)
-	case t.Expansion != "" && r.Expand == nil:
-		return r.wrong("%w", errNoExpansion)
 	case r.suite.own && len(t.Policies) > 0 && (t.Template != "" || t.Constraint != "" || t.Invalid):
 		return r.wrong("policies stand in the place of a template and a constraint; leave one or the other out")
-	case r.suite.own && len(t.Policies) > 0:
+	case r.suite.own && t.bundled():
 		b, err := r.shelf.bundle(ctx, filepath.Dir(r.suite.File), t.Policies)
 		if err != nil {
 			return r.unreadable(err)
 		}
 		r.note(b.Notes)
-		return r.use(ctx, b.compiled, policies.WithExceptions(b.Exceptions))
+		return r.use(ctx, b.compiled, b.Documents, policies.WithExceptions(b.Exceptions))
 	case t.Template == "":
 		return r.wrong("it has no template%s", r.orPolicies())
 	case t.Constraint == "":
@@ -101,7 +101,7 @@ func (r *running) prepare(ctx context.Context) error {
 		return found.err
 	}
 	r.note(found.notes)
-	return r.use(ctx, []*policies.Policy{found.policy})
+	return r.use(ctx, []*policies.Policy{found.policy}, nil)
 }
 
 func (r *running) orPolicies() string {
@@ -148,17 +148,84 @@ func (r *running) invalid(err error) {
 	r.result.Outcome = Failed
 }
 
-// use makes the Set that the cases are put to. Its cluster is that of the case that is run.
-func (r *running) use(ctx context.Context, compiled []*policies.Policy, opts ...policies.Option) error {
-	r.set = policies.NewSet(compiled, append(opts,
-		policies.WithNamespaces(func(name string) (policies.Namespace, bool) { return r.cluster.namespaces(name) }),
-		policies.WithSnapshots(func() *inventory.Snapshot { return r.cluster.objects }))...)
+// use makes the Set that the cases are put to, with what lies beside the policies. Its cluster is that of the case that is run.
+func (r *running) use(ctx context.Context, compiled []*policies.Policy, docs []policies.Document, opts ...policies.Option) error {
+	namespaces := func(name string) (policies.Namespace, bool) { return r.cluster.namespaces(name) }
+	opts = append(opts, policies.WithNamespaces(namespaces), policies.WithSnapshots(func() *inventory.Snapshot { return r.cluster.objects }))
+	docs, err := r.beside(ctx, docs)
+	if err != nil {
+		return err
+	}
 	if !r.suite.own {
+		system, faults := new(expansion.Reader).Read(docs)
+		if len(faults) > 0 {
+			return faults
+		}
+		if system != nil {
+			opts = append(opts, policies.WithExpander(system))
+		}
+		r.set = policies.NewSet(compiled, opts...)
 		return nil
 	}
-	var err error
-	r.mutate, err = r.Mutate(ctx, r.set, from(filepath.Dir(r.suite.File), r.test.Mutators))
-	return err
+	more, mutate, err := r.Beside(ctx, docs, namespaces)
+	if err != nil {
+		return err
+	}
+	r.set = policies.NewSet(compiled, append(opts, more...)...)
+	r.mutate = mutate(r.set)
+	return nil
+}
+
+// beside adds to documents those of the files that the test names: its ExpansionTemplates and its mutators.
+func (r *running) beside(ctx context.Context, docs []policies.Document) ([]policies.Document, error) {
+	docs = slices.Clip(docs)
+	if r.test.Expansion != "" {
+		found, err := expansions(ctx, r.suite.path(r.test.Expansion))
+		if err != nil {
+			return nil, r.unreadable(err)
+		}
+		docs = append(docs, found...)
+	}
+	if len(r.test.Mutators) == 0 {
+		return docs, nil
+	}
+	found, err := r.Load(ctx, from(filepath.Dir(r.suite.File), r.test.Mutators))
+	switch {
+	case err != nil:
+		return nil, r.unreadable(err)
+	case len(found.Faults) > 0:
+		return nil, found.Faults
+	case len(found.Specs) > 0:
+		return nil, r.wrong("there is a policy among the mutators, %s in %s; name it under policies", found.Specs[0].ID, found.Specs[0].File)
+	case !slices.ContainsFunc(found.Documents, isMutator):
+		return nil, r.wrong("there is no mutator in %s", strings.Join(r.test.Mutators, ", "))
+	}
+	return append(docs, found.Documents...), nil
+}
+
+func isMutator(d policies.Document) bool {
+	return d.Object.GroupVersionKind().Group == "mutations.gatekeeper.sh"
+}
+
+// expansions reads the ExpansionTemplates of a file; there is at least one, and nothing else.
+func expansions(ctx context.Context, file string) ([]policies.Document, error) {
+	text, err := readable(file)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := documents.Split(file, text)
+	if err != nil {
+		return nil, err
+	}
+	var reader gatekeeper.Reader
+	reading := reader.Read(ctx, docs)
+	if len(reading.Faults) > 0 {
+		return nil, reading.Faults
+	}
+	if len(reading.Documents) == 0 || len(reading.Documents) < len(docs) || !slices.ContainsFunc(reading.Documents, expansion.Concerns) {
+		return nil, fmt.Errorf("%s:1: the expansion of a test must be an ExpansionTemplate", file)
+	}
+	return reading.Documents, nil
 }
 
 func (r *running) run1(ctx context.Context, c *Case, out *CaseResult) {
@@ -256,34 +323,11 @@ func (r *running) answer(ctx context.Context, c *Case) (answer, error) {
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w", doc.At(), err)
 	}
-	return r.pooled(ctx, doc, req)
-}
-
-// pooled is what there is to say about an object and, if the test names an expansion, about those that come of it.
-func (r *running) pooled(ctx context.Context, doc documents.Document, req *review.Request) (answer, error) {
 	d, err := r.set.Review(ctx, req)
 	if err != nil {
 		return answer{}, fmt.Errorf("%s: %w", doc.At(), err)
 	}
-	out := answer{findings: d.Findings, verdict: d.Verdict}
-	if r.test.Expansion == "" {
-		return out, nil
-	}
-	children, err := r.Expand(ctx, r.suite.path(r.test.Expansion), req)
-	if err != nil {
-		return answer{}, err
-	}
-	for _, child := range children {
-		d, err := r.set.Review(ctx, child.Request)
-		if err != nil {
-			return answer{}, fmt.Errorf("%s: %w", doc.At(), err)
-		}
-		for _, f := range d.Findings {
-			f.Message = fmt.Sprintf("[Implied by %s] %s", child.Template, f.Message)
-			out.findings = append(out.findings, f)
-		}
-	}
-	return out, nil
+	return answer{findings: d.Findings, verdict: d.Verdict}, nil
 }
 
 // own puts the question of a case of our format: as an API server does.
