@@ -161,7 +161,8 @@ func (c inCluster) testTypes(t *testing.T) {
 			},
 			Status: v1alpha1.PolicyStatus{
 				ObservedGeneration: 1, Conditions: condition, Stage: "admission", Enforcement: "off", Revision: "abc", Replicas: "2/3",
-				Message: "policy/typed:1: a fault",
+				Message: "policy/typed:1: a fault", Findings: new(int64(7)), Faults: new(int64(2)), CountedSince: &now,
+				LastFault: &v1alpha1.PolicyFault{Time: now, Message: "rule deny has no answer"},
 			},
 		}},
 		{"policyexceptions", "default", &v1alpha1.PolicyException{
@@ -207,7 +208,7 @@ func (c inCluster) testColumns(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"get", "pol"}, `NAME +STAGE +ENFORCEMENT +READY +AGE\ntyped +admission +off +True +\d+s\n`},
+		{[]string{"get", "pol"}, `NAME +STAGE +ENFORCEMENT +READY +FINDINGS +FAULTS +AGE\ntyped +admission +off +True +7 +2 +\d+s\n`},
 		{[]string{"get", "polex"}, `NAME +POLICIES +ACTIVE +WHY +EXPIRES +AGE\ntyped +\["a"\] +2027-01-01T00:00:00Z +\d+s\n`},
 		{[]string{"get", "portcullis"}, `(?s:.*)policy.portcullis.dev/typed(?s:.+)policyexception.portcullis.dev/typed(?s:.+)`},
 	} {
