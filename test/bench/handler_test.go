@@ -86,7 +86,7 @@ func librarySet(wanted func(policies.Spec) bool) func(*testing.B, *lab) policySe
 
 func accessSet(b *testing.B, l *lab) policySet { return must(l.accessPolicies())(b) }
 
-func gatekeeperSet(b *testing.B, l *lab) policySet { return must(l.gatekeeperPolicies(b.Context()))(b) }
+func gatekeeperSet(b *testing.B, _ *lab) policySet { return constraintsFor(b) }
 
 func podTraffic(path string, kind podKind, patched bool) func(*testing.B) traffic {
 	return func(b *testing.B) traffic {
