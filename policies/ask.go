@@ -53,6 +53,9 @@ func (a asked) eval(
 	if err != nil {
 		return nil, err
 	}
+	if a.silent(ctx, input, cancel) {
+		return nil, nil
+	}
 	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
 	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).

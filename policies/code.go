@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/policies/plan"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -36,6 +37,7 @@ type query struct {
 	body     ast.Body
 	compiled ast.QueryCompiler
 	answer   ast.Var
+	plan     *plan.Plan // nil if the query has none
 }
 
 // codes are those that were compiled already, by Spec.Code. There is none of the empty name.
@@ -65,7 +67,7 @@ func compileCode(ctx context.Context, spec Spec) (*code, error) {
 	}
 	done := make(chan outcome, 1)
 	go func() {
-		compiled, err := spec.compile()
+		compiled, err := spec.compile(ctx)
 		done <- outcome{compiled, err}
 	}()
 	select {
@@ -76,7 +78,7 @@ func compileCode(ctx context.Context, spec Spec) (*code, error) {
 	}
 }
 
-func (s Spec) compile() (compiled *code, err error) {
+func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 	// OPA's compiler has panicked on modules before; one bad policy must not take the server with it.
 	defer func() {
 		if r := recover(); r != nil {
@@ -117,6 +119,7 @@ func (s Spec) compile() (compiled *code, err error) {
 		if err != nil {
 			return nil, err
 		}
+		query.plan = compiled.plan(ctx, s, rule)
 		compiled.queries = append(compiled.queries, query)
 	}
 	if len(compiled.queries) == 0 {

@@ -123,6 +123,9 @@ func (b *builder) object() (*ast.Term, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(b.members) == base { // as most of the managed fields are, which are half of many an object
+		return ast.InternedEmptyObject, nil
+	}
 	object := ast.NewObject(b.members[base:]...)
 	b.members = b.members[:base]
 	return b.new(object), nil

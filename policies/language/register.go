@@ -6,6 +6,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/types"
+
+	"github.com/portcullis-dev/portcullis/policies/plan"
 )
 
 // addition is one function Portcullis adds to Rego; all of them take one string.
@@ -33,6 +35,7 @@ var register = sync.OnceFunc(func() {
 	}
 	rego.RegisterBuiltin1(externalFunction(), callExternal)
 	holdLimits()
+	plan.Register()
 })
 
 // Register teaches OPA the functions Portcullis adds, and the limits of those that need one. Call it before anything is compiled; calling it again does nothing.

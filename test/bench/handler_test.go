@@ -35,6 +35,7 @@ func BenchmarkHandler(b *testing.B) {
 		{"W3", librarySet(judgesPods), missTraffic},
 		{"W6", accessSet, func(b *testing.B) traffic { return must(accessTraffic())(b) }},
 		{"W8", librarySet(func(s policies.Spec) bool { return asksAbout(s, review.Mutate, "", "pods") }), podTraffic("/mutate", laxPod, true)},
+		{"GK", gatekeeperSet, podTraffic("/validate", livePod, false)},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			l := &lab{dir: b.TempDir(), progress: io.Discard}
@@ -84,6 +85,8 @@ func librarySet(wanted func(policies.Spec) bool) func(*testing.B, *lab) policySe
 }
 
 func accessSet(b *testing.B, l *lab) policySet { return must(l.accessPolicies())(b) }
+
+func gatekeeperSet(b *testing.B, _ *lab) policySet { return constraintsFor(b) }
 
 func podTraffic(path string, kind podKind, patched bool) func(*testing.B) traffic {
 	return func(b *testing.B) traffic {

@@ -20,10 +20,10 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// documents are the Policy documents that give library policies the parameters they need here, and policies of our own.
+// embedded has the Policy documents that give library policies the parameters they need here, and policies of our own, Gatekeeper's too.
 //
 //go:embed policies
-var documents embed.FS
+var embedded embed.FS
 
 // policySet is policies to start a server with.
 type policySet struct {
@@ -119,13 +119,13 @@ func libraryReader() (*native.Reader, error) {
 // parameterDocuments returns the documents of policies/library by the name of the policy they use.
 func parameterDocuments() (map[string]native.File, error) {
 	const dir = "policies/library"
-	entries, err := documents.ReadDir(dir)
+	entries, err := embedded.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]native.File{}
 	for _, entry := range entries {
-		text, err := documents.ReadFile(path.Join(dir, entry.Name()))
+		text, err := embedded.ReadFile(path.Join(dir, entry.Name()))
 		if err != nil {
 			return nil, err
 		}

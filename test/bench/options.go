@@ -52,7 +52,7 @@ func parse(args []string, stdout, stderr io.Writer) (options, error) {
 	f.IntVar(&o.serverProcs, "server-procs", 1, "GOMAXPROCS of the server under test and of the floor; 1 for each side is for machines of two cores")
 	f.IntVar(&o.generatorProcs, "generator-procs", 1, "GOMAXPROCS of this program")
 	f.StringVar(&o.output, "o", "table", "table or json")
-	f.BoolVar(&o.assert, "assert", false, "exit with 2 if W1 is below 2.5% or W3 below 50% of the floor; for use by hand, since loaded machines miss anything")
+	f.BoolVar(&o.assert, "assert", false, "exit with 2 if W1 or GK is below 2.5% or W3 below 50% of the floor; for use by hand, since loaded machines miss anything")
 	err := f.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):

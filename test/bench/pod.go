@@ -36,7 +36,7 @@ const (
 func newPods(kind podKind, wrap func(object) (*template, error)) (texts, error) {
 	var out texts
 	for shape := range uint64(podShapes) {
-		t, err := wrap(newPod(kind, rand.New(rand.NewPCG(shape, 13))))
+		t, err := wrap(newPod(kind, seeded(shape)))
 		if err != nil {
 			return nil, err
 		}
@@ -44,6 +44,9 @@ func newPods(kind podKind, wrap func(object) (*template, error)) (texts, error) 
 	}
 	return out, nil
 }
+
+// seeded is the chance by which a shape is what it is.
+func seeded(shape uint64) *rand.Rand { return rand.New(rand.NewPCG(shape, 13)) }
 
 func newPod(kind podKind, random *rand.Rand) object {
 	s := shape{random: random, app: pick(random, "checkout", "catalogue", "payments", "search", "basket", "reviews")}

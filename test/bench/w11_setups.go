@@ -98,13 +98,13 @@ func (c *celPolicies) policies() int { return len(c.names) }
 // put creates the policies and their bindings, and waits until each refuses what it is for.
 func (c *celPolicies) put(ctx context.Context) error {
 	const dir = "policies/cel"
-	entries, err := documents.ReadDir(dir)
+	entries, err := embedded.ReadDir(dir)
 	if err != nil {
 		return err
 	}
 	api := c.plane.client.AdmissionregistrationV1()
 	for _, entry := range entries {
-		text, err := documents.ReadFile(path.Join(dir, entry.Name()))
+		text, err := embedded.ReadFile(path.Join(dir, entry.Name()))
 		if err != nil {
 			return err
 		}

@@ -48,7 +48,7 @@ func (l *lab) accessPolicies() (policySet, error) {
 		return set, err
 	}
 	for _, name := range []string{"guard.yaml", "grant.yaml"} {
-		text, err := documents.ReadFile(path.Join(from, name))
+		text, err := embedded.ReadFile(path.Join(from, name))
 		if err != nil {
 			return set, err
 		}

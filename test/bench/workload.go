@@ -16,7 +16,7 @@ type workload struct {
 
 // workloads is the table of all there are. W2, W4, W5, W7 and W9 belong here once what they measure is there.
 func workloads() []workload {
-	return []workload{uniquePods(), misses(), accessReviews(), mutations(), endToEnd()}
+	return []workload{uniquePods(), misses(), accessReviews(), mutations(), constraints(), endToEnd()}
 }
 
 // chosen returns the workloads of a list of names such as "W1,W3", or all for an empty one.

@@ -1,0 +1,81 @@
+package plan_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/topdown"
+
+	"github.com/portcullis-dev/portcullis/policies/plan"
+)
+
+func compiled(t *testing.T, text string) *ast.Compiler {
+	t.Helper()
+	compiler := ast.NewCompiler().WithDefaultRegoVersion(ast.RegoV1)
+	if compiler.Compile(map[string]*ast.Module{"a": ast.MustParseModuleWithOpts("package a\n"+text, ast.ParserOptions{RegoVersion: ast.RegoV1})}); compiler.Failed() {
+		t.Fatal(compiler.Errors)
+	}
+	return compiler
+}
+
+func TestValue(t *testing.T) {
+	for name, test := range map[string]struct{ rules, want, err string }{
+		"a set":                        {rules: `p contains x if { some x in input.numbers; x > 1 }`, want: `{2, 3}`},
+		"nothing":                      {rules: `p contains x if { some x in input.numbers; x > 3 }`, want: `set()`},
+		"undefined":                    {rules: `p := 1 if input.none`},
+		"a function that fails":        {rules: `p contains x if { some x in input.words; to_number(x) }`, want: `{"7"}`},
+		"two values":                   {rules: `p := x if some x in input.numbers`, err: "a rule has two values"},
+		"two values of a function":     {rules: "p contains f(1)\nf(x) := 1\nf(x) := 2", err: "a rule has two values"},
+		"two values of a member":       {rules: `p[x] := y if { x := 1; some y in input.numbers }`, err: "a rule has two values"},
+		"another input":                {rules: "p contains x if { q == 3; x := q with input.numbers as [1] }\nq := count(input.numbers)", want: `{1}`},
+		"an input that cannot be":      {rules: "p contains x if x := q with input.numbers.a as 1\nq := input.numbers.a", err: "a value is not what it should be"},
+		"more than can be passed over": {rules: `p := count([1 | some a in numbers.range(1, 400); some b in numbers.range(1, 400); a == b])`, err: "it takes too many steps"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			made, err := plan.Of(t.Context(), compiled(t, test.rules), ast.MustParseRef("data.a.p"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			input := ast.MustParseTerm(`{"numbers": [1, 2, 3], "words": ["a", "7"]}`)
+			for range 2 { // the second time with the memory of the first
+				value, err := made.Value(t.Context(), input, ast.ObjectTerm(), topdown.NewCancel())
+				switch {
+				case err != nil || test.err != "":
+					if err == nil || err.Error() != test.err {
+						t.Errorf("the value is %v, the error %v; it should be %q", value, err, test.err)
+					}
+				case value == nil || test.want == "":
+					if value != nil || test.want != "" {
+						t.Errorf("the value is %v and not %s", value, test.want)
+					}
+				case value.Compare(ast.MustParseTerm(test.want).Value) != 0:
+					t.Errorf("the value is %v and not %s", value, test.want)
+				}
+			}
+		})
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	made, err := plan.Of(t.Context(), compiled(t, `p contains x if some x in input`), ast.MustParseRef("data.a.p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel := topdown.NewCancel()
+	cancel.Cancel()
+	if _, err := made.Value(t.Context(), ast.MustParseTerm(`[1]`), ast.ObjectTerm(), cancel); err == nil || err.Error() != "it was told to stop" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestNoPlan(t *testing.T) {
+	for rules, want := range map[string]string{
+		`p if walk(input, [["a"], _])`: "the function walk cannot be called",
+		`q if input.a`:                 "data.a.p is not planned by itself",
+	} {
+		if _, err := plan.Of(t.Context(), compiled(t, rules), ast.MustParseRef("data.a.p")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error is %v and should say %q", rules, err, want)
+		}
+	}
+}

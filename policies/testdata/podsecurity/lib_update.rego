@@ -1,5 +1,0 @@
-package libs.lib.exclude_update
-
-is_update(review) {
-	review.operation == "UPDATE"
-}
