@@ -121,6 +121,7 @@ func (a *assembly) judge(ctx context.Context) error {
 	own := func() (*tls.Certificate, error) { return a.who.source.GetCertificate(nil) }
 	loader.Configure = newBeside(external.Options{Certificate: own, Observer: traffic}, a.log).configure
 	a.theirs = &Mutators{log: a.log}
+	a.gatekeeper.ease(loader, a.theirs, a.log)
 	if len(a.policies.from) > 0 || !a.cluster.policies {
 		from, err := a.policies.source(reader)
 		if err != nil {
@@ -142,6 +143,7 @@ func (a *assembly) judge(ctx context.Context) error {
 			return err
 		}
 		a.theirs.namespaces, a.theirs.await = a.member.namespaces.lookup, a.member.namespaces.await
+		a.member.gatekeeper = a.gatekeeper
 		if err := a.member.feed(loader, a.theirs); err != nil {
 			return err
 		}

@@ -38,6 +38,9 @@ type member struct {
 	exempt  []string
 	log     *slog.Logger
 	metrics *Metrics
+	// gatekeeper says who decides by Gatekeeper's policies.
+	gatekeeper gatekeeperEnforcement
+
 	config  *rest.Config
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
@@ -261,7 +264,7 @@ func (c *member) wanted() ([]registration.Wish, error) {
 		spec := policy.Spec()
 		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec, set.Parents, resolve)}
 		wish.Served = err == nil && servedBy(members, set, spec.ID, spec.Digest)
-		if c.flags.failurePolicy != "" {
+		if c.flags.failurePolicy != "" || c.gatekeeper.warns() && spec.Convention == policies.Gatekeeper {
 			for i := range wish.Interests {
 				wish.Interests[i].Fail = false
 			}
@@ -292,6 +295,7 @@ func (c *member) keep(who identity) error {
 	if err != nil {
 		return err
 	}
+	options.Annotations[enforcementAnnotation] = string(c.gatekeeper)
 	metrics, err := registration.NewMetrics(c.metrics.Registry)
 	if err != nil {
 		return err

@@ -119,6 +119,7 @@ type Mutators struct {
 	surroundings
 	await   func(context.Context, *review.Request) // see policies.WithArrivals; may be nil
 	log     *slog.Logger
+	rest    bool // none is in force, whatever is read: Gatekeeper itself applies them
 	current atomic.Pointer[mutatorSet]
 }
 
@@ -158,6 +159,10 @@ func (m *Mutators) take(load *policies.Load) {
 	}
 	faults = append(faults, contrary...)
 	load.Faults, load.Fatal = append(slices.Clip(load.Faults), faults...), append(slices.Clip(load.Fatal), faults...)
+	if m.rest {
+		next, _ = newMutatorSet(nil)
+		kept = nil
+	}
 	m.current.Store(next)
 	m.tell(previous, next, kept)
 }

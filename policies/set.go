@@ -37,6 +37,7 @@ type Set struct {
 	expander      Expander
 	judgesImplied bool // some policy would judge what it makes
 	external      External
+	eases         bool // refusals by Gatekeeper's convention are warnings
 }
 
 // NewSet makes a Set of compiled policies, in policy order: that in which findings are listed.
@@ -77,6 +78,9 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 	if set.external != nil {
 		fmt.Fprintf(sum, "external data %s\n", set.external.Revision())
 	}
+	if set.eases {
+		fmt.Fprintln(sum, "gatekeeper warns")
+	}
 	for _, text := range set.beside {
 		fmt.Fprintln(sum, text)
 	}
@@ -103,6 +107,7 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	if object, head, implies := s.implies(req); implies && err == nil {
 		err = s.addImplied(ctx, req, object, head, &d, objects)
 	}
+	s.ease(&d, req)
 	return d, err
 }
 
