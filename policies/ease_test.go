@@ -25,8 +25,11 @@ func TestGatekeeperWarnings(t *testing.T) {
 		"implied objects": {[]Spec{theirs}, deployment, "allow [expansiontemplate/pods (warn): not refused, because gatekeeper-enforcement is warn: " +
 			"[Implied by pods] what the object implies could not be judged: no template; " +
 			"owner/a (warn): not refused, because gatekeeper-enforcement is warn: [Implied by pods] no owner]"},
-		"not ours": {[]Spec{theirs, ours}, pod,
-			"deny [ours (deny): no; owner/a (warn): not refused, because gatekeeper-enforcement is warn: no owner]"},
+		"not ours": {
+			[]Spec{theirs, ours},
+			pod,
+			"deny [ours (deny): no; owner/a (warn): not refused, because gatekeeper-enforcement is warn: no owner]",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "web-1"}}
