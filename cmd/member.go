@@ -51,6 +51,7 @@ type member struct {
 	replicas   *replicas.Replicas // nil unless there is something to write
 	objects    *source.Objects    // nil without --cluster-policies
 	lastGood   *source.LastGood   // nil without --cluster-policies
+	theirs     *theirs            // nil without --gatekeeper
 	keeping    *keeping           // nil without --state-dir
 	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
 	ledger     status.Ledger
@@ -107,6 +108,11 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 		c.lastGood.Owner = c.awaitOwner
 		c.objects.LastGood = types.NamespacedName{Namespace: f.namespace, Name: f.name + "-last-good"}
 	}
+	if f.gatekeeper {
+		if c.theirs, err = newTheirs(c); err != nil {
+			return nil, err
+		}
+	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
 			return nil, err
@@ -148,6 +154,9 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 	if c.objects != nil {
 		loader.Sources = append(loader.Sources, c.objects)
 	}
+	if c.theirs != nil {
+		loader.Sources = append(loader.Sources, c.theirs.objects)
+	}
 	if c.flags.register {
 		judge, err := sentinel.New(sentinel.Options{Namespace: c.flags.namespace, Name: c.flags.name, Exempt: c.exempt})
 		if err != nil {
@@ -166,7 +175,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		c.loaded = load
 		c.mu.Unlock()
 		if c.objects != nil {
-			c.ledger.Loaded(load, c.objects.Versions())
+			c.ledger.Loaded(load, c.objectVersions())
 			c.objects.Loaded(load)
 			c.lastGood.Wake()
 		}
@@ -337,7 +346,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 		out = append(out, webhook.Endpoint{
 			Stage: review.Validate, Path: registration.PoliciesPath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 10 * time.Second,
 			Dialect:  review.DialectValidate,
-			Reviewer: gate,
+			Reviewer: source.Gates{Own: gate, Gatekeeper: c.theirs.gate(c, engine)},
 		})
 	}
 	return out
@@ -348,6 +357,9 @@ func (c *member) checks() []webhook.Check {
 	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}, {Name: "inventory", Check: c.inventory.Ready}}
 	if c.objects != nil {
 		checks = append(checks, webhook.Check{Name: "cluster-policies", Check: c.objects.Ready})
+	}
+	if c.theirs != nil {
+		checks = append(checks, webhook.Check{Name: "gatekeeper", Check: c.theirs.objects.Ready})
 	}
 	if c.keeping != nil {
 		checks = append(checks, webhook.Check{Name: "state", Check: func() error { return nil }, Note: c.keeping.note})

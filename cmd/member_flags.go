@@ -30,6 +30,9 @@ type memberFlags struct {
 	configMaps []string
 	stateDir   string
 
+	gatekeeper          bool
+	gatekeeperNamespace string
+
 	register      bool
 	webhookURL    string
 	failurePolicy string
@@ -49,6 +52,8 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.serviceAccount, "service-account", "", "`NAME` of the service account of the release's namespace this server runs as, whose requests are not judged; by default that of the release's name")
 	flags.BoolVar(&f.policies, "cluster-policies", false, "take policies from the cluster, too: Policy and PolicyException objects, and labelled ConfigMaps of the release's namespace")
 	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
+	flags.BoolVar(&f.gatekeeper, "gatekeeper", false, "take Gatekeeper's objects from the cluster, too: ConstraintTemplates, constraints, mutators and what goes with them; and make the CRDs of constraints")
+	flags.StringVar(&f.gatekeeperNamespace, "gatekeeper-namespace", "gatekeeper-system", "`NAME` of the namespace whose Config of Gatekeeper's counts, beside that of the release's namespace")
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
@@ -67,7 +72,7 @@ func (f *memberFlags) check() error {
 	for _, needs := range []struct {
 		flag string
 		set  bool
-	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
+	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--gatekeeper", f.gatekeeper}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
 		if needs.set && !f.given() {
 			return fmt.Errorf("%s needs a cluster: add --in-cluster or --kubeconfig FILE", needs.flag)
 		}
@@ -99,6 +104,10 @@ func (f *memberFlags) check() error {
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:
 		return errors.New("--policy-configmaps goes with --cluster-policies")
+	case f.gatekeeper && !f.policies:
+		return errors.New("--gatekeeper goes with --cluster-policies")
+	case f.gatekeeper && len(validation.IsDNS1123Label(f.gatekeeperNamespace)) > 0:
+		return fmt.Errorf("--gatekeeper-namespace %q is not the name of a namespace: lower case letters, digits and dashes", f.gatekeeperNamespace)
 	case f.failurePolicy != "" && f.failurePolicy != string(admissionregistrationv1.Ignore):
 		return fmt.Errorf("--webhook-failure-policy %q can only be Ignore; to refuse what cannot be judged is each policy's own onError", f.failurePolicy)
 	case f.webhookURL != "" && !strings.HasPrefix(f.webhookURL, "https://"):
@@ -186,7 +195,7 @@ func (f *memberFlags) registration(exempt []string) (registration.Options, error
 	}
 	return registration.Options{
 		Name: f.name, Namespace: f.namespace, ServiceAccount: f.serviceAccount, URL: strings.TrimRight(f.webhookURL, "/"),
-		ExemptNamespaces: exempt, Conditions: conditions, Annotations: annotations,
+		ExemptNamespaces: exempt, Conditions: conditions, Annotations: annotations, Gatekeeper: f.gatekeeper,
 		MutateSeconds: seconds(f.mutateTime), ValidateSeconds: seconds(f.validateTime),
 		Labels: map[string]string{"app.kubernetes.io/name": "portcullis", "app.kubernetes.io/instance": f.name},
 	}, nil

@@ -35,6 +35,9 @@ func (c *member) lead(ctx context.Context) {
 	if c.request != nil {
 		writer("the request for a certificate", c.request.Start)
 	}
+	if c.theirs != nil {
+		writer("the CRDs of constraints", c.theirs.crds.Run)
+	}
 	if c.lastGood != nil {
 		writer("the last good versions of faulty policies", c.lastGood.Run)
 	}

@@ -47,8 +47,8 @@ func newKeeping(c *member, stored bool) (*keeping, error) {
 	k := &keeping{
 		member: c, dir: state.In(c.flags.stateDir), log: c.log.With("dir", c.flags.stateDir),
 		// What is of another cluster, or lacks what is looked for now, must not stand in.
-		of: fmt.Sprintf("%s %s/%s certificate=%t policies=%t %s", c.config.Host, c.flags.namespace, c.flags.name, stored, c.flags.policies,
-			strings.Join(c.flags.configMaps, ",")),
+		of: fmt.Sprintf("%s %s/%s certificate=%t policies=%t %s%s", c.config.Host, c.flags.namespace, c.flags.name, stored, c.flags.policies,
+			strings.Join(c.flags.configMaps, ","), c.theirs.settings()),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "portcullis_state_write_failures_total",
 			Help: "How often what the server lives by could not be written to --state-dir.",
@@ -74,6 +74,9 @@ func newKeeping(c *member, stored bool) (*keeping, error) {
 	}
 	if k.kept != nil && c.objects != nil {
 		c.objects.Kept = &source.Kept{Files: k.kept.Policies, Good: k.kept.Good, After: stateAfter}
+	}
+	if k.kept != nil && c.theirs != nil {
+		c.theirs.objects.Kept = &source.Kept{Files: k.kept.Gatekeeper, After: stateAfter}
 	}
 	return k, nil
 }
@@ -180,6 +183,11 @@ func (k *keeping) write(ctx context.Context, now time.Time) {
 		}
 		next.Policies, next.Good = kept.Files, kept.Good
 	}
+	if c.theirs != nil {
+		if next.Gatekeeper = c.theirs.objects.Keep(); next.Gatekeeper == nil {
+			return
+		}
+	}
 	var err error
 	if next.Namespaces, err = c.namespaces.all(ctx); err == nil {
 		err = k.dir.Write(next)
@@ -198,7 +206,7 @@ func (k *keeping) write(ctx context.Context, now time.Time) {
 
 // standsInPolicies reports whether the policies in force were kept from before.
 func (c *member) standsInPolicies() bool {
-	return c.objects != nil && c.objects.Ready() == nil && !c.objects.Live()
+	return c.theirs.standIn() || c.objects != nil && c.objects.Ready() == nil && !c.objects.Live()
 }
 
 // standsIn reports whether something does by which the leader writes. What it wrote would be of the past.

@@ -87,6 +87,7 @@ func (c *member) troubles() []trouble {
 			out = append(out, trouble{"KindMissing", "Watch", string(kind.Kind), "policies read " + string(kind.Kind) + ": " + kind.Why})
 		}
 	}
+	out = append(out, c.theirs.troubles()...)
 	if err := c.identity.fault(); err != nil {
 		out = append(out, trouble{
 			"CertificateFaulty", "Serve", "",

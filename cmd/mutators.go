@@ -158,7 +158,7 @@ func (m *Mutators) take(load *policies.Load) {
 		kept = append(kept, more...)
 	}
 	faults = append(faults, contrary...)
-	load.Faults, load.Fatal = append(slices.Clip(load.Faults), faults...), append(slices.Clip(load.Fatal), faults...)
+	load.Faults, load.Fatal = append(slices.Clip(load.Faults), faults...), append(slices.Clip(load.Fatal), notListed(faults, load.Documents)...)
 	if m.rest {
 		next, _ = newMutatorSet(nil)
 		kept = nil

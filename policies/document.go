@@ -22,6 +22,9 @@ type Document struct {
 	listed bool // it came in a Bundle that is Listed
 }
 
+// Listed reports whether it came in a Bundle that is Listed: what is wrong with it is told where it lies, and is no reason not to begin.
+func (d Document) Listed() bool { return d.listed }
+
 // Spec reads the member spec into what points to a struct with tags for JSON. A member that the struct does not have is a Fault.
 func (d Document) Spec(into any) *Fault {
 	text, err := json.Marshal(d.Object.Object["spec"])

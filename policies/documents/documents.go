@@ -28,6 +28,11 @@ type Document struct {
 // At is the document's place in messages, "file:row".
 func (d Document) At() string { return fmt.Sprintf("%s:%d", d.File, d.Row) }
 
+// Of makes a document of an object that was read from somewhere else than a file. All of it is in row 1.
+func Of(file string, object []byte) Document {
+	return Document{File: file, Row: 1, JSON: object, text: object, from: 1}
+}
+
 // Split splits a file into its documents; empty ones are left out. Errors name file and row; the documents before one are returned with it.
 func Split(file string, content []byte) ([]Document, error) {
 	var out []Document

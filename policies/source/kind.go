@@ -27,7 +27,8 @@ type kind struct {
 	resource schema.GroupVersionResource
 	// where and which, for ConfigMaps and Secrets
 	namespace, selector, field string
-	custom                     bool // there is a CRD, and with it the objects go
+	custom                     bool   // there is a CRD, and with it the objects go
+	whose                      string // with what the CRD comes
 	files                      func(*unstructured.Unstructured) []native.File
 	changed                    chan<- struct{}
 	informer                   cache.SharedIndexInformer
@@ -106,6 +107,9 @@ func (k *kind) read(ctx context.Context) ([]native.File, error) {
 	defer k.mu.Unlock()
 	trouble := k.describe(k.trouble)
 	if !k.informer.HasSynced() {
+		if k.held != nil { // by the one that followed the kind in another version
+			return sorted(k.held), trouble
+		}
 		return nil, cmp.Or(trouble, errNotListed)
 	}
 	now := k.filesOf(k.informer.GetStore().List())
@@ -121,12 +125,17 @@ func (k *kind) read(ctx context.Context) ([]native.File, error) {
 		}
 	}
 	k.held = now
-	out := make([]native.File, 0, len(now)) // not nil: there may be none
-	for _, files := range now {
+	return sorted(now), trouble
+}
+
+// sorted lists the files of all objects in the order of their names.
+func sorted(of map[string][]native.File) []native.File {
+	out := make([]native.File, 0, len(of)) // not nil: there may be none
+	for _, files := range of {
 		out = append(out, files...)
 	}
 	slices.SortFunc(out, func(a, b native.File) int { return cmp.Compare(a.Name, b.Name) })
-	return out, trouble
+	return out
 }
 
 // lost reports whether an object that was there is not any more.
@@ -187,7 +196,8 @@ func (k *kind) describe(err error) error {
 	case errors.Is(err, errKindGone):
 		return fmt.Errorf("%s: %w; what was read stays in force until it is installed again", name, err)
 	case k.custom && apierrors.IsNotFound(err):
-		return fmt.Errorf("%s: the cluster does not serve the kind; install the CRDs that come with Portcullis; what was read before stays in force", name)
+		return fmt.Errorf("%s: the cluster does not serve the kind; install the CRDs that come with %s; what was read before stays in force",
+			name, cmp.Or(k.whose, "Portcullis"))
 	case apierrors.IsForbidden(err):
 		return fmt.Errorf("%s: give Portcullis' service account the rule it lacks; what was read before stays in force: %w", name, err)
 	}

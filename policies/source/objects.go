@@ -96,7 +96,7 @@ func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 		wg.Go(func() { lastGood.run(ctx) })
 	}
 	var before [sha256.Size]byte
-	for began := time.Now(); o.changed(ctx, changed, o.pause(began)); {
+	for began := time.Now(); heard(ctx, changed, o.pause(began)); {
 		files, faults, err := gather(ctx, kinds)
 		var earlier []native.File
 		if err == nil {
@@ -119,9 +119,9 @@ func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	return nil
 }
 
-// changed waits for a change and a moment longer, in which what is applied together arrives. What no event tells of, as a kind that can be
+// heard waits for a change and a moment longer, in which what is applied together arrives. What no event tells of, as a kind that can be
 // looked up again, is found by looking. It returns false when ctx ends.
-func (o *Objects) changed(ctx context.Context, changed <-chan struct{}, pause time.Duration) bool {
+func heard(ctx context.Context, changed <-chan struct{}, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

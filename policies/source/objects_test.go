@@ -69,9 +69,9 @@ func newObjects(t testing.TB, client *fake.FakeDynamicClient) *Objects {
 }
 
 // following yields the bundles of o while the test runs.
-func following(t *testing.T, o *Objects) <-chan policies.Bundle {
+func following(t *testing.T, o policies.Source) <-chan policies.Bundle {
 	t.Helper()
-	bundles := make(chan policies.Bundle, 8)
+	bundles := make(chan policies.Bundle, 64)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- o.Run(ctx, func(b policies.Bundle) { bundles <- b }) }()

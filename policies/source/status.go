@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/native"
 )
 
@@ -24,7 +25,7 @@ func (o *Objects) Versions() Versions {
 	return out
 }
 
-// Hold reports whether the bundle was read from this version of a Policy, PolicyException or ConfigMap. What does not make it what it is, as
+// Hold reports whether the bundle was read from this version of a Policy, a PolicyException, a ConfigMap or an object of Gatekeeper's. What does not make it what it is, as
 // its status and its annotations, is no part of that.
 func (v Versions) Hold(u *unstructured.Unstructured) bool {
 	files := filesOf(u)
@@ -33,7 +34,7 @@ func (v Versions) Hold(u *unstructured.Unstructured) bool {
 			return false
 		}
 	}
-	if u.GetKind() != "ConfigMap" {
+	if u.GetKind() != "ConfigMap" || gatekeeper.Concerns(u.GetAPIVersion()) {
 		return true
 	}
 	held := 0
@@ -45,8 +46,11 @@ func (v Versions) Hold(u *unstructured.Unstructured) bool {
 	return held == len(files) // a key that is gone is still in force until the next bundle
 }
 
-// ReadFrom reports whether messages call a Policy, PolicyException or ConfigMap, or a key of it, so.
+// ReadFrom reports whether messages call a Policy, a PolicyException, a ConfigMap or a key of it, or an object of Gatekeeper's so.
 func ReadFrom(u *unstructured.Unstructured, file string) bool {
+	if gatekeeper.Concerns(u.GetAPIVersion()) {
+		return file == gatekeeperFileName(u)
+	}
 	switch u.GetKind() {
 	case "Policy":
 		return file == PolicyFileName(u.GetName())
@@ -59,6 +63,9 @@ func ReadFrom(u *unstructured.Unstructured, file string) bool {
 }
 
 func filesOf(u *unstructured.Unstructured) []native.File {
+	if gatekeeper.Concerns(u.GetAPIVersion()) {
+		return []native.File{gatekeeperFile(u)}
+	}
 	switch u.GetKind() {
 	case "Policy":
 		return []native.File{policyFile(u)}

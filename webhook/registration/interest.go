@@ -59,6 +59,8 @@ type Options struct {
 
 	// ExemptNamespaces are never asked about, beside our own, kube-system, kube-node-lease and kube-public.
 	ExemptNamespaces []string
+	// Gatekeeper has its objects judged before the API server accepts them, as our own kinds are.
+	Gatekeeper bool
 	// Conditions of the operator, which must hold too for a request to be asked about.
 	Conditions []admissionregistrationv1.MatchCondition
 	// MutateSeconds and ValidateSeconds bound the wait for an answer, 1 to 30; 0 is 2 and 3. Mutating webhooks are asked one after the

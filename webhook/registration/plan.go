@@ -143,7 +143,34 @@ func (o Options) forPolicies() admissionregistrationv1.MutatingWebhook {
 			Scope: new(admissionregistrationv1.AllScopes),
 		},
 	}}
+	if o.Gatekeeper {
+		hook.Rules = append(hook.Rules, theirRules()...)
+	}
 	return hook
+}
+
+// theirRules are about Gatekeeper's objects: templates, constraints of all kinds, and what goes with them.
+func theirRules() (out []admissionregistrationv1.RuleWithOperations) {
+	for _, of := range []struct {
+		group     string
+		resources []string
+	}{
+		{"templates.gatekeeper.sh", []string{"constrainttemplates"}},
+		{"constraints.gatekeeper.sh", []string{all}},
+		{"mutations.gatekeeper.sh", []string{all}},
+		{"expansion.gatekeeper.sh", []string{all}},
+		{"externaldata.gatekeeper.sh", []string{all}},
+		{"config.gatekeeper.sh", []string{"configs"}},
+		{"syncset.gatekeeper.sh", []string{"syncsets"}},
+	} {
+		out = append(out, admissionregistrationv1.RuleWithOperations{
+			Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
+			Rule: admissionregistrationv1.Rule{
+				APIGroups: []string{of.group}, APIVersions: []string{all}, Resources: of.resources, Scope: new(admissionregistrationv1.AllScopes),
+			},
+		})
+	}
+	return out
 }
 
 // exempt lists the namespaces that are never asked about.

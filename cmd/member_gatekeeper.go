@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
+	"github.com/portcullis-dev/portcullis/policies/source"
+)
+
+// theirs are Gatekeeper's objects in the cluster. Nil is a server that does not look at them.
+type theirs struct {
+	objects *source.Gatekeeper
+	crds    *source.ConstraintCRDs
+}
+
+func newTheirs(c *member) (*theirs, error) {
+	namespaces := slices.Compact(slices.Sorted(slices.Values([]string{c.flags.namespace, c.flags.gatekeeperNamespace})))
+	objects, err := source.NewGatekeeper(c.config, &gatekeeper.Reader{Operations: gatekeeperOperations()}, namespaces, c.log)
+	if err != nil {
+		return nil, err
+	}
+	return &theirs{objects: objects, crds: source.NewConstraintCRDs(c.dynamic, objects, c.log)}, nil
+}
+
+// standIn reports whether what is in force of them was kept from before.
+func (t *theirs) standIn() bool {
+	return t != nil && t.objects.Ready() == nil && !t.objects.Live()
+}
+
+// settings are what makes a state that was kept one of other settings.
+func (t *theirs) settings() string {
+	if t == nil {
+		return ""
+	}
+	return " gatekeeper"
+}
+
+// objectVersions are the versions of all objects of the cluster that policies are read from.
+func (c *member) objectVersions() source.Versions {
+	out := c.objects.Versions()
+	if c.theirs != nil {
+		maps.Copy(out, c.theirs.objects.Versions())
+	}
+	return out
+}
+
+// troubles are those with the CRDs of constraints, on the server that makes them.
+func (t *theirs) troubles() (out []trouble) {
+	if t == nil {
+		return nil
+	}
+	errs := t.crds.Errors()
+	for _, name := range slices.Sorted(maps.Keys(errs)) {
+		out = append(out, trouble{"ConstraintCRDFailed", "Make", name, fmt.Sprintf("ConstraintTemplate %s: %v", name, errs[name])})
+	}
+	return out
+}
+
+// gate is who is asked before the API server accepts one of the objects; nil if they are not taken from the cluster.
+func (t *theirs) gate(c *member, engine *policies.Engine) *source.GatekeeperGate {
+	if t == nil {
+		return nil
+	}
+	gate := &source.GatekeeperGate{Objects: t.objects, Engine: engine, Warn: c.warnings, Documents: c.tryDocuments}
+	if c.sentinel != nil {
+		gate.Check = c.sentinel.Check
+	}
+	return gate
+}
+
+// tryDocuments says what is wrong with mutators, ExpansionTemplates and Providers.
+func (c *member) tryDocuments(ctx context.Context, documents []policies.Document) policies.Faults {
+	_, faults := mutatorsIn(documents, c.mutators.surroundings)
+	own := func() (*tls.Certificate, error) { return c.identity.source.GetCertificate(nil) }
+	_, more := newBeside(external.Options{Certificate: own}, slog.New(slog.DiscardHandler)).configure(ctx, documents)
+	return append(faults, more...)
+}
+
+// notListed are the faults of documents that lie beside the server, and not in the cluster.
+func notListed(faults policies.Faults, documents []policies.Document) policies.Faults {
+	return slices.DeleteFunc(slices.Clone(faults), func(f policies.Fault) bool {
+		return slices.ContainsFunc(documents, func(d policies.Document) bool { return d.Listed() && d.File == f.File })
+	})
+}

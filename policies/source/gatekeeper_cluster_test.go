@@ -1,0 +1,333 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/props"
+)
+
+// aTemplate is one whose constraints refuse everything with msg; its parameters have the property given, in YAML.
+func aTemplate(kind, msg, property string) string {
+	return fmt.Sprintf(`apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata: {name: %s}
+spec:
+  crd: {spec: {names: {kind: %s}, validation: {openAPIV3Schema: {type: object, properties: {%s}}}}}
+  targets:
+  - target: admission.k8s.gatekeeper.sh
+    rego: |
+      package x
+
+      violation[%q] { true }
+`, strings.ToLower(kind), kind, property, msg)
+}
+
+func aConstraint(kind, name, spec string) string {
+	return fmt.Sprintf("apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: %s\nmetadata: {name: %s}\nspec: %s\n", kind, name, spec)
+}
+
+// testLog shows what is logged if the test fails.
+type testLog struct{ testing.TB }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.Logf("%s", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// apply gives a manifest to kubectl.
+func (c inCluster) apply(t *testing.T, manifest string) {
+	t.Helper()
+	if _, stderr, err := c.Kubectl(t.Context(), "", strings.NewReader(manifest), "apply", "-f", "-"); err != nil {
+		t.Fatalf("%v: %s", err, stderr)
+	}
+}
+
+// gatekeepers is a real API server with a source of Gatekeeper's objects in it, begun before there was any of its CRDs.
+type gatekeepers struct {
+	inCluster
+	crds *ConstraintCRDs
+}
+
+// lead makes CRDs until the function returned is called.
+func (c gatekeepers) lead(t *testing.T) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.crds.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// crd reads the CRD of a template's constraints; nil is none.
+func (c gatekeepers) crd(t *testing.T, template string) *unstructured.Unstructured {
+	t.Helper()
+	crd, err := c.client.Resource(crdResource()).Get(t.Context(), crdOf(template), metav1.GetOptions{})
+	if err != nil {
+		return nil
+	}
+	return crd
+}
+
+func TestGatekeepersObjectsInARealCluster(t *testing.T) {
+	plane := cluster.StartT(t, cluster.Options{})
+	config, err := plane.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
+	g, err := NewGatekeeper(config, &gatekeeper.Reader{Operations: []string{"CREATE", "UPDATE"}}, []string{"default"}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := gatekeepers{inCluster{Cluster: plane, client: client}, NewConstraintCRDs(client, g, log)}
+	c.bundles = following(t, g)
+	b := <-c.bundles
+	if !b.Listed || said(b) != "" {
+		t.Fatalf("%+v", b)
+	}
+	c.apply(t, props.GatekeeperCRDs())
+	end := c.lead(t)
+	t.Run("a template and its constraints come and go", c.testLife)
+	t.Run("what goes with them", c.testBeside)
+	t.Run("a CRD that is not of constraints", c.testForeign)
+	end()
+	t.Run("a CRD that somebody else has made", c.testTheirs)
+	t.Run("a CRD that somebody else changes back", c.testContested)
+}
+
+func (c gatekeepers) testLife(t *testing.T) {
+	c.apply(t, aTemplate("Refuses", "one", "label: {type: string, default: owner}"))
+	c.kubectl(t, "wait", "--for=create", "crd/"+crdOf("refuses"), "--timeout=30s")
+	c.kubectl(t, "wait", "--for=condition=Established", "crd/"+crdOf("refuses"))
+	if owner := c.crd(t, "refuses").GetOwnerReferences(); len(owner) != 1 || owner[0].Kind != "ConstraintTemplate" || owner[0].Name != "refuses" || !*owner[0].Controller {
+		t.Errorf("the CRD is owned by %+v", owner)
+	}
+	c.apply(t, aConstraint("Refuses", "all", "{match: {kinds: [{apiGroups: [''], kinds: [Pod]}]}}"))
+	expect(t, c.bundles, `refuses/all "one"`)
+	if got := c.kubectl(t, "get", "constraints", "-o", "jsonpath={.items[*].spec.parameters}{.items[*].spec.enforcementAction}"); got != "deny" {
+		t.Errorf("the API server has %s", got)
+	}
+	c.apply(t, aTemplate("Refuses", "two", "label: {type: string, default: owner}, more: {type: integer}"))
+	expect(t, c.bundles, `refuses/all "two"`)
+	props.Eventually(t, "the CRD has the parameter", func() bool {
+		text, _ := json.Marshal(c.crd(t, "refuses").Object["spec"])
+		return strings.Contains(string(text), `"more":{"type":"integer"}`)
+	})
+	c.apply(t, aConstraint("Refuses", "all", "{parameters: {more: 1}}"))
+	props.Eventually(t, "the constraint is read", func() bool { return g(c).held("refuses/all", `"more":1`) })
+	broken := strings.Replace(aTemplate("Refuses", "two", "label: {type: string}"), "{ true }", "{ nothing }", 1)
+	c.apply(t, broken)
+	expect(t, c.bundles, `constrainttemplate/refuses:3: var nothing is unsafe`)
+	c.apply(t, aTemplate("Refuses", "three", "more: {type: integer}"))
+	expect(t, c.bundles, `refuses/all "three"`)
+	c.kubectl(t, "delete", "constrainttemplate", "refuses")
+	expect(t, c.bundles, ``)
+	props.Eventually(t, "the CRD has gone with its template", func() bool { return c.crd(t, "refuses") == nil })
+	if own := g(c).Served("refuses"); own {
+		props.Eventually(t, "the kind is not served any more", func() bool { return !g(c).Served("refuses") })
+	}
+}
+
+// g is the source of c.
+func g(c gatekeepers) *Gatekeeper { return c.crds.source }
+
+// held reports whether the file was read and has the text.
+func (g *Gatekeeper) held(name, text string) bool {
+	files, _ := g.read()
+	for _, file := range files {
+		if file.Name == name && strings.Contains(string(file.Text), text) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c gatekeepers) testBeside(t *testing.T) {
+	c.apply(t, `{apiVersion: mutations.gatekeeper.sh/v1, kind: AssignMetadata, metadata: {name: team}, spec: {location: metadata.labels.team, parameters: {assign: {value: a}}}}`)
+	expect(t, c.bundles, `AssignMetadata team`)
+	c.apply(t, `{apiVersion: externaldata.gatekeeper.sh/v1beta1, kind: Provider, metadata: {name: keys}, spec: {url: "https://keys.example.com", timeout: 1, caBundle: x}}`)
+	expect(t, c.bundles, `AssignMetadata team; Provider keys`)
+	c.apply(t, `{apiVersion: expansion.gatekeeper.sh/v1beta1, kind: ExpansionTemplate, metadata: {name: pods}, spec: {}}`)
+	expect(t, c.bundles, `AssignMetadata team; ExpansionTemplate pods; Provider keys`)
+	c.apply(t, `{apiVersion: config.gatekeeper.sh/v1alpha1, kind: Config, metadata: {name: config, namespace: default}, spec: {}}`)
+	expect(t, c.bundles, `AssignMetadata team; ExpansionTemplate pods; Provider keys; Config config`)
+	c.apply(t, `{apiVersion: config.gatekeeper.sh/v1alpha1, kind: Config, metadata: {name: config, namespace: kube-public}, spec: {}}`)
+	c.apply(t, `{apiVersion: syncset.gatekeeper.sh/v1alpha1, kind: SyncSet, metadata: {name: all}, spec: {}}`)
+	expect(t, c.bundles, `AssignMetadata team; ExpansionTemplate pods; Provider keys; Config config; SyncSet all`)
+	c.kubectl(t, "delete", "crd", "assignmetadata.mutations.gatekeeper.sh")
+	for b := range c.bundles {
+		if slices.Contains([]string{
+			`assignmetadata.mutations.gatekeeper.sh: its CRD was deleted, and all objects with it; what was read stays in force until it is installed again; ` +
+				`AssignMetadata team; ExpansionTemplate pods; Provider keys; Config config; SyncSet all`,
+			`assignmetadata.mutations.gatekeeper.sh: the cluster does not serve the kind; install the CRDs that come with Gatekeeper; what was read before stays in force; ` +
+				`AssignMetadata team; ExpansionTemplate pods; Provider keys; Config config; SyncSet all`,
+		}, said(b)) {
+			break
+		}
+		t.Logf("on the way: %s", said(b))
+	}
+	c.apply(t, props.GatekeeperCRDs())
+	expect(t, c.bundles, `ExpansionTemplate pods; Provider keys; Config config; SyncSet all`)
+	c.kubectl(t, "delete", "provider/keys", "expansiontemplate/pods", "config/config", "syncset/all")
+	expect(t, c.bundles, ``)
+}
+
+const foreignCRD = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: foreign.constraints.gatekeeper.sh}
+spec:
+  group: constraints.gatekeeper.sh
+  names: {kind: Foreign, listKind: ForeignList, plural: foreign, singular: foreign}
+  scope: Cluster
+  versions:
+  - {name: v1beta1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+`
+
+func (c gatekeepers) testForeign(t *testing.T) {
+	c.apply(t, foreignCRD)
+	c.apply(t, aTemplate("Foreign", "one", ""))
+	expect(t, c.bundles, `constrainttemplate/foreign: there is a CRD foreign.constraints.gatekeeper.sh that is not of constraints, for it lacks the label `+
+		`gatekeeper.sh/constraint; it is left alone, and constraints of this kind are not read; delete it, or give the template another kind`)
+	props.Eventually(t, "the leader says so", func() bool {
+		err := c.crds.Errors()["foreign"]
+		return err != nil && err.Error() == "the CRD foreign.constraints.gatekeeper.sh is not of constraints, for it lacks the label gatekeeper.sh/constraint, "+
+			"and it is left alone; delete it, or give the template another kind"
+	})
+	if wroteIt(c.crd(t, "foreign")) {
+		t.Error("it was written all the same")
+	}
+	c.kubectl(t, "delete", "crd", crdOf("foreign"))
+	c.kubectl(t, "wait", "--for=create", "crd/"+crdOf("foreign"), "--timeout=30s")
+	c.kubectl(t, "delete", "constrainttemplate", "foreign")
+	expect(t, c.bundles, ``)
+}
+
+// wroteIt reports whether the leader has written something of an object.
+func wroteIt(u *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(u.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Manager == manager })
+}
+
+// asGatekeeper makes a template's CRD as Gatekeeper does, in its words.
+func (c gatekeepers) asGatekeeper(t *testing.T, template string) *unstructured.Unstructured {
+	t.Helper()
+	var own ownTemplate
+	props.Eventually(t, "the template is read", func() bool {
+		templates, known := g(c).accepted()
+		at := slices.IndexFunc(templates, func(t ownTemplate) bool { return t.Name == template })
+		if known && at >= 0 {
+			own = templates[at]
+		}
+		return own.Template != nil
+	})
+	own.owner.APIVersion = "templates.gatekeeper.sh/v1beta1"
+	crd, _, err := wantedCRD(own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	versions, _, _ := unstructured.NestedSlice(crd.Object, "spec", "versions")
+	for _, v := range versions {
+		match := map[string]any{"type": "object", "description": "in other words", "x-kubernetes-preserve-unknown-fields": true}
+		if err := unstructured.SetNestedField(v.(map[string]any), match, "schema", "openAPIV3Schema", "properties", "spec", "properties", "match"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unstructured.SetNestedSlice(crd.Object, versions, "spec", "versions"); err != nil {
+		t.Fatal(err)
+	}
+	return crd
+}
+
+// What Gatekeeper made is used as it is.
+func (c gatekeepers) testTheirs(t *testing.T) {
+	c.apply(t, aTemplate("Theirs", "one", "label: {type: string}"))
+	if _, err := c.client.Resource(crdResource()).Create(t.Context(), c.asGatekeeper(t, "theirs"), metav1.CreateOptions{FieldManager: "gatekeeper"}); err != nil {
+		t.Fatal(err)
+	}
+	defer c.lead(t)()
+	c.kubectl(t, "wait", "--for=condition=Established", "crd/"+crdOf("theirs"))
+	c.apply(t, aConstraint("Theirs", "all", "{}"))
+	expect(t, c.bundles, `theirs/all "one"`)
+	c.apply(t, aTemplate("Other", "one", "")) // when its CRD is made, the leader has looked at the others
+	c.kubectl(t, "wait", "--for=create", "crd/"+crdOf("other"), "--timeout=30s")
+	if crd := c.crd(t, "theirs"); wroteIt(crd) || crd.GetGeneration() != 1 || len(c.crds.Errors()) > 0 {
+		t.Errorf("it was written all the same: %v, %v", crd.GetManagedFields(), c.crds.Errors())
+	}
+	// A template that says something else is somebody's wish, and not done by Gatekeeper alone.
+	c.apply(t, aTemplate("Theirs", "one", "label: {type: string}, more: {type: string}"))
+	props.Eventually(t, "the CRD is changed", func() bool { return wroteIt(c.crd(t, "theirs")) })
+	c.kubectl(t, "delete", "constrainttemplate", "theirs", "other")
+	expect(t, c.bundles, ``)
+}
+
+// Two that want different things of a CRD must not write for ever.
+func (c gatekeepers) testContested(t *testing.T) {
+	c.apply(t, aTemplate("Contested", "one", "label: {type: string}"))
+	theirs := c.asGatekeeper(t, "contested")
+	versions, _, _ := unstructured.NestedSlice(theirs.Object, "spec", "versions")
+	for _, v := range versions {
+		parameters := map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}
+		if err := unstructured.SetNestedField(v.(map[string]any), parameters, "schema", "openAPIV3Schema", "properties", "spec", "properties", "parameters"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unstructured.SetNestedSlice(theirs.Object, versions, "spec", "versions"); err != nil {
+		t.Fatal(err)
+	}
+	crds := c.client.Resource(crdResource())
+	if _, err := crds.Create(t.Context(), theirs, metav1.CreateOptions{FieldManager: "gatekeeper"}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := crds.Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + crdOf("contested")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer events.Stop()
+	var undone atomic.Int32
+	go func() {
+		for event := range events.ResultChan() {
+			live, ok := event.Object.(*unstructured.Unstructured)
+			if !ok || sameAt(live.Object, theirs.Object, "spec", "versions") || live.GetDeletionTimestamp() != nil {
+				continue
+			}
+			live.Object["spec"].(map[string]any)["versions"] = theirs.Object["spec"].(map[string]any)["versions"]
+			if _, err := crds.Update(t.Context(), live, metav1.UpdateOptions{FieldManager: "gatekeeper"}); err == nil {
+				undone.Add(1)
+			}
+		}
+	}()
+	defer c.lead(t)()
+	props.Eventually(t, "the leader gives in", func() bool {
+		err := c.crds.Errors()["contested"]
+		return err != nil && err.Error() == "the CRD contested.constraints.gatekeeper.sh was changed back by somebody else after it was written as the template says, "+
+			"and it is left alone for 10m0s"
+	})
+	for range 20 { // more occasions to write
+		c.kubectl(t, "annotate", "--overwrite", "crd", crdOf("contested"), "again="+fmt.Sprint(undone.Load()), "-o", "name")
+		c.crds.Wake()
+	}
+	if got := undone.Load(); got != 1 {
+		t.Errorf("it was written %d times", got)
+	}
+}
