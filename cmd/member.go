@@ -20,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/certs/certmanager"
 	"github.com/portcullis-dev/portcullis/policies"
+	theirstatus "github.com/portcullis-dev/portcullis/policies/gatekeeper/status"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/policies/sentinel"
@@ -52,6 +53,10 @@ type member struct {
 	objects    *source.Objects    // nil without --cluster-policies
 	lastGood   *source.LastGood   // nil without --cluster-policies
 	theirs     *theirs            // nil without --gatekeeper
+	// theirStatus is nil without --gatekeeper, and theirVersions are the objects that loaded is about.
+	theirStatus   *theirstatus.Writer
+	theirVersions source.Versions
+
 	keeping    *keeping           // nil without --state-dir
 	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
 	ledger     status.Ledger
@@ -112,6 +117,7 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 		if c.theirs, err = newTheirs(c); err != nil {
 			return nil, err
 		}
+		c.theirStatus = newTheirStatus(c)
 	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
@@ -173,6 +179,9 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		}
 		c.mu.Lock()
 		c.loaded = load
+		if c.theirs != nil {
+			c.theirVersions = c.theirs.objects.Versions()
+		}
 		c.mu.Unlock()
 		if c.objects != nil {
 			c.ledger.Loaded(load, c.objectVersions())
@@ -193,7 +202,7 @@ func (c *member) tell() {
 	c.mu.Lock()
 	state := replicas.State{}
 	if set := c.loaded.Set; set != nil {
-		state.Revision, state.Policies = set.Revision(), replicas.Serving(c.versions(set))
+		state.Revision, state.Policies = set.Revision(), c.stamps(set)
 	}
 	c.mu.Unlock()
 	state.Heard = strings.Join(c.heard.list(), ",")
@@ -211,6 +220,9 @@ func (c *member) wake() {
 	}
 	if c.status != nil {
 		c.status.Wake()
+	}
+	if c.theirStatus != nil {
+		c.theirStatus.Wake()
 	}
 }
 

@@ -41,7 +41,6 @@ type Gatekeeper struct {
 	kinds      servedGroups
 	crds       *crdWatch
 	namespaces []string // of which a Config counts: whoever may write one elsewhere must not decide what policies see
-	changed    func()   // called when the templates, or what there is of their CRDs, may have changed; may be nil
 
 	mu        sync.Mutex
 	files     []native.File // as last yielded
@@ -52,6 +51,8 @@ type Gatekeeper struct {
 	templates []ownTemplate
 	known     bool // what templates there are
 	served    servedThere
+	followed  []Followed
+	changed   []func() // called when the objects, or what there is of their CRDs, may have changed
 }
 
 // ownTemplate is a template of the cluster that was accepted.
@@ -247,7 +248,7 @@ func (g *Gatekeeper) publish(f *theirFollower, templates []*gatekeeper.Template)
 	}
 	known := f.served != nil && own != nil && own.informer.HasSynced() && own.healthy()
 	g.mu.Lock()
-	g.templates, g.known, g.served = out, known, f.served
+	g.templates, g.known, g.served, g.followed = out, known, f.served, f.followed()
 	g.mu.Unlock()
 	g.tell()
 }
@@ -263,8 +264,8 @@ func (g *Gatekeeper) tell() {
 	g.mu.Lock()
 	changed := g.changed
 	g.mu.Unlock()
-	if changed != nil {
-		changed()
+	for _, f := range changed {
+		f()
 	}
 }
 
