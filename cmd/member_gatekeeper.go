@@ -75,12 +75,46 @@ func (t *theirs) gate(c *member, engine *policies.Engine) *source.GatekeeperGate
 	return gate
 }
 
-// tryDocuments says what is wrong with mutators, ExpansionTemplates and Providers.
-func (c *member) tryDocuments(ctx context.Context, documents []policies.Document) policies.Faults {
-	_, faults := mutatorsIn(documents, c.mutators.surroundings)
+// tryDocuments says what would be wrong with mutators, ExpansionTemplates and Providers of the cluster, beside those that lie elsewhere.
+func (c *member) tryDocuments(ctx context.Context, theirs []policies.Document) policies.Faults {
+	c.mu.Lock()
+	files, _ := byOrigin(c.loaded.Documents)
+	c.mu.Unlock()
+	documents, faults := filesFirst(files, theirs)
+	_, wrong := mutatorsIn(documents, c.mutators.surroundings)
+	faults = append(faults, wrong...)
 	own := func() (*tls.Certificate, error) { return c.identity.source.GetCertificate(nil) }
 	_, more := newBeside(external.Options{Certificate: own}, slog.New(slog.DiscardHandler)).configure(ctx, documents)
 	return append(faults, more...)
+}
+
+// byOrigin tells documents that lie beside the server from those of the cluster.
+func byOrigin(documents []policies.Document) (files, theirs []policies.Document) {
+	for _, d := range documents {
+		if d.Listed() {
+			theirs = append(theirs, d)
+		} else {
+			files = append(files, d)
+		}
+	}
+	return files, theirs
+}
+
+// filesFirst joins both without the mutators of the cluster that a file has, too, with a Fault for each: an object must not put out of force
+// what lies beside the server.
+func filesFirst(files, theirs []policies.Document) (out []policies.Document, faults policies.Faults) {
+	out = slices.Clone(files)
+	for _, d := range theirs {
+		at := slices.IndexFunc(files, func(f policies.Document) bool {
+			return isMutator(d) && f.Object.GroupVersionKind().GroupKind() == d.Object.GroupVersionKind().GroupKind() && f.Object.GetName() == d.Object.GetName()
+		})
+		if at >= 0 {
+			faults = append(faults, *d.Fault(fmt.Errorf("it is also defined in %s, and that one is applied; give one of them another name", files[at].At())))
+			continue
+		}
+		out = append(out, d)
+	}
+	return out, faults
 }
 
 // notListed are the faults of documents that lie beside the server, and not in the cluster.

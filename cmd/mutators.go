@@ -147,7 +147,9 @@ func (m *Mutators) inForce(ctx context.Context, req *review.Request) (*gatekeepe
 
 // take puts the mutators of a load in force, and adds to the load what is wrong with them.
 func (m *Mutators) take(load *policies.Load) {
-	list, faults := readMutators(load.Documents, m.surroundings)
+	documents, faults := filesFirst(byOrigin(load.Documents))
+	list, wrong := readMutators(documents, m.surroundings)
+	faults = append(faults, wrong...)
 	previous := m.current.Load()
 	list, kept := previous.keep(list, slices.Concat(load.Faults, faults))
 	next, contrary := newMutatorSet(list)

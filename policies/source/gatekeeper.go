@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
@@ -41,6 +42,7 @@ type Gatekeeper struct {
 	kinds      servedGroups
 	crds       *crdWatch
 	namespaces []string // of which a Config counts: whoever may write one elsewhere must not decide what policies see
+	patience   time.Duration // for which a template waits for its CRD before that is a fault
 
 	mu        sync.Mutex
 	files     []native.File // as last yielded
@@ -49,7 +51,8 @@ type Gatekeeper struct {
 	begun     bool  // something has
 	live      bool  // that was listed by the cluster
 	templates []ownTemplate
-	known     bool // what templates there are
+	store     cache.Store // of the templates as they are now
+	known     bool        // what templates there are
 	served    servedThere
 	followed  []Followed
 	changed   []func() // called when the objects, or what there is of their CRDs, may have changed
@@ -84,7 +87,7 @@ func NewGatekeeper(config *rest.Config, reader *gatekeeper.Reader, namespaces []
 func newGatekeeper(
 	objects dynamic.Interface, names metadata.Interface, kinds servedGroups, reader *gatekeeper.Reader, namespaces []string, log *slog.Logger,
 ) *Gatekeeper {
-	return &Gatekeeper{client: objects, kinds: kinds, crds: watchCRDs(names), Reader: reader, namespaces: namespaces, Log: log}
+	return &Gatekeeper{client: objects, kinds: kinds, crds: watchCRDs(names), Reader: reader, namespaces: namespaces, patience: crdTime, Log: log}
 }
 
 // Ready returns why nothing has been yielded yet, or nil once something has.
@@ -141,8 +144,22 @@ func (g *Gatekeeper) Keep() []native.File {
 // accepted returns the templates that were accepted, in the order of their names; false while that is not known, or what is known is of before.
 func (g *Gatekeeper) accepted() ([]ownTemplate, bool) {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.templates, g.known
+	templates, store, known := g.templates, g.store, g.known
+	g.mu.Unlock()
+	if !known {
+		return nil, false
+	}
+	return slices.DeleteFunc(slices.Clone(templates), func(t ownTemplate) bool {
+		u := templateIn(store, t.Name) // which knows sooner: what goes with a template must not be made again
+		return u == nil || u.GetUID() != t.owner.UID || u.GetDeletionTimestamp() != nil
+	}), true
+}
+
+// templateIn returns a template of the cluster, nil if it is not there.
+func templateIn(store cache.Store, name string) *unstructured.Unstructured {
+	object, _, _ := store.GetByKey(name)
+	u, _ := object.(*unstructured.Unstructured)
+	return u
 }
 
 // filesOf are the files of an object: one, or none if it counts for nothing.
@@ -237,9 +254,8 @@ func (g *Gatekeeper) publish(f *theirFollower, templates []*gatekeeper.Template)
 	var out []ownTemplate
 	own := f.own[theTemplates()]
 	for _, t := range templates {
-		object, _, _ := own.informer.GetStore().GetByKey(t.Name)
-		u, ok := object.(*unstructured.Unstructured)
-		if !ok || u.GetDeletionTimestamp() != nil {
+		u := templateIn(own.informer.GetStore(), t.Name)
+		if u == nil {
 			continue
 		}
 		out = append(out, ownTemplate{t, metav1.OwnerReference{
@@ -248,7 +264,10 @@ func (g *Gatekeeper) publish(f *theirFollower, templates []*gatekeeper.Template)
 	}
 	known := f.served != nil && own != nil && own.informer.HasSynced() && own.healthy()
 	g.mu.Lock()
-	g.templates, g.known, g.served, g.followed = out, known, f.served, f.followed()
+	if g.templates, g.known, g.served = out, known, f.served; own != nil {
+		g.store = own.informer.GetStore()
+	}
+	g.followed = f.followed()
 	g.mu.Unlock()
 	g.tell()
 }
@@ -281,7 +300,7 @@ func (g *Gatekeeper) missing(f *theirFollower) (faults policies.Faults, waiting 
 		case g.crds.foreign(t.Name):
 			fault.Err = fmt.Errorf("%s: there is a CRD %s that is not of constraints, for it lacks the label %s; it is left alone, and constraints of this kind are not read; "+
 				"delete it, or give the template another kind", fault.File, crdOf(t.Name), constraintLabel)
-		case missing && time.Since(since) < crdTime:
+		case missing && time.Since(since) < g.patience:
 			if waiting == nil {
 				waiting = fmt.Errorf("%s: its constraints are read when the cluster serves them, which the CRD %s is for", fault.File, crdOf(t.Name))
 			}

@@ -64,7 +64,7 @@ func onlyTheirs(object any) any {
 	if !ok {
 		return object
 	}
-	out := &metav1.PartialObjectMetadata{TypeMeta: crd.TypeMeta, ObjectMeta: metav1.ObjectMeta{Name: crd.Name, ResourceVersion: crd.ResourceVersion}}
+	out := &metav1.PartialObjectMetadata{TypeMeta: crd.TypeMeta, ObjectMeta: metav1.ObjectMeta{Name: crd.Name, ResourceVersion: crd.ResourceVersion, Generation: crd.Generation}}
 	if isTheirCRD(crd.Name) {
 		out.DeletionTimestamp, out.OwnerReferences, out.Labels = crd.DeletionTimestamp, crd.OwnerReferences, crd.Labels
 	}
@@ -122,9 +122,21 @@ func (w *crdWatch) of(template string) (*metav1.PartialObjectMetadata, bool) {
 	if !w.informer.HasSynced() {
 		return nil, false
 	}
-	object, _, _ := w.informer.GetStore().GetByKey(crdOf(template))
+	return w.named(crdOf(template)), true
+}
+
+func (w *crdWatch) named(name string) *metav1.PartialObjectMetadata {
+	object, _, _ := w.informer.GetStore().GetByKey(name)
 	crd, _ := object.(*metav1.PartialObjectMetadata)
-	return crd, true
+	return crd
+}
+
+// generation is that of the CRD of a resource, which changes with its schemas; 0 if it is not known.
+func (w *crdWatch) generation(of schema.GroupVersionResource) int64 {
+	if crd := w.named(of.GroupResource().String()); crd != nil {
+		return crd.Generation
+	}
+	return 0
 }
 
 // foreign reports whether the CRD that has the name of a template's is not that of constraints.

@@ -25,6 +25,9 @@ const (
 	lookSoon = 100 * time.Millisecond
 	// crdTime is how long a template may wait for the CRD of its constraints before that is a fault. The API server takes some seconds.
 	crdTime = 30 * time.Second
+	// schemaTime is how long after a CRD has changed its kind is followed anew once more. A watch shows objects by the schema of when it began,
+	// for minutes, and without the fields that this does not know; and API servers may hear of the change later than this one.
+	schemaTime = 3 * time.Second
 	// maxConstraintKinds bounds the kinds of constraints that are followed: each is a watch.
 	maxConstraintKinds = 1000
 )
@@ -89,8 +92,10 @@ func lookAt(ctx context.Context, server servedGroups) (servedThere, error) {
 // followedKind is a kind that is being followed.
 type followedKind struct {
 	*kind
-	at   schema.GroupVersionResource
-	stop context.CancelFunc
+	at         schema.GroupVersionResource
+	stop       context.CancelFunc
+	generation int64     // of its CRD, when it began to be followed
+	again      time.Time // when to begin anew; zero is never
 }
 
 // theirFollower is what a Gatekeeper follows. It belongs to the goroutine of Run.
@@ -118,7 +123,23 @@ func (f *theirFollower) follow(ctx context.Context, at schema.GroupVersionResour
 	k.watched()
 	ctx, stop := context.WithCancel(ctx)
 	f.begun.Go(func() { k.run(ctx) })
-	return &followedKind{kind: k, at: at, stop: stop}
+	out := &followedKind{kind: k, at: at, stop: stop, generation: f.of.crds.generation(at)}
+	if before != nil && before.generation != out.generation {
+		out.again = time.Now().Add(schemaTime)
+	}
+	return out
+}
+
+// outdated reports whether a kind is to be followed anew, or is not followed yet.
+func (f *theirFollower) outdated(k *followedKind, at schema.GroupVersionResource) bool {
+	if k == nil {
+		return true
+	}
+	k.mu.Lock()
+	elsewhere := k.at != at && apierrors.IsNotFound(k.trouble)
+	k.mu.Unlock()
+	generation := f.of.crds.generation(k.at)
+	return elsewhere || generation != 0 && generation != k.generation || !k.again.IsZero() && !time.Now().Before(k.again)
 }
 
 // due is when to ask next which kinds are served.
@@ -131,7 +152,13 @@ func (f *theirFollower) due() time.Time {
 
 // rest is how long nothing need be looked at when nothing is told.
 func (f *theirFollower) rest() time.Duration {
-	return min(poll, max(0, time.Until(f.due())))
+	next := f.due()
+	for _, k := range f.constraints {
+		if !k.again.IsZero() && k.again.Before(next) {
+			next = k.again
+		}
+	}
+	return min(poll, max(0, time.Until(next)))
 }
 
 // look asks which kinds are served, if it is time to or that may have changed. What was served before stays while nobody answers.
@@ -157,7 +184,7 @@ func (f *theirFollower) look(ctx context.Context) error {
 func (f *theirFollower) adjust(ctx context.Context, templates []string) {
 	for _, k := range gatekeeperKinds() {
 		at, served := f.served.at(k)
-		if before := f.own[k]; served && before.outdated(at) {
+		if before := f.own[k]; served && f.outdated(before, at) {
 			f.own[k] = f.follow(ctx, at, before)
 		}
 	}
@@ -167,7 +194,7 @@ func (f *theirFollower) adjust(ctx context.Context, templates []string) {
 		before := f.constraints[name]
 		switch {
 		case served && f.of.crds.foreign(name):
-		case served && before.outdated(at):
+		case served && f.outdated(before, at):
 			f.constraints[name] = f.follow(ctx, at, before)
 		case !served && before == nil:
 			since, known := f.missing[name]
@@ -184,16 +211,6 @@ func (f *theirFollower) adjust(ctx context.Context, templates []string) {
 			delete(f.constraints, name)
 		}
 	}
-}
-
-// outdated reports whether a kind is to be followed at another place than it is, or is not followed yet.
-func (k *followedKind) outdated(at schema.GroupVersionResource) bool {
-	if k == nil {
-		return true
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.at != at && apierrors.IsNotFound(k.trouble)
 }
 
 // trouble is why a kind cannot be followed now.

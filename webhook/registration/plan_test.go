@@ -48,8 +48,11 @@ func plans() map[string]struct {
 	url.Annotations = map[string]string{"cert-manager.io/inject-ca-from": "portcullis-system/portcullis"}
 	url.Conditions = []admissionregistrationv1.MatchCondition{{Name: "example.com/mine", Expression: "request.dryRun != true"}}
 	url.Owner = &metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: "portcullis", UID: "1-2-3"}
+	theirs := testOptions()
+	theirs.Gatekeeper = true
 	return map[string]plan{
-		"nothing": {nil, testOptions()},
+		"nothing":    {nil, testOptions()},
+		"gatekeeper": {nil, theirs},
 		"pods": {[]Interest{
 			{Phase: Validate, Resources: pods, Operations: writes(), Fail: true},
 			{Phase: Validate, Resources: []Resource{{"", "pods", "exec"}}, Operations: []admissionregistrationv1.OperationType{connect}, Fail: true},
