@@ -1,12 +1,15 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 
 	"github.com/spf13/pflag"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // gatekeeperEnforcement says whether Gatekeeper's policies are in force here, or whether a Gatekeeper beside this server still decides.
@@ -43,4 +46,25 @@ func (e gatekeeperEnforcement) ease(loader *policies.Loader, theirs *Mutators, l
 	loader.Options = append(loader.Options, policies.WithGatekeeperWarnings())
 	theirs.rest = true
 	log.Warn("Gatekeeper's constraints refuse nothing here, and its mutators change nothing: set --gatekeeper-enforcement=deny when Gatekeeper is gone")
+}
+
+// easeGate has the gate only warn about Gatekeeper's objects while Gatekeeper decides: it has a webhook of its own for them.
+func (e gatekeeperEnforcement) easeGate(gate review.Reviewer) review.Reviewer {
+	if !e.warns() {
+		return gate
+	}
+	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+		d, err := gate.Review(ctx, req)
+		if err != nil || !gatekeeper.Concerns(req.Target.Group) {
+			return d, err
+		}
+		for i, f := range d.Findings {
+			if f.Effect == review.EffectDeny {
+				d.Findings[i].Effect = review.EffectWarn
+				d.Findings[i].Message = review.Sentence("not refused, because gatekeeper-enforcement is warn: "+f.Message, review.MaxMessage)
+			}
+		}
+		d.Verdict = review.Allow
+		return d, nil
+	})
 }

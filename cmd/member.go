@@ -57,17 +57,17 @@ type member struct {
 	theirStatus   *theirstatus.Writer
 	theirVersions source.Versions
 
-	keeping    *keeping           // nil without --state-dir
-	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
-	ledger     status.Ledger
-	status     *status.Writer
-	mutators   *Mutators
-	sentinel   *sentinel.Sentinel       // nil without --register
-	keeper     *registration.Keeper     // nil without --register
-	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
-	request    *certmanager.Certificate // nil unless cert-manager makes it
-	served     *servedKinds             // nil without --register
-	identity   identity
+	keeping  *keeping      // nil without --state-dir
+	pair     *certs.Secret // nil unless the certificate is kept in the cluster
+	ledger   status.Ledger
+	status   *status.Writer
+	mutators *Mutators
+	sentinel *sentinel.Sentinel       // nil without --register
+	keeper   *registration.Keeper     // nil without --register
+	rotation *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
+	request  *certmanager.Certificate // nil unless cert-manager makes it
+	served   *servedKinds             // nil without --register
+	identity identity
 
 	heard   stages
 	untied  sync.Once // it was told that what is made here stays
@@ -358,7 +358,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 		out = append(out, webhook.Endpoint{
 			Stage: review.Validate, Path: registration.PoliciesPath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 10 * time.Second,
 			Dialect:  review.DialectValidate,
-			Reviewer: source.Gates{Own: gate, Gatekeeper: c.theirs.gate(c, engine)},
+			Reviewer: c.gatekeeper.easeGate(source.Gates{Own: gate, Gatekeeper: c.theirs.gate(c, engine)}),
 		})
 	}
 	return out

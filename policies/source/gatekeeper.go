@@ -41,7 +41,7 @@ type Gatekeeper struct {
 	client     dynamic.Interface
 	kinds      servedGroups
 	crds       *crdWatch
-	namespaces []string // of which a Config counts: whoever may write one elsewhere must not decide what policies see
+	namespaces []string      // of which a Config counts: whoever may write one elsewhere must not decide what policies see
 	patience   time.Duration // for which a template waits for its CRD before that is a fault
 
 	mu        sync.Mutex

@@ -110,8 +110,8 @@ func (w *Writer) forget() {
 // step writes what has changed, some of it if it is much, and says when to go on.
 func (w *Writer) step(ctx context.Context) time.Duration {
 	replicas, err := w.Replicas()
-	if err != nil {
-		return w.tell(ctx, fmt.Errorf("nobody knows which replicas there are: %w", err))
+	if err != nil { // as in the first moments; who keeps the Leases tells of what keeps him from it
+		return retry
 	}
 	page, now := w.Page(), time.Now()
 	slices.SortFunc(replicas, func(a, b Replica) int { return cmp.Compare(a.Name, b.Name) })
