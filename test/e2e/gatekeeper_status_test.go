@@ -148,7 +148,7 @@ func TestBesideGatekeeper(t *testing.T) {
 	if err != nil || !strings.Contains(stderr, "not refused, because gatekeeper-enforcement is warn: ") || !strings.Contains(stderr, "var absent is unsafe") {
 		t.Errorf("a template that does not compile: %v %s", err, stderr)
 	}
-	if got := s.must(t, "", "get", "validatingwebhookconfiguration", "portcullis", "-o", "jsonpath={.webhooks[*].name}"); !strings.Contains(got, "report.") || strings.Contains(got, "enforce.") {
+	if got := s.must(t, "", "get", "validatingwebhookconfiguration", "portcullis", "-o", "jsonpath={.webhooks[*].name}"); !strings.Contains(got, "observe.") || strings.Contains(got, "enforce.") {
 		t.Errorf("the webhooks are %s", got)
 	}
 	stdout, _, code := s.doctor(t)
