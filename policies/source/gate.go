@@ -175,10 +175,13 @@ func (g *Gate) exception(d *review.Decision, set *policies.Set, object *unstruct
 // warn adds a finding that refuses nothing; an empty text is none.
 func warn(d *review.Decision, file native.File, text string) {
 	if text != "" {
-		d.Findings = append(d.Findings, review.Finding{
-			Policy: gateName, Effect: review.EffectWarn, Message: review.Sentence(file.Name+": "+text, review.MaxMessage),
-		})
+		advise(d, file.Name+": "+text)
 	}
+}
+
+// advise adds a finding that refuses nothing and names what it is about itself.
+func advise(d *review.Decision, text string) {
+	d.Findings = append(d.Findings, review.Finding{Policy: gateName, Effect: review.EffectWarn, Message: review.Sentence(text, review.MaxMessage)})
 }
 
 // refuse adds a finding for each line of a fault: a compiler finds several at once.

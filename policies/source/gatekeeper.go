@@ -68,16 +68,20 @@ type ownTemplate struct {
 // and watch for all of Gatekeeper's groups and for CRDs, and get for CRDs. The cluster is not called before Run.
 func NewGatekeeper(config *rest.Config, reader *gatekeeper.Reader, namespaces []string, log *slog.Logger) (*Gatekeeper, error) {
 	own := rest.CopyConfig(config)
-	own.QPS, own.Burst = 50, 200 // each kind of constraint is listed at the start; the clients of a process share connections
-	kinds, err := discovery.NewDiscoveryClientForConfig(own)
-	if err != nil {
-		return nil, fmt.Errorf("the client for the cluster's kinds: %w", err)
-	}
-	objects, err := dynamic.NewForConfig(own)
+	own.QPS, own.Burst = 50, 200 // each kind of constraint is listed at the start
+	shared, err := rest.HTTPClientFor(own)
 	if err != nil {
 		return nil, fmt.Errorf("the client for Gatekeeper's objects: %w", err)
 	}
-	names, err := metadata.NewForConfig(own)
+	kinds, err := discovery.NewDiscoveryClientForConfigAndClient(own, shared)
+	if err != nil {
+		return nil, fmt.Errorf("the client for the cluster's kinds: %w", err)
+	}
+	objects, err := dynamic.NewForConfigAndClient(own, shared)
+	if err != nil {
+		return nil, fmt.Errorf("the client for Gatekeeper's objects: %w", err)
+	}
+	names, err := metadata.NewForConfigAndClient(own, shared)
 	if err != nil {
 		return nil, fmt.Errorf("the client for the metadata of CRDs: %w", err)
 	}
@@ -103,7 +107,7 @@ func (g *Gatekeeper) Ready() error {
 	return errTheirsNotListed
 }
 
-var errTheirsNotListed = errors.New("Gatekeeper's objects have not been listed yet")
+var errTheirsNotListed = errors.New("the cluster's objects of Gatekeeper's have not been listed yet")
 
 // Live reports whether what was yielded last was listed by the cluster. It is not before anything was, nor while what was kept stands in.
 func (g *Gatekeeper) Live() bool {
@@ -228,7 +232,7 @@ func (g *Gatekeeper) attempt(ctx context.Context, f *theirFollower, read func([]
 	files, troubles, unlisted := f.read(ctx)
 	if size := sizeOf(files); len(files) > maxFiles || size > maxBytes {
 		out.faults = append(out.faults, policies.Fault{Policy: "gatekeeper", Err: fmt.Errorf(
-			"Gatekeeper's objects in the cluster are %d of %d MiB, more than %d or %d MiB; what was read before stays", len(files), size>>20, maxFiles, maxBytes>>20)})
+			"the cluster's objects of Gatekeeper's are %d of %d MiB, more than %d or %d MiB; what was read before stays", len(files), size>>20, maxFiles, maxBytes>>20)})
 		files, _ = g.read()
 	}
 	out.files = files
@@ -242,7 +246,12 @@ func (g *Gatekeeper) attempt(ctx context.Context, f *theirFollower, read func([]
 	faults, waiting := g.missing(f)
 	out.faults = append(out.faults, faults...)
 	if _, begun := g.read(); !begun || !g.Live() {
-		if out.waiting = unlisted; unlisted == nil {
+		switch {
+		case errors.Is(unlisted, errNotListed):
+			out.waiting = errTheirsNotListed
+		case unlisted != nil:
+			out.waiting = unlisted
+		default:
 			out.waiting = waiting
 		}
 	}

@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/test/cluster"
@@ -86,7 +89,7 @@ func (c gatekeepers) crd(t *testing.T, template string) *unstructured.Unstructur
 }
 
 func TestGatekeepersObjectsInARealCluster(t *testing.T) {
-	plane := cluster.StartT(t, cluster.Options{})
+	plane := cluster.StartT(t, cluster.Options{NoControllerManager: true})
 	config, err := plane.RESTConfig()
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +99,13 @@ func TestGatekeepersObjectsInARealCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
-	g, err := NewGatekeeper(config, &gatekeeper.Reader{Operations: []string{"CREATE", "UPDATE"}}, []string{"default"}, log)
+	var dialled atomic.Int32 // connections
+	counting := rest.CopyConfig(config)
+	counting.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	g, err := NewGatekeeper(counting, &gatekeeper.Reader{Operations: []string{"CREATE", "UPDATE"}}, []string{"default"}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +123,11 @@ func TestGatekeepersObjectsInARealCluster(t *testing.T) {
 	end()
 	t.Run("a CRD that somebody else has made", c.testTheirs)
 	t.Run("a CRD that somebody else changes back", c.testContested)
+	t.Run("a CRD that nobody makes", c.testNobodyLeads)
+	if got := dialled.Load(); got > 4 { // one carries a hundred watches, and several are begun at the start
+		t.Errorf("the source has made %d connections", got)
+	}
+	t.Run("the API server goes", c.testAway)
 }
 
 func (c gatekeepers) testLife(t *testing.T) {
@@ -143,8 +157,7 @@ func (c gatekeepers) testLife(t *testing.T) {
 	expect(t, c.bundles, `refuses/all "three"`)
 	c.kubectl(t, "delete", "constrainttemplate", "refuses")
 	expect(t, c.bundles, ``)
-	// What collects it looks every half a minute for kinds that are new.
-	c.kubectl(t, "wait", "--for=delete", "crd/"+crdOf("refuses"), "--timeout=90s")
+	c.kubectl(t, "delete", "crd", crdOf("refuses")) // as the controller manager would, which is not there
 	props.Eventually(t, "the kind is not served any more", func() bool { return !g(c).Served("refuses") })
 }
 
@@ -328,5 +341,61 @@ func (c gatekeepers) testContested(t *testing.T) {
 	}
 	if got := undone.Load(); got != 1 {
 		t.Errorf("it was written %d times", got)
+	}
+}
+
+// A server that is started waits for the CRDs of templates, and not for ever.
+func (c gatekeepers) testNobodyLeads(t *testing.T) {
+	c.kubectl(t, "delete", "constrainttemplate", "--all")
+	for _, kind := range []string{"One", "Two", "Three", "Four", "Five", "Six"} {
+		c.apply(t, aTemplate(kind, "one", ""))
+	}
+	config, err := c.RESTConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := make(logged, 64)
+	g, err := NewGatekeeper(config, &gatekeeper.Reader{}, nil, slog.New(log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.patience = time.Second
+	bundles := following(t, g)
+	for told := range log {
+		if told == "constrainttemplate/five: its constraints are read when the cluster serves them, which the CRD five.constraints.gatekeeper.sh is for" {
+			break
+		}
+		t.Logf("on the way: %s", told)
+	}
+	b := <-bundles
+	if len(b.Faults) != 6 || b.Faults[0].Err.Error() != "constrainttemplate/five: its constraints cannot be read, for the cluster does not serve them; "+
+		"the replica that leads makes the CRD five.constraints.gatekeeper.sh, and says in its log if it cannot" {
+		t.Errorf("%s", said(b))
+	}
+	defer c.lead(t)()
+	expect(t, bundles, ``)
+}
+
+// testAway comes last: it ends the API server.
+func (c gatekeepers) testAway(t *testing.T) {
+	end := c.lead(t)
+	c.kubectl(t, "wait", "--for=create", "crd/"+crdOf("one"), "--timeout=30s")
+	c.kubectl(t, "wait", "--for=condition=Established", "crd/"+crdOf("one"))
+	c.apply(t, aConstraint("One", "all", "{}"))
+	expect(t, c.bundles, `one/all "one"`)
+	end()
+	if err := c.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for b := range c.bundles {
+		if len(b.Specs) != 1 || b.Specs[0].ID != "one/all" {
+			t.Fatalf("it is forgotten: %s", said(b))
+		}
+		if len(b.Faults) > 10 && strings.Contains(b.Faults.Error(), "what was read before stays in force") {
+			break
+		}
+	}
+	if _, known := g(c).accepted(); known {
+		t.Error("CRDs would be made by what was read before")
 	}
 }

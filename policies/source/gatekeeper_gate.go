@@ -110,7 +110,7 @@ func (g *GatekeeperGate) template(ctx context.Context, d *review.Decision, set *
 	}
 	for _, note := range read.Notes {
 		if strings.HasPrefix(note, file.Name+":") {
-			warn(d, file, strings.TrimPrefix(note, file.Name+":"))
+			advise(d, note)
 		}
 	}
 	g.policies(ctx, d, set, slices.DeleteFunc(read.Specs, func(spec policies.Spec) bool {
@@ -137,7 +137,7 @@ func (g *GatekeeperGate) constraint(ctx context.Context, d *review.Decision, set
 	}
 	for _, note := range read.Notes {
 		if strings.HasPrefix(note, file.Name+":") {
-			warn(d, file, strings.TrimPrefix(note, file.Name+":"))
+			advise(d, note)
 		}
 	}
 	for _, policy := range g.policies(ctx, d, set, read.Specs) {
@@ -236,7 +236,7 @@ type Gates struct {
 func (g Gates) Review(ctx context.Context, req *review.Request) (review.Decision, error) {
 	if gatekeeper.Concerns(req.Target.Group) {
 		if g.Gatekeeper == nil {
-			return review.Decision{}, errors.New("Gatekeeper's objects are not taken from the cluster")
+			return review.Decision{}, errors.New("objects of Gatekeeper's are not taken from the cluster")
 		}
 		return g.Gatekeeper.Review(ctx, req)
 	}

@@ -109,7 +109,7 @@ type theirFollower struct {
 	served  servedThere
 	asked   time.Time            // when served was asked for last
 	pause   time.Duration        // after which it is asked again while something is awaited
-	failed  bool                 // nobody answered
+	failed  error                // why nobody answered
 	missing map[string]time.Time // the templates whose constraints are not served, and since when
 }
 
@@ -144,7 +144,7 @@ func (f *theirFollower) outdated(k *followedKind, at schema.GroupVersionResource
 
 // due is when to ask next which kinds are served.
 func (f *theirFollower) due() time.Time {
-	if !f.failed && len(f.missing) == 0 && !f.of.crds.unserved(f.served) {
+	if f.failed == nil && len(f.missing) == 0 && !f.of.crds.unserved(f.served) {
 		return f.asked.Add(lookEvery)
 	}
 	return f.asked.Add(f.pause)
@@ -161,18 +161,19 @@ func (f *theirFollower) rest() time.Duration {
 	return min(poll, max(0, time.Until(next)))
 }
 
-// look asks which kinds are served, if it is time to or that may have changed. What was served before stays while nobody answers.
+// look asks which kinds are served, if it is time to or that may have changed. What was served before stays while nobody answers; the error is
+// why nobody did when last asked.
 func (f *theirFollower) look(ctx context.Context) error {
 	told := f.of.crds.stale.Swap(false)
 	if !told && time.Now().Before(f.due()) {
-		return nil
+		return f.failed
 	}
 	f.pause = min(2*f.pause, poll)
 	if told || f.pause == 0 {
 		f.pause = lookSoon
 	}
 	served, err := lookAt(ctx, f.of.kinds)
-	f.asked, f.failed = time.Now(), err != nil
+	f.asked, f.failed = time.Now(), err
 	if err == nil {
 		f.served = served
 	}

@@ -194,26 +194,46 @@ func (s served) testGate(t *testing.T) {
 	s.refused(t, strings.Replace(needsLabels, "count(missing)", "count(absent)", 1),
 		`constrainttemplate/needslabels:5: var absent is unsafe`)
 	for _, row := range []struct{ name, manifest, want string }{
-		{"no violation", strings.Replace(needsLabels, "violation[", "deny[", 1),
-			`constrainttemplate/needslabels:1: ConstraintTemplate needslabels: the Rego has no rule violation, by which a template says what is wrong`},
-		{"import", strings.Replace(needsLabels, "package needslabels", "package needslabels\n      import data.inventory", 1),
-			`constrainttemplate/needslabels:2: ConstraintTemplate needslabels: `},
-		{"name", strings.Replace(needsLabels, "name: needslabels", "name: others", 1),
-			`constrainttemplate/others:1: ConstraintTemplate others: metadata.name must be the kind of the constraints, spec.crd.spec.names.kind, in lower case: needslabels`},
-		{"two targets", needsLabels + "  - {target: admission.k8s.gatekeeper.sh, rego: x}\n",
-			`constrainttemplate/needslabels:1: ConstraintTemplate needslabels: spec.targets has 2 entries; a template has one, for admission.k8s.gatekeeper.sh`},
-		{"selector", constraint("{match: {labelSelector: {matchExpressions: [{key: a, operator: In, values: []}]}}}"),
-			`needslabels/mine:1: NeedsLabels mine: `},
-		{"action", constraint("{enforcementAction: block}"),
-			`needslabels/mine:1: NeedsLabels mine: enforcementAction "block" is none of deny, warn, dryrun and scoped`},
-		{"what the cluster lives by", constraint("{parameters: {labels: [owner]}, match: {kinds: [{apiGroups: [''], kinds: [Namespace, Node]}, {apiGroups: [coordination.k8s.io], kinds: [Lease]}]}}"),
-			`is not put in force, for it would refuse what the cluster lives by`},
-		{"mutator", "apiVersion: mutations.gatekeeper.sh/v1\nkind: AssignMetadata\nmetadata: {name: team}\nspec: {location: spec.team, parameters: {assign: {value: a}}}\n",
-			`assignmetadata/team:1: `},
-		{"provider", "apiVersion: externaldata.gatekeeper.sh/v1beta1\nkind: Provider\nmetadata: {name: keys}\nspec: {url: 'http://keys', timeout: 1}\n",
-			`provider/keys:1: Provider keys: `},
-		{"expansion", "apiVersion: expansion.gatekeeper.sh/v1beta1\nkind: ExpansionTemplate\nmetadata: {name: pods}\nspec: {templateSource: spec.template}\n",
-			`expansiontemplate/pods:1: ExpansionTemplate pods: `},
+		{
+			"no violation", strings.Replace(needsLabels, "violation[", "deny[", 1),
+			`constrainttemplate/needslabels:1: ConstraintTemplate needslabels: the Rego has no rule violation, by which a template says what is wrong`,
+		},
+		{
+			"import", strings.Replace(needsLabels, "package needslabels", "package needslabels\n      import data.inventory", 1),
+			`constrainttemplate/needslabels:2: ConstraintTemplate needslabels: `,
+		},
+		{
+			"name", strings.Replace(needsLabels, "name: needslabels", "name: others", 1),
+			`constrainttemplate/others:1: ConstraintTemplate others: metadata.name must be the kind of the constraints, spec.crd.spec.names.kind, in lower case: needslabels`,
+		},
+		{
+			"two targets", needsLabels + "  - {target: admission.k8s.gatekeeper.sh, rego: x}\n",
+			`constrainttemplate/needslabels:1: ConstraintTemplate needslabels: spec.targets has 2 entries; a template has one, for admission.k8s.gatekeeper.sh`,
+		},
+		{
+			"selector", constraint("{match: {labelSelector: {matchExpressions: [{key: a, operator: In, values: []}]}}}"),
+			`needslabels/mine:1: NeedsLabels mine: `,
+		},
+		{
+			"action", constraint("{enforcementAction: block}"),
+			`needslabels/mine:1: NeedsLabels mine: enforcementAction "block" is none of deny, warn, dryrun and scoped`,
+		},
+		{
+			"what the cluster lives by", constraint("{parameters: {labels: [owner]}, match: {kinds: [{apiGroups: [''], kinds: [Namespace, Node]}, {apiGroups: [coordination.k8s.io], kinds: [Lease]}]}}"),
+			`is not put in force, for it would refuse what the cluster lives by`,
+		},
+		{
+			"mutator", "apiVersion: mutations.gatekeeper.sh/v1\nkind: AssignMetadata\nmetadata: {name: team}\nspec: {location: spec.team, parameters: {assign: {value: a}}}\n",
+			`assignmetadata/team:1: `,
+		},
+		{
+			"provider", "apiVersion: externaldata.gatekeeper.sh/v1beta1\nkind: Provider\nmetadata: {name: keys}\nspec: {url: 'http://keys', timeout: 1}\n",
+			`provider/keys:1: Provider keys: `,
+		},
+		{
+			"expansion", "apiVersion: expansion.gatekeeper.sh/v1beta1\nkind: ExpansionTemplate\nmetadata: {name: pods}\nspec: {templateSource: spec.template}\n",
+			`expansiontemplate/pods:1: ExpansionTemplate pods: `,
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, against := s.try(t, row.manifest, "apply", "--dry-run=server", "-f", "-")
