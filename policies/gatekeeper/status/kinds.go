@@ -20,16 +20,16 @@ const constraints = "constraints.gatekeeper.sh"
 
 // shapeOf returns how a status is spelled, or false if one of such objects is not written.
 func shapeOf(at schema.GroupVersionResource) (shape, bool) {
-	switch {
-	case at.Group == constraints:
+	switch at.Group {
+	case constraints:
 		return shape{uid: "constraintUID", inForce: "enforced", coded: true, operation: "webhook"}, true
-	case at.Group == "templates.gatekeeper.sh":
+	case "templates.gatekeeper.sh":
 		return shape{uid: "templateUID", coded: true, operation: "webhook"}, true
-	case at.Group == "mutations.gatekeeper.sh":
+	case "mutations.gatekeeper.sh":
 		return shape{uid: "mutatorUID", inForce: "enforced", operation: "mutation-webhook"}, true
-	case at.Group == "expansion.gatekeeper.sh":
+	case "expansion.gatekeeper.sh":
 		return shape{uid: "templateUID", operation: "webhook"}, true
-	case at.Group == "externaldata.gatekeeper.sh":
+	case "externaldata.gatekeeper.sh":
 		return shape{uid: "providerUID", inForce: "active", dated: true, operation: "webhook"}, true
 	}
 	return shape{}, false

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,9 +84,7 @@ func newStage(t *testing.T, objects map[schema.GroupVersionResource]*unstructure
 		if err := given.UnmarshalJSON(text); err != nil {
 			return true, nil, err
 		}
-		for key, value := range given.Object["status"].(map[string]any) {
-			status[key] = value
-		}
+		maps.Copy(status, given.Object["status"].(map[string]any))
 		now.Object["status"] = status
 		s.prune(now)
 		now.SetResourceVersion(now.GetResourceVersion() + "1")
