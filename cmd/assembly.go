@@ -122,6 +122,7 @@ func (a *assembly) judge(ctx context.Context) error {
 	a.theirs = &Mutators{log: a.log}
 	beside := newBeside(a.theirs, external.Options{Certificate: own, Observer: traffic}, a.log)
 	loader.Configure = beside.configure
+	a.gatekeeper.ease(loader, a.theirs, a.log)
 	if len(a.policies.from) > 0 || !a.cluster.policies {
 		from, err := a.policies.source(reader)
 		if err != nil {
@@ -143,6 +144,7 @@ func (a *assembly) judge(ctx context.Context) error {
 			return err
 		}
 		a.theirs.namespaces, a.theirs.await = a.member.namespaces.lookup, a.member.namespaces.await
+		a.member.gatekeeper = a.gatekeeper
 		if err := a.member.feed(loader, a.theirs); err != nil {
 			return err
 		}

@@ -137,6 +137,14 @@ func (d *doctor) registration(ctx context.Context) ([]check, error) {
 			"see what the leader's log says of the ClusterRole that should own them, or delete them before you uninstall",
 		})
 	}
+	if slices.ContainsFunc(ours.configurations, func(meta metav1.ObjectMeta) bool {
+		return meta.Annotations[enforcementAnnotation] == string(gatekeeperWarns)
+	}) {
+		out = append(out, check{
+			"registration", checkWarn, "Gatekeeper's constraints only warn here, and its mutators change nothing: gatekeeper-enforcement is warn",
+			"when Gatekeeper is gone, or shall no longer decide, set gatekeeper.enforcement of the chart, or --gatekeeper-enforcement, to deny",
+		})
+	}
 	asked, err := d.asked(ctx, ours.hooks)
 	return append(out, asked...), err
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/certs/certmanager"
 	"github.com/portcullis-dev/portcullis/policies"
+	theirstatus "github.com/portcullis-dev/portcullis/policies/gatekeeper/status"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/policies/sentinel"
@@ -38,6 +39,9 @@ type member struct {
 	exempt  []string
 	log     *slog.Logger
 	metrics *Metrics
+	// gatekeeper says who decides by Gatekeeper's policies.
+	gatekeeper gatekeeperEnforcement
+
 	config  *rest.Config
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
@@ -49,18 +53,22 @@ type member struct {
 	objects    *source.Objects    // nil without --cluster-policies
 	lastGood   *source.LastGood   // nil without --cluster-policies
 	theirs     *theirs            // nil without --gatekeeper
-	keeping    *keeping           // nil without --state-dir
-	pair       *certs.Secret      // nil unless the certificate is kept in the cluster
-	ledger     status.Ledger
-	counts     *status.Counts // nil without --cluster-policies
-	status     *status.Writer
-	mutators   *Mutators
-	sentinel   *sentinel.Sentinel       // nil without --register
-	keeper     *registration.Keeper     // nil without --register
-	rotation   *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
-	request    *certmanager.Certificate // nil unless cert-manager makes it
-	served     *servedKinds             // nil without --register
-	identity   identity
+	// theirStatus is nil without --gatekeeper, and theirVersions are the objects that loaded is about.
+	theirStatus   *theirstatus.Writer
+	theirVersions source.Versions
+
+	keeping  *keeping      // nil without --state-dir
+	pair     *certs.Secret // nil unless the certificate is kept in the cluster
+	ledger   status.Ledger
+	counts   *status.Counts // nil without --cluster-policies
+	status   *status.Writer
+	mutators *Mutators
+	sentinel *sentinel.Sentinel       // nil without --register
+	keeper   *registration.Keeper     // nil without --register
+	rotation *certs.Rotation          // nil unless the certificate is made here and kept in the cluster
+	request  *certmanager.Certificate // nil unless cert-manager makes it
+	served   *servedKinds             // nil without --register
+	identity identity
 
 	heard   stages
 	untied  sync.Once // it was told that what is made here stays
@@ -110,6 +118,7 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 		if c.theirs, err = newTheirs(c); err != nil {
 			return nil, err
 		}
+		c.theirStatus = newTheirStatus(c)
 	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
@@ -171,6 +180,9 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		}
 		c.mu.Lock()
 		c.loaded = load
+		if c.theirs != nil {
+			c.theirVersions = c.theirs.objects.Versions()
+		}
 		c.mu.Unlock()
 		if c.objects != nil {
 			c.ledger.Loaded(load, c.objectVersions())
@@ -192,7 +204,7 @@ func (c *member) tell() {
 	c.mu.Lock()
 	state := replicas.State{}
 	if set := c.loaded.Set; set != nil {
-		state.Revision, state.Policies = set.Revision(), replicas.Serving(c.versions(set))
+		state.Revision, state.Policies = set.Revision(), c.stamps(set)
 	}
 	c.mu.Unlock()
 	state.Heard = strings.Join(c.heard.list(), ",")
@@ -210,6 +222,9 @@ func (c *member) wake() {
 	}
 	if c.status != nil {
 		c.status.Wake()
+	}
+	if c.theirStatus != nil {
+		c.theirStatus.Wake()
 	}
 }
 
@@ -272,7 +287,7 @@ func (c *member) wanted() ([]registration.Wish, error) {
 		spec := policy.Spec()
 		wish := registration.Wish{Policy: spec.ID, Version: spec.Digest, Interests: interests(spec, set.Parents, resolve)}
 		wish.Served = err == nil && servedBy(members, set, spec.ID, spec.Digest)
-		if c.flags.failurePolicy != "" {
+		if c.flags.failurePolicy != "" || c.gatekeeper.warns() && spec.Convention == policies.Gatekeeper {
 			for i := range wish.Interests {
 				wish.Interests[i].Fail = false
 			}
@@ -303,6 +318,7 @@ func (c *member) keep(who identity) error {
 	if err != nil {
 		return err
 	}
+	options.Annotations[enforcementAnnotation] = string(c.gatekeeper)
 	metrics, err := registration.NewMetrics(c.metrics.Registry)
 	if err != nil {
 		return err
@@ -344,7 +360,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 		out = append(out, webhook.Endpoint{
 			Stage: review.Validate, Path: registration.PoliciesPath, MaxBody: webhook.DefaultMaxAdmission, Deadline: 10 * time.Second,
 			Dialect:  review.DialectValidate,
-			Reviewer: source.Gates{Own: gate, Gatekeeper: c.theirs.gate(c, engine)},
+			Reviewer: c.gatekeeper.easeGate(source.Gates{Own: gate, Gatekeeper: c.theirs.gate(c, engine)}),
 		})
 	}
 	return out

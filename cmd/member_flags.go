@@ -32,6 +32,7 @@ type memberFlags struct {
 
 	gatekeeper          bool
 	gatekeeperNamespace string
+	gatekeeperCRDs      bool
 
 	register      bool
 	webhookURL    string
@@ -54,6 +55,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
 	flags.BoolVar(&f.gatekeeper, "gatekeeper", false, "take Gatekeeper's objects from the cluster, too: ConstraintTemplates, constraints, mutators and what goes with them; and make the CRDs of constraints")
 	flags.StringVar(&f.gatekeeperNamespace, "gatekeeper-namespace", "gatekeeper-system", "`NAME` of the namespace whose Config of Gatekeeper's counts, beside that of the release's namespace")
+	flags.BoolVar(&f.gatekeeperCRDs, "gatekeeper-crds", false, "define those of Gatekeeper's kinds that the cluster does not have; definitions that are there are left as they are")
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
@@ -104,6 +106,8 @@ func (f *memberFlags) check() error {
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:
 		return errors.New("--policy-configmaps goes with --cluster-policies")
+	case f.gatekeeperCRDs && !f.gatekeeper:
+		return errors.New("--gatekeeper-crds goes with --gatekeeper")
 	case f.gatekeeper && !f.policies:
 		return errors.New("--gatekeeper goes with --cluster-policies")
 	case f.gatekeeper && len(validation.IsDNS1123Label(f.gatekeeperNamespace)) > 0:

@@ -37,6 +37,10 @@ func (c *member) lead(ctx context.Context) {
 	}
 	if c.theirs != nil {
 		writer("the CRDs of constraints", c.theirs.crds.Run)
+		writer("the status of Gatekeeper's objects", c.theirStatus.Run)
+	}
+	if c.flags.gatekeeperCRDs {
+		writer("the definitions of Gatekeeper's kinds", c.define)
 	}
 	if c.lastGood != nil {
 		writer("the last good versions of faulty policies", c.lastGood.Run)

@@ -155,6 +155,7 @@ func (s *mutatorSet) chain(next review.Reviewer) review.Reviewer {
 type Mutators struct {
 	surroundings
 	log     *slog.Logger
+	rest    bool // none is in force, whatever is read: Gatekeeper itself applies them
 	current atomic.Pointer[mutatorSet]
 }
 
@@ -184,6 +185,10 @@ func (m *Mutators) take(found policies.Bundle, providers *external.Providers) (*
 		agreed, more := previous.keep(next.list, contrary)
 		next, _ = newMutatorSet(agreed)
 		kept = append(kept, more...)
+	}
+	if m.rest {
+		next, _ = newMutatorSet(nil)
+		kept = nil
 	}
 	next.providers, next.surroundings = providers, m.surroundings
 	m.current.Store(next)

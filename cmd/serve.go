@@ -34,6 +34,7 @@ type serveFlags struct {
 	http2            bool
 	cluster          memberFlags
 	tls              tlsFlags
+	gatekeeper       gatekeeperEnforcement
 	maxBody          int64
 	memory           int64
 	memoryLimit      int64
@@ -80,6 +81,7 @@ makes its own; the authority to trust is printed on standard output.`,
 	f.BoolVar(&flags.http2, "http2", true, "offer HTTP/2 on loopback addresses")
 	flags.cluster.add(f)
 	flags.tls.add(f)
+	flags.gatekeeper.add(f)
 	f.Int64Var(&flags.maxBody, "max-review-bytes", webhook.DefaultMaxAdmission, "the largest AdmissionReview accepted, in `BYTES`")
 	f.Int64Var(&flags.memory, "review-memory-bytes", defaultReviewMemory, "what reviews under way may take together, in `BYTES`; more are turned away for a second, and one that takes more by itself waits until it is alone")
 	f.Int64Var(&flags.memoryLimit, "memory-limit", 0, "`BYTES` that this process may use: half of them are what --review-memory-bytes is by default, and Go keeps its heap below nine tenths unless $GOMEMLIMIT says otherwise")
@@ -133,7 +135,7 @@ func (f *serveFlags) check() error {
 		return errors.New("--client-name goes with --client-ca FILE: the authority by which the certificates of callers are checked")
 	}
 	for _, check := range []func() error{
-		f.checkMeaning, f.cluster.check, func() error { return f.tls.check(&f.cluster, f.certDir) },
+		f.checkMeaning, f.cluster.check, f.gatekeeper.check, func() error { return f.tls.check(&f.cluster, f.certDir) },
 	} {
 		if err := check(); err != nil {
 			return err

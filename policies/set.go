@@ -38,6 +38,7 @@ type Set struct {
 	judgesImplied bool // some policy would judge what it makes
 	external      External
 	sparing       Sparing
+	eases         bool // refusals by Gatekeeper's convention are warnings
 }
 
 // NewSet makes a Set of compiled policies, in policy order: that in which findings are listed.
@@ -78,6 +79,9 @@ func NewSet(compiled []*Policy, opts ...Option) *Set {
 	if set.external != nil {
 		fmt.Fprintf(sum, "external data %s\n", set.external.Revision())
 	}
+	if set.eases {
+		fmt.Fprintln(sum, "gatekeeper warns")
+	}
 	for _, text := range set.beside {
 		fmt.Fprintln(sum, text)
 	}
@@ -104,8 +108,9 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 	if object, head, implies := s.implies(req); implies && err == nil {
 		whole := d // its address is taken, and so it is one of its own: the decision of most reviews needs no memory
 		err = s.addImplied(ctx, req, object, head, &whole, objects)
-		return whole, err
+		d = whole
 	}
+	s.ease(&d, req)
 	return d, err
 }
 

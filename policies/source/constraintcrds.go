@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 )
 
@@ -35,7 +36,7 @@ const (
 // once. Whoever changes it back has it so for the next ten minutes: two servers side by side must not write for ever. A CRD of the name that is
 // not of constraints is never touched.
 type ConstraintCRDs struct {
-	// Client needs get, create and update for CRDs.
+	// Client needs get, create and patch for CRDs.
 	Client dynamic.Interface
 	Log    *slog.Logger
 
@@ -63,9 +64,7 @@ type writtenCRD struct {
 // NewConstraintCRDs returns what makes the CRDs for the templates of source; Run runs it.
 func NewConstraintCRDs(client dynamic.Interface, source *Gatekeeper, log *slog.Logger) *ConstraintCRDs {
 	c := &ConstraintCRDs{Client: client, Log: log, source: source, wake: make(chan struct{}, 1)}
-	source.mu.Lock()
-	source.changed = c.Wake
-	source.mu.Unlock()
+	source.OnChange(c.Wake)
 	return c
 }
 
@@ -188,7 +187,11 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		return fmt.Errorf("the CRD %s was changed back by somebody else after it was written as the template says, and %w for %s",
 			crdOf(t.Name), errLeftAlone, truce)
 	}
-	_, err = crds.Update(ctx, merged(live, wanted, t), metav1.UpdateOptions{FieldManager: manager})
+	body, err := overwriting(merged(live, wanted, t))
+	if err != nil {
+		return fmt.Errorf("the CRD %s: %w", crdOf(t.Name), err)
+	}
+	_, err = crds.Patch(ctx, crdOf(t.Name), types.JSONPatchType, body, metav1.PatchOptions{FieldManager: manager})
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		delete(c.seen, t.Name) // it has changed since, which is heard of
@@ -286,4 +289,14 @@ func merged(live, wanted *unstructured.Unstructured, t ownTemplate) *unstructure
 	}
 	out.SetOwnerReferences(append(owners, owner))
 	return out
+}
+
+// overwriting is the patch that makes a CRD that one, unless somebody has written it since it was read.
+func overwriting(crd *unstructured.Unstructured) ([]byte, error) {
+	return json.Marshal([]map[string]any{
+		{"op": "replace", "path": "/metadata/resourceVersion", "value": crd.GetResourceVersion()},
+		{"op": "add", "path": "/metadata/labels", "value": crd.GetLabels()},
+		{"op": "add", "path": "/metadata/ownerReferences", "value": crd.GetOwnerReferences()},
+		{"op": "replace", "path": "/spec", "value": crd.Object["spec"]},
+	})
 }

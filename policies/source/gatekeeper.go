@@ -43,7 +43,6 @@ type Gatekeeper struct {
 	crds       *crdWatch
 	namespaces []string      // of which a Config counts: whoever may write one elsewhere must not decide what policies see
 	patience   time.Duration // for which a template waits for its CRD before that is a fault
-	changed    func()        // called when the templates, or what there is of their CRDs, may have changed; may be nil
 
 	mu        sync.Mutex
 	files     []native.File // as last yielded
@@ -55,6 +54,8 @@ type Gatekeeper struct {
 	store     cache.Store // of the templates as they are now
 	known     bool        // what templates there are
 	served    servedThere
+	followed  []Followed
+	changed   []func() // called when the objects, or what there is of their CRDs, may have changed
 }
 
 // ownTemplate is a template of the cluster that was accepted.
@@ -275,6 +276,7 @@ func (g *Gatekeeper) publish(f *theirFollower, templates []*gatekeeper.Template)
 	if g.templates, g.known, g.served = out, known, f.served; own != nil {
 		g.store = own.informer.GetStore()
 	}
+	g.followed = f.followed()
 	g.mu.Unlock()
 	g.tell()
 }
@@ -290,8 +292,8 @@ func (g *Gatekeeper) tell() {
 	g.mu.Lock()
 	changed := g.changed
 	g.mu.Unlock()
-	if changed != nil {
-		changed()
+	for _, f := range changed {
+		f()
 	}
 }
 

@@ -1,16 +1,22 @@
 package chart
 
 import (
+	"strings"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	admissionregistrationac "k8s.io/client-go/applyconfigurations/admissionregistration/v1"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/props"
 	"github.com/portcullis-dev/portcullis/test/release"
 )
 
@@ -47,6 +53,19 @@ func allowed() []question {
 		{verb: "create", resource: "secrets", namespace: own, name: "portcullis-last-good"},
 		{verb: "update", resource: "secrets", namespace: own, name: "portcullis-last-good"},
 		{verb: "get", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "policies.portcullis.dev"},
+		{verb: "watch", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
+		{verb: "watch", group: "templates.gatekeeper.sh", resource: "constrainttemplates"},
+		{verb: "watch", group: "constraints.gatekeeper.sh", resource: "whatever"},
+		{verb: "watch", group: "mutations.gatekeeper.sh", resource: "assign"},
+		{verb: "watch", group: "expansion.gatekeeper.sh", resource: "expansiontemplate"},
+		{verb: "watch", group: "externaldata.gatekeeper.sh", resource: "providers"},
+		{verb: "watch", group: "config.gatekeeper.sh", resource: "configs", namespace: foreign},
+		{verb: "watch", group: "syncset.gatekeeper.sh", resource: "syncsets"},
+		{verb: "patch", group: "templates.gatekeeper.sh", resource: "constrainttemplates", subresource: "status", name: "any"},
+		{verb: "patch", group: "constraints.gatekeeper.sh", resource: "whatever", subresource: "status", name: "any"},
+		{verb: "patch", group: "mutations.gatekeeper.sh", resource: "modifyset", subresource: "status", name: "any"},
+		{verb: "patch", group: "expansion.gatekeeper.sh", resource: "expansiontemplate", subresource: "status", name: "any"},
+		{verb: "patch", group: "externaldata.gatekeeper.sh", resource: "providers", subresource: "status", name: "any"},
 		{verb: "watch", resource: "configmaps", namespace: own},
 		{verb: "patch", resource: "configmaps", namespace: own, name: "any"}, // the annotation that kube-mgmt's users know
 		{verb: "create", group: "events.k8s.io", resource: "events", namespace: own},
@@ -90,6 +109,16 @@ func refused() []question {
 		{verb: "update", group: "certificates.k8s.io", resource: "certificatesigningrequests", subresource: "approval"},
 		{verb: "update", group: "apiextensions.k8s.io", resource: "customresourcedefinitions"},
 		{verb: "update", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "policies.portcullis.dev"},
+		{verb: "delete", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", name: "any"},
+		{verb: "patch", group: "apiextensions.k8s.io", resource: "customresourcedefinitions", subresource: "status", name: "any"},
+		{verb: "patch", group: "templates.gatekeeper.sh", resource: "constrainttemplates", name: "any"},
+		{verb: "delete", group: "templates.gatekeeper.sh", resource: "constrainttemplates", name: "any"},
+		{verb: "patch", group: "constraints.gatekeeper.sh", resource: "whatever", name: "any"},
+		{verb: "delete", group: "constraints.gatekeeper.sh", resource: "whatever", name: "any"},
+		{verb: "update", group: "constraints.gatekeeper.sh", resource: "whatever", subresource: "status", name: "any"},
+		{verb: "patch", group: "mutations.gatekeeper.sh", resource: "assign", name: "any"},
+		{verb: "patch", group: "externaldata.gatekeeper.sh", resource: "providers", name: "any"},
+		{verb: "patch", group: "config.gatekeeper.sh", resource: "configs", subresource: "status", namespace: own, name: "any"},
 		{verb: "delete", resource: "secrets", namespace: own, name: "another"},
 		{verb: "list", group: "networking.k8s.io", resource: "ingresses"}, // unless rbac.inventory names it
 		{verb: "create", group: "cert-manager.io", resource: "certificates", namespace: own},
@@ -162,6 +191,8 @@ func TestTheServiceAccountMayDoWhatItMustAndNoMore(t *testing.T) {
 		}
 	}
 
+	definesNoKindsButConstraints(t, as, c)
+
 	if err := r.Uninstall(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
@@ -176,5 +207,48 @@ func TestTheServiceAccountMayDoWhatItMustAndNoMore(t *testing.T) {
 		if _, _, err := c.Kubectl(t.Context(), "", nil, "get", "crd", object.GetName()); err != nil {
 			t.Errorf("the definition went with the release: %v", err)
 		}
+	}
+}
+
+// definesNoKindsButConstraints: what a role cannot say is said by an admission policy.
+func definesNoKindsButConstraints(t *testing.T, as *rest.Config, c *cluster.Cluster) {
+	t.Helper()
+	crds := dynamic.NewForConfigOrDie(as).Resource(apiextensionsv1.SchemeGroupVersion.WithResource("customresourcedefinitions"))
+	define := func(group, conversion string) error {
+		crd := map[string]any{
+			"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": "tests." + group},
+			"spec": map[string]any{
+				"group": group, "scope": "Cluster", "names": map[string]any{"kind": "Tests", "plural": "tests", "singular": "tests", "listKind": "TestsList"},
+				"versions": []any{map[string]any{
+					"name": "v1beta1", "served": true, "storage": true, "schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object"}},
+				}},
+			},
+		}
+		if conversion != "" {
+			crd["spec"].(map[string]any)["conversion"] = map[string]any{"strategy": "Webhook", "webhook": map[string]any{
+				"conversionReviewVersions": []any{"v1"}, "clientConfig": map[string]any{"url": conversion},
+			}}
+		}
+		_, err := crds.Create(t.Context(), &unstructured.Unstructured{Object: crd}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err
+	}
+	const another, converted = "Portcullis may define the kinds of Gatekeeper's constraints, and no others.", "Portcullis may define no kind whose objects are converted by a webhook."
+	props.Eventually(t, "the admission policy is in force", func() bool {
+		err := define("example.com", "")
+		return err != nil && strings.Contains(err.Error(), another)
+	})
+	if err := define("constraints.gatekeeper.sh", ""); err != nil {
+		t.Errorf("the kind of a constraint: %v", err)
+	}
+	if err := define("constraints.gatekeeper.sh", "https://elsewhere.example.com"); err == nil || !strings.Contains(err.Error(), converted) {
+		t.Errorf("a kind that is converted elsewhere: %v", err)
+	}
+	patch := []byte(`{"spec": {"preserveUnknownFields": false}, "metadata": {"labels": {"a": "b"}}}`)
+	_, err := crds.Patch(t.Context(), "policies.portcullis.dev", types.MergePatchType, patch, metav1.PatchOptions{})
+	if err == nil || !strings.Contains(err.Error(), another) {
+		t.Errorf("a definition of our own: %v", err)
+	}
+	if _, stderr, err := c.Kubectl(t.Context(), "", nil, "label", "crd", "policies.portcullis.dev", "a=b"); err != nil {
+		t.Errorf("others are held to it, too: %s", stderr)
 	}
 }

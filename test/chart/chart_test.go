@@ -242,7 +242,12 @@ func TestRolesAreAsBefore(t *testing.T) {
 						text.WriteString("\n")
 					}
 				}
-				if all := slices.Concat(rule.Verbs, rule.Resources, rule.APIGroups, rule.NonResourceURLs); slices.Contains(all, "*") {
+				// Nobody knows the kinds of constraints before there are templates; they are read, and their status is written.
+				theirs := slices.Equal(rule.APIGroups, []string{"constraints.gatekeeper.sh"}) &&
+					(slices.Equal(rule.Resources, []string{"*"}) && slices.Equal(rule.Verbs, []string{"get", "list", "watch"}) ||
+						slices.Equal(rule.Resources, []string{"*/status"}) && slices.Equal(rule.Verbs, []string{"patch"}))
+				all := strings.Join(slices.Concat(rule.Verbs, rule.Resources, rule.APIGroups, rule.NonResourceURLs), " ")
+				if !theirs && strings.Contains(all, "*") {
 					t.Errorf("%s: %s has a wildcard", name, object.GetName())
 				}
 			}
@@ -316,7 +321,9 @@ func TestDefinitionsStayWithTheirPolicies(t *testing.T) {
 }
 
 func TestEverythingIsInTheNamespaceOfTheRelease(t *testing.T) {
-	clusterWide := []string{"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+	clusterWide := []string{
+		"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+	}
 	for name, file := range values(t) {
 		for _, object := range objects(t, render(t, file)) {
 			extra := strings.HasSuffix(object.GetName(), "-extra")

@@ -30,7 +30,7 @@ type served struct {
 }
 
 // serveObjects starts both. The definitions of Gatekeeper's kinds are not there yet.
-func serveObjects(t *testing.T) served {
+func serveObjects(t *testing.T, more ...string) served {
 	t.Helper()
 	s := served{cluster.StartT(t, cluster.Options{}), props.FreeAddressT(t), &props.Buffer{}}
 	s.must(t, "", "create", "namespace", "guard")
@@ -39,10 +39,10 @@ func serveObjects(t *testing.T) served {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan int, 1)
 	go func() {
-		ended <- cmd.Run(ctx, []string{
+		ended <- cmd.Run(ctx, append([]string{
 			"serve", "--kubeconfig=" + s.Kubeconfig, "--namespace=guard", "--replica=one", "--listen=" + listen, "--health-listen=" + s.health,
 			"--cluster-policies", "--gatekeeper", "--register", "--webhook-url=https://" + listen, "--drain=0s",
-		}, nil, io.Discard, s.log)
+		}, more...), nil, io.Discard, s.log)
 	}()
 	t.Cleanup(func() {
 		cancel()

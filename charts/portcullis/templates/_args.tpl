@@ -10,6 +10,16 @@
 - --listen=:8443
 - --health-listen=:8081
 - --cluster-policies
+{{- with .Values.gatekeeper }}
+{{- if .enabled }}
+- --gatekeeper
+- --gatekeeper-namespace={{ .namespace }}
+{{- if .crds }}
+- --gatekeeper-crds
+{{- end }}
+{{- end }}
+- --gatekeeper-enforcement={{ .enforcement }}
+{{- end }}
 - --register
 - --state-dir=/var/lib/portcullis/state
 - --tls={{ .Values.tls.mode }}

@@ -20,6 +20,9 @@
 {{- fail (printf "podAnnotations has %s, which is the chart's own; policies of the library are put in force by policies.library.names" $key) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.gatekeeper.crds (not .Values.gatekeeper.enabled) -}}
+{{- fail "gatekeeper.crds defines kinds that gatekeeper.enabled, which is false, would have read; set both, or neither" -}}
+{{- end -}}
 {{- with .Values.clientCA -}}
 {{- if and .secretName .configMapName -}}
 {{- fail "clientCA.secretName and clientCA.configMapName name two authorities; give one of them" -}}

@@ -1,0 +1,47 @@
+package status
+
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// shape is how the entries of a kind are spelled.
+type shape struct {
+	uid       string // the field with the UID of the object
+	inForce   string // the field that says whether it is in force; empty where there is none
+	coded     bool   // errors have code and location; otherwise they have a message alone
+	dated     bool   // errors have a time, and entries that of the last change
+	operation string // what a replica does with such an object, in Gatekeeper's words
+}
+
+// constraints is the group of all kinds of constraints.
+const constraints = "constraints.gatekeeper.sh"
+
+// shapeOf returns how a status is spelled, or false if one of such objects is not written.
+func shapeOf(at schema.GroupVersionResource) (shape, bool) {
+	switch at.Group {
+	case constraints:
+		return shape{uid: "constraintUID", inForce: "enforced", coded: true, operation: "webhook"}, true
+	case "templates.gatekeeper.sh":
+		return shape{uid: "templateUID", coded: true, operation: "webhook"}, true
+	case "mutations.gatekeeper.sh":
+		return shape{uid: "mutatorUID", inForce: "enforced", operation: "mutation-webhook"}, true
+	case "expansion.gatekeeper.sh":
+		return shape{uid: "templateUID", operation: "webhook"}, true
+	case "externaldata.gatekeeper.sh":
+		return shape{uid: "providerUID", inForce: "active", dated: true, operation: "webhook"}, true
+	}
+	return shape{}, false
+}
+
+// policyOf is what the policy that is made of an object is called: that of a constraint, or a mutator.
+func policyOf(at schema.GroupVersionResource, kind, name string) string {
+	switch at.Group {
+	case constraints:
+		return strings.ToLower(kind) + "/" + name
+	case "mutations.gatekeeper.sh":
+		return kind + "/" + name
+	}
+	return ""
+}
