@@ -49,7 +49,8 @@ func unaggregated() string {
 }
 
 // grantingOurs is met by a role that grants no more than the chart's: to read kinds that are named, but no secrets, and nothing by way of
-// a subresource, since to get pods/exec is to run programs; and to write what only we do.
+// a subresource, since to get pods/exec is to run programs; and to write what only we do. The definitions of kinds are not only ours to write; but
+// the role is spared while it is given to nobody else, and another policy of the API server's, the chart's, says which we may write.
 func (o Options) grantingOurs() string {
 	granted := strings.Join([]string{
 		`r.verbs.all(v, v in ["get", "list", "watch"]) && r.apiGroups.all(g, g != "*") && ` +
@@ -58,6 +59,11 @@ func (o Options) grantingOurs() string {
 		`r.apiGroups == ["events.k8s.io"] && r.resources == ["events"] && r.verbs.all(v, v in ["create", "patch"])`,
 		fmt.Sprintf(`r.apiGroups == [%s] && !%s && r.resourceNames.size() in [1, 2] && r.resourceNames.all(n, n in %s)`,
 			quote(admissionregistrationv1.GroupName), unset("r", "resourceNames"), list([]string{o.Name, o.Name + policiesSuffix})),
+		fmt.Sprintf(`r.apiGroups == [%s] && r.resources == ["*"] && r.verbs.all(v, v in ["get", "list", "watch"])`, quote(constraintGroup)),
+		fmt.Sprintf(`r.apiGroups.size() == 1 && r.apiGroups[0] in %s && r.resources.all(s, s.endsWith("/status")) && r.verbs == ["patch"]`, list(theirGroups())),
+		`r.apiGroups == ["templates.gatekeeper.sh"] && r.resources == ["constrainttemplates/finalizers"] && r.verbs == ["update"]`,
+		`r.apiGroups == ["apiextensions.k8s.io"] && r.resources == ["customresourcedefinitions"] && ` +
+			`r.verbs.all(v, v in ["get", "list", "watch", "create", "patch"])`,
 	}, " || ")
 	var bounded []string
 	for _, field := range []string{"apiGroups", "resources", "verbs"} {
@@ -65,6 +71,14 @@ func (o Options) grantingOurs() string {
 	}
 	return fmt.Sprintf("(%s || object.rules.size() <= %d && object.rules.all(r, %s && %s && (%s)))",
 		unset("object", "rules"), maxRules, unset("r", "nonResourceURLs"), strings.Join(bounded, " && "), granted)
+}
+
+// constraintGroup is the group of all kinds of constraints.
+const constraintGroup = "constraints.gatekeeper.sh"
+
+// theirGroups are the groups of Gatekeeper's objects whose status we write.
+func theirGroups() []string {
+	return []string{"templates.gatekeeper.sh", constraintGroup, "mutations.gatekeeper.sh", "expansion.gatekeeper.sh", "externaldata.gatekeeper.sh"}
 }
 
 // bindingOurs is met by a binding that gives our role to nobody but our service account.
