@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -69,7 +70,7 @@ type Keeper struct {
 	planned []Interest        // what is registered; nil before the first look
 	written map[place]*object // what was written last
 	proven  map[Phase]proof
-	checked map[Phase]check // of what is proven
+	checked map[Phase]check // how the last probes went
 	last    string          // the error that was logged last
 	changed time.Time       // when something was last written
 	unowned error           // why it is not known with what the configurations vanish
@@ -203,7 +204,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 			return 0, nil, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
 		}
 	}
-	configurations, held := k.plan(wishes, o, live)
+	configurations, held, stuck := k.plan(wishes, o, at, live)
 	objects, err := configurations.objects()
 	if err != nil {
 		return 0, nil, err
@@ -235,6 +236,10 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	switch {
 	case lost != nil:
 		return doubt, &Standing{Err: lost, Weak: k.weak}, nil //nolint:nilerr // it is told, and nothing is to be written
+	case stuck && !doubted:
+		return 0, nil, nil // what was held for that may now be registered
+	case stuck:
+		return doubt, nil, nil
 	case doubted:
 		again = doubt
 	}
@@ -269,39 +274,56 @@ func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
 	return live, nil
 }
 
-// plan is what to register now, and whether that is less than what is wanted, because not every replica serves all of it yet.
-func (k *Keeper) plan(wishes []Wish, o Options, live []*object) (c Configurations, held bool) {
-	var wanted, served, waiting []Interest
+// plan is what to register now, and whether that is less than what is wanted: because not every replica serves all of it yet, or, stuck,
+// because more would be refused for want of an answer while none is seen to come.
+func (k *Keeper) plan(wishes []Wish, o Options, at []place, live []*object) (c Configurations, held, stuck bool) {
+	var wanted, now, waiting []Interest
 	for _, w := range wishes {
-		wanted = append(wanted, w.Interests...)
-		if w.Served {
-			served = append(served, w.Interests...)
-		} else {
-			waiting = append(waiting, w.Interests...)
+		for _, i := range w.Interests {
+			wanted = append(wanted, i)
+			unanswered := k.unanswered(i.Phase, o, at, live)
+			if stuck = stuck || unanswered; w.Served && !unanswered {
+				now = append(now, i)
+			} else {
+				waiting = append(waiting, i)
+			}
 		}
 	}
 	if k.planned == nil { // the leader before has registered it
-		for n, p := range places(k.options.Name) {
+		for n, p := range at {
 			if live[n] != nil && p.phase != "" {
 				k.planned = append(k.planned, registered(p.phase, live[n].Webhooks)...)
 			}
 		}
 	}
-	k.planned = append(append([]Interest{}, served...), meet(waiting, k.planned)...)
+	k.planned = append(append([]Interest{}, now...), meet(waiting, k.planned)...)
 	c = Plan(k.planned, o)
 	held = len(waiting) > 0 && !reflect.DeepEqual(c, Plan(wanted, o))
 	k.metrics.setHeld(held)
-	return c, held
+	return c, held, held && stuck
 }
 
-// weaken makes Ignore of Fail where it has not been seen that a server answers at that address.
+// unanswered reports whether what a phase has registered refuses requests, and the last probe says that for want of an answer.
+func (k *Keeper) unanswered(phase Phase, o Options, at []place, live []*object) bool {
+	probe := o.probe(phase, nil)
+	n := slices.IndexFunc(at, func(p place) bool { return p.phase == phase })
+	return k.checked[phase].failed > 0 && closedAt(live[n].webhook(enforceName(phase)), address(&probe))
+}
+
+// closedAt reports whether a webhook is registered with Fail and that address.
+func closedAt(hook *admissionregistrationv1.MutatingWebhook, at string) bool {
+	return hook != nil && *hook.FailurePolicy == admissionregistrationv1.Fail && address(hook) == at
+}
+
+// weaken makes Ignore of Fail where it has not been seen that a server answers at that address, or is seen no more. What is Fail there
+// already stays so.
 func (k *Keeper) weaken(o Options, at []place, wanted, live []*object) {
 	k.weak = false
 	defer func() { k.metrics.setOpen(k.weak) }()
 	for n, p := range at {
-		hook, old := wanted[n].webhook(enforceName(p.phase)), live[n].webhook(enforceName(p.phase))
-		if hook == nil || k.proven[p.phase].address == address(hook) ||
-			old != nil && *old.FailurePolicy == admissionregistrationv1.Fail && address(old) == address(hook) {
+		hook := wanted[n].webhook(enforceName(p.phase))
+		if hook == nil || k.proven[p.phase].address == address(hook) && k.checked[p.phase].failed == 0 ||
+			closedAt(live[n].webhook(enforceName(p.phase)), address(hook)) {
 			continue
 		}
 		hook.FailurePolicy, k.weak = new(admissionregistrationv1.Ignore), true

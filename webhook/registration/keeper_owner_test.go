@@ -23,9 +23,12 @@ func testWhose(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	unknown := errors.New("the cluster does not say")
-	var known atomic.Bool
+	var known, none atomic.Bool
 	w.owner = func(context.Context) (*metav1.OwnerReference, error) {
-		if !known.Load() {
+		switch {
+		case none.Load():
+			return nil, nil
+		case !known.Load():
 			return nil, unknown
 		}
 		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
@@ -48,12 +51,23 @@ func testWhose(t *testing.T, w *world) {
 	w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"}
 	w.run(t) // the next leader, which is not told either
 	w.until(t, "what policies want now", asksAbout("secrets"))
-	for _, p := range places(w.options.Name) {
-		live, err := p.get(t.Context(), w.dynamic)
-		if err != nil || len(live.OwnerReferences) != 1 || live.OwnerReferences[0].UID != role.UID {
-			t.Errorf("the %s is nobody's any more: %+v, %v", p, live.OwnerReferences, err)
+	owned := func() {
+		t.Helper()
+		for _, p := range places(w.options.Name) {
+			live, err := p.get(t.Context(), w.dynamic)
+			if err != nil || len(live.OwnerReferences) != 1 || live.OwnerReferences[0].UID != role.UID {
+				t.Errorf("the %s is nobody's any more: %+v, %v", p, live.OwnerReferences, err)
+			}
 		}
 	}
+	owned()
+	w.stop()
+	none.Store(true)
+	w.wanted = asking{[]Interest{w.interest("pods")}, "r3"}
+	w.run(t) // one that is told of no owner, as when it may not read it
+	w.until(t, "what policies want then", asksAbout("pods"))
+	w.untilAsked(t, map[string]string{"names": "r3"})
+	owned()
 }
 
 func testUnlock(t *testing.T, w *world) {

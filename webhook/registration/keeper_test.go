@@ -33,6 +33,7 @@ func TestKeeper(t *testing.T) {
 		"fence":        testFence,
 		"rights":       testRights,
 		"reached":      testReached,
+		"doubt":        testDoubt,
 		"unknown":      testUnknown,
 		"conflicts":    testConflicts,
 	} {
