@@ -122,9 +122,9 @@ func (d *doctor) registration(ctx context.Context) ([]check, error) {
 	}
 	if until, annotations, ok := ours.unlocked(d.now); ok {
 		return []check{{
-			"registration", checkWarn, fmt.Sprintf("unlocked until %s by %s: %s", until.Format(time.RFC3339),
+			"registration", checkFail, fmt.Sprintf("nothing is enforced at admission: unlocked until %s by %s: %s", until.Format(time.RFC3339),
 				annotations[registration.UnlockedBy], annotations[registration.UnlockedReason]),
-			"portcullis lock ends it",
+			"when it is no longer needed, `portcullis lock` ends it before that time",
 		}}, nil
 	}
 	var out []check
@@ -192,9 +192,10 @@ func (d *doctor) probes(ctx context.Context) ([]check, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, ok := ours.unlocked(d.now); ok {
+	if until, _, ok := ours.unlocked(d.now); ok {
 		return []check{{
-			"admission", checkWarn, "the cluster is unlocked, so it is not known whether the API server reaches Portcullis", "look again when it is locked",
+			"admission", checkFail, "the API server asks nobody, because the cluster is unlocked until " + until.Format(time.RFC3339),
+			"look again when it is locked; `portcullis lock` ends it before that time",
 		}}, nil
 	}
 	var out []check

@@ -71,6 +71,14 @@ func TestWhatDoctorSaysOfTheRegistration(t *testing.T) {
 		},
 		"one is missing":      {interests: fails, without: []string{"mutating"}, want: "FAIL registration: there is no MutatingWebhookConfiguration portcullis\n" + validate},
 		"that of policies is": {interests: fails, without: []string{"policies"}, want: "FAIL registration: there is no ValidatingWebhookConfiguration portcullis-policies\n" + mutate + validate},
+		"unlocked": {
+			interests: fails, change: func(p *registration.Configurations) {
+				p.Policies.Annotations = map[string]string{
+					registration.UnlockedUntil: "2999-01-01T00:00:00Z", registration.UnlockedBy: "alice", registration.UnlockedReason: "a drill",
+				}
+			},
+			want: "FAIL registration: nothing is enforced at admission: unlocked until 2999-01-01T00:00:00Z by alice: a drill\n",
+		},
 		"all are missing": {
 			interests: fails, without: []string{"mutating", "validating", "policies"},
 			want: "FAIL registration: there is no webhook configuration named \"portcullis\"\n",
@@ -124,7 +132,7 @@ func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 		"uninformed":  {status.ReasonUninformed, 0, checkFail},
 		"registering": {status.ReasonRegistering, 50 * time.Second, checkWarn},
 		"for long":    {status.ReasonRegistering, 70 * time.Second, checkFail},
-		"unlocked":    {status.ReasonUnlocked, time.Hour, checkWarn},
+		"unlocked":    {status.ReasonUnlocked, time.Hour, checkFail},
 		"not heard":   {status.ReasonNotHeard, time.Hour, checkWarn},
 	} {
 		policy := v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Status: v1alpha1.PolicyStatus{Conditions: []metav1.Condition{

@@ -144,6 +144,8 @@ func judgePolicy(policy v1alpha1.Policy, now time.Time) (check, bool) {
 	switch ready.Reason {
 	case status.ReasonUnregistered, status.ReasonWeakened:
 		c.Status, c.Remedy = checkFail, "see what registration and admission say above, and the leader's log"
+	case status.ReasonUnlocked:
+		c.Status, c.Remedy = checkFail, "when it is no longer needed, `portcullis lock` ends it before its time"
 	case status.ReasonUninformed:
 		c.Status, c.Remedy = checkFail, "see that the server may read that kind, as with the chart's rbac.inventory"
 	case status.ReasonRegistering:
