@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"reflect"
 	"slices"
@@ -44,6 +45,9 @@ type Inputs struct {
 	// Owner says with what the configurations vanish; nil is nothing. While it returns an error they stay whose they are, and none is made
 	// that is not there. It is called with every look, and may ask the cluster. A nil Owner leaves it at that of the Options.
 	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// Lease is the name of a Lease in the namespace of the Options, that of who leads: an unlocking is kept on it, in annotations, so that
+	// whoever leads next knows of it although the configurations have vanished. Empty: he does not.
+	Lease string
 	// Report is told how things stand, whenever the Keeper has looked; it may be nil.
 	Report func(Standing)
 }
@@ -54,7 +58,7 @@ type Inputs struct {
 //   - Webhooks with Fail are registered with Ignore until a probe through the API server has been answered. Once they are Fail they stay so
 //     while the address stays the same.
 //   - What others change or delete is mended, at once and then ever more slowly if they go on: see mendBurst.
-//   - While somebody has unlocked the cluster there are no webhooks.
+//   - While somebody has unlocked the cluster there are no webhooks, and be it that the configurations which say so are gone meanwhile.
 //
 // It must run on one replica at a time.
 type Keeper struct {
@@ -83,6 +87,10 @@ type Keeper struct {
 
 	contests map[place]*contest
 
+	open     remembered
+	recalled bool // what the leader before has remembered
+	noted    bool // whether the Lease says that the cluster is unlocked
+
 	taken atomic.Pointer[taken]
 }
 
@@ -110,6 +118,7 @@ func (k *Keeper) Wake() {
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
 	k.planned, k.failed, k.conflicts, k.unknown = nil, 0, 0, time.Time{}
+	k.open, k.recalled = remembered{}, false
 	k.metrics.setKeeping(true)
 	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
@@ -186,6 +195,9 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	open, err := unlocked(live, k.now())
 	if err != nil {
 		k.log.Error("an annotation that should unlock the cluster is not understood; the webhooks stay", "error", err)
+	}
+	if open, err = k.remember(ctx, live, open); err != nil {
+		return 0, nil, err
 	}
 	k.metrics.setUnlocked(open != nil)
 	if open != nil {
@@ -368,14 +380,18 @@ func (k *Keeper) keep(ctx context.Context, p place, wanted, live *object) (wait 
 	return 0, nil
 }
 
-// clear leaves no webhooks while the cluster is unlocked. Afterwards all begins anew, with Ignore.
+// clear leaves no webhooks while the cluster is unlocked, and has what is gone say again that it is. Afterwards all begins anew, with Ignore.
 func (k *Keeper) clear(ctx context.Context, at []place, live []*object, open Unlocked) error {
 	for n, p := range at {
-		if live[n] == nil || len(live[n].Webhooks) == 0 {
+		if live[n] == nil && k.open.Unlocked == nil || live[n] != nil && len(live[n].Webhooks) == 0 {
 			continue
 		}
 		empty := &object{TypeMeta: metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: p.kind}}
-		empty.Name, empty.Labels, empty.Annotations = p.name, k.options.Labels, k.options.Annotations
+		empty.Name, empty.Labels, empty.Annotations = p.name, k.options.Labels, maps.Clone(k.options.Annotations)
+		if live[n] == nil || live[n].Annotations[UnlockedUntil] != "" { // who says it in one place takes it back there
+			empty.Annotations = open.annotations()
+			maps.Copy(empty.Annotations, k.options.Annotations)
+		}
 		if k.options.Owner != nil {
 			empty.OwnerReferences = []metav1.OwnerReference{*k.options.Owner}
 		}

@@ -26,6 +26,7 @@ func TestKeeper(t *testing.T) {
 		"in-force":     testInForce,
 		"whose":        testWhose,
 		"unlock":       testUnlock,
+		"unowned":      testUnlockedWithoutOwner,
 		"next-leader":  testNextLeader,
 		"authorities":  testAuthorities,
 		"injected":     testInjected,
