@@ -76,7 +76,7 @@ func TestOursIsSparedAsLongAsItIsOurs(t *testing.T) {
 	testAsked(t, o, map[string]row{
 		"the chart's role is made":     {write("clusterroles", create, "portcullis", charted(t, "default")["ClusterRole"]), false},
 		"the chart's binding is made":  {write("clusterrolebindings", create, "portcullis", charted(t, "default")["ClusterRoleBinding"]), false},
-		"the chart's owner is made":    {write("clusterroles", create, "portcullis-owner", charted(t, "bare")["ClusterRole"]), false},
+		"the chart's owner is made":    {write("clusterroles", create, "portcullis-owner", charted(t, "default")["owner"]), false},
 		"the chart's role is repaired": {narrowed, false},
 		"the chart's role is deleted":  {request{Resource: Resource{rbacGroup, "clusterroles", ""}, operation: remove, name: "portcullis", user: "alice", before: narrowed.object}, true},
 		"the chart's owner is deleted": {request{Resource: Resource{rbacGroup, "clusterroles", ""}, operation: remove, name: "portcullis-owner", user: "alice", before: &rbacv1.ClusterRole{}}, true},
@@ -173,7 +173,7 @@ func TestTheGateKnowsWhatIsSpared(t *testing.T) {
 	testAsked(t, o, rows)
 }
 
-// charted are the ClusterRole and the ClusterRoleBinding that the chart makes in one of its examples, which is in the namespace guard.
+// charted are the ClusterRole, the owner and the ClusterRoleBinding that the chart makes in one of its examples, which is in the namespace guard.
 func charted(t testing.TB, example string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "test", "chart", "testdata", example+".yaml"))
@@ -198,7 +198,11 @@ func charted(t testing.TB, example string) map[string]any {
 		if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
 			t.Fatal(err)
 		}
-		out[head.GetKind()] = into
+		kind := head.GetKind()
+		if strings.HasSuffix(head.GetName(), ownerSuffix) {
+			kind = "owner"
+		}
+		out[kind] = into
 	}
 	return out
 }
