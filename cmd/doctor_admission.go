@@ -100,7 +100,7 @@ func validatingHooks(c admissionregistrationv1.ValidatingWebhookConfiguration) (
 	for _, h := range c.Webhooks {
 		out = append(out, hook{admissionregistrationv1.MutatingWebhook{
 			Name: h.Name, ClientConfig: h.ClientConfig, Rules: h.Rules, FailurePolicy: h.FailurePolicy,
-			NamespaceSelector: h.NamespaceSelector, MatchConditions: h.MatchConditions,
+			NamespaceSelector: h.NamespaceSelector, MatchConditions: h.MatchConditions, TimeoutSeconds: h.TimeoutSeconds,
 		}, registration.Validate, c.ObjectMeta})
 	}
 	return out
@@ -215,7 +215,11 @@ func (d *doctor) probes(ctx context.Context) ([]check, error) {
 
 func (d *doctor) probe(ctx context.Context, h hook) check {
 	o := registration.Options{Name: d.name, Namespace: probedIn(h), Bundle: h.ClientConfig.CABundle}
-	probing, cancel := context.WithTimeout(ctx, lookTime/4)
+	wait := probeTime
+	if h.TimeoutSeconds != nil {
+		wait += time.Duration(*h.TimeoutSeconds) * time.Second
+	}
+	probing, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	answer, err := registration.Probe(probing, d.dynamic, o, h.phase)
 	topic := string(h.phase)

@@ -26,8 +26,8 @@ const (
 	look = time.Minute
 	// After an error the next try comes after leastDelay, then twice that, and so on.
 	leastDelay, mostDelay = time.Second, 30 * time.Second
-	// probeTime bounds a round of probes. It holds up whatever else changes, so it is no longer than an API server needs to take up a
-	// registration, and to give up a server that does not answer.
+	// probeTime bounds a probe, beside the time that its webhook may take. It holds up whatever else changes, so it is no longer than an API
+	// server needs to take up a registration.
 	probeTime = 5 * time.Second
 	// mostConflicts, one after the other, are the work of others who do not rest.
 	mostConflicts = 5

@@ -81,6 +81,14 @@ func testReached(t *testing.T, w *world) {
 	w.until(t, "Fail", fails)
 }
 
+// Of a server that does not answer it is told that, and not that it was not asked, however long it may take.
+func testSilent(t *testing.T, w *world) {
+	w.options.ValidateSeconds = 6
+	w.server.silent.Store(true)
+	w.run(t)
+	w.untilReported(t, `the probe of the validate webhook was not answered: Internal error occurred: failed calling webhook "probe.validate.portcullis.dev"`)
+}
+
 // What waits while it is not sure that anybody is reached is registered as soon as somebody is, and not said to be before.
 func testDoubt(t *testing.T, w *world) {
 	w.still = time.Now()

@@ -35,6 +35,7 @@ func TestKeeper(t *testing.T) {
 		"rights":       testRights,
 		"reached":      testReached,
 		"doubt":        testDoubt,
+		"silent":       testSilent,
 		"unknown":      testUnknown,
 		"conflicts":    testConflicts,
 	} {

@@ -19,8 +19,6 @@ type proof struct {
 
 // prove probes what has not been proven, and says whether anything was.
 func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*object) (progress bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
 	for n, p := range at {
 		if p.phase == "" {
 			continue
