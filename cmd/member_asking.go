@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,9 @@ import (
 
 // stand notes how things stand with the registration.
 func (c *member) stand(s *registration.Standing) {
+	if s != nil {
+		s.Err = lasting(s.Err)
+	}
 	c.mu.Lock()
 	same := reflect.DeepEqual(c.standing, s)
 	c.standing = s
@@ -25,6 +30,28 @@ func (c *member) stand(s *registration.Standing) {
 	if !same && c.status != nil {
 		c.status.Wake()
 	}
+}
+
+// passing is what differs each time that the same goes wrong: what text would change with it is written and told again and again.
+var passing = []struct {
+	text *regexp.Regexp
+	is   string
+}{
+	{regexp.MustCompile(`\b(read|write) (tcp|udp) \S+->`), "$1 $2 "}, // from a port that was free
+	{regexp.MustCompile(`\bcurrent time \S+ is\b`), "now is"},
+	{regexp.MustCompile(`\bportcullis-probe-[a-z0-9]+`), "portcullis-probe"},
+}
+
+// lasting says an error without that.
+func lasting(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, p := range passing {
+		text = p.text.ReplaceAllString(text, p.is)
+	}
+	return errors.New(text)
 }
 
 // stillAsked is how things stand for a set of policies: what is about to be registered for it is not what was for a policy that it does not
