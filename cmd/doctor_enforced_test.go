@@ -122,6 +122,12 @@ func TestWhatDoctorSaysOfTheRegistration(t *testing.T) {
 
 func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 	now := time.Now()
+	soon := v1alpha1.Policy{Status: v1alpha1.PolicyStatus{Conditions: []metav1.Condition{{
+		Type: v1alpha1.PolicyReady, Status: metav1.ConditionFalse, Reason: status.ReasonRollingOut, LastTransitionTime: metav1.NewTime(now.Add(-50 * time.Second)),
+	}}}}
+	if got, ok := judgePolicy(soon, now); !ok || got.Status != checkWarn {
+		t.Errorf("a replica that is about to serve it: %+v", got)
+	}
 	for name, c := range map[string]struct {
 		reason string
 		since  time.Duration
@@ -133,6 +139,8 @@ func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 		"registering": {status.ReasonRegistering, 50 * time.Second, checkWarn},
 		"for long":    {status.ReasonRegistering, 70 * time.Second, checkFail},
 		"unlocked":    {status.ReasonUnlocked, time.Hour, checkFail},
+		"behind":      {status.ReasonRollingOut, time.Hour, checkFail},
+		"unknown":     {status.ReasonUnknown, time.Hour, checkFail},
 		"not heard":   {status.ReasonNotHeard, time.Hour, checkWarn},
 	} {
 		policy := v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Status: v1alpha1.PolicyStatus{Conditions: []metav1.Condition{
