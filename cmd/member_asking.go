@@ -138,7 +138,7 @@ func (c *member) registeredFor(spec policies.Spec) status.Asking {
 		return no(status.ReasonUnlocked, fmt.Sprintf("the cluster is unlocked until %s by %s, and nothing is asked about: %s; `portcullis lock` ends it",
 			standing.Unlocked.Until.UTC().Format("2006-01-02T15:04:05Z"), standing.Unlocked.By, standing.Unlocked.Reason))
 	case standing.Err != nil && standing.Weak:
-		return no(status.ReasonWeakened, "requests pass for want of an answer, until one is seen to come through the API server: "+standing.Err.Error())
+		return no(status.ReasonWeakened, "requests pass for want of an answer: "+standing.Err.Error())
 	case standing.Err != nil:
 		return no(status.ReasonUnregistered, "the registration is not known to be in force: "+standing.Err.Error())
 	case standing.Asked[spec.ID] != spec.Digest:

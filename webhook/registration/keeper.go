@@ -78,6 +78,8 @@ type Keeper struct {
 	last    string          // the error that was logged last
 	changed time.Time       // when something was last written
 	unowned error           // why it is not known with what the configurations vanish
+	// ownerless is why what is made now vanishes with nothing.
+	ownerless error
 
 	weak   bool // something is Ignore that should be Fail
 	failed int  // attempts, one after the other
@@ -255,6 +257,9 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	case doubted:
 		again = doubt
 	}
+	if k.ownerless != nil && k.weak {
+		return again, &Standing{Err: k.ownerless, Weak: true}, nil
+	}
 	if held {
 		again = leastDelay
 	}
@@ -328,14 +333,17 @@ func closedAt(hook *admissionregistrationv1.MutatingWebhook, at string) bool {
 }
 
 // weaken makes Ignore of Fail where it has not been seen that a server answers at that address, or is seen no more. What is Fail there
-// already stays so.
+// already stays so, unless nobody would take it away.
 func (k *Keeper) weaken(o Options, at []place, wanted, live []*object) {
 	k.weak = false
 	defer func() { k.metrics.setOpen(k.weak) }()
 	for n, p := range at {
 		hook := wanted[n].webhook(enforceName(p.phase))
-		if hook == nil || k.proven[p.phase].address == address(hook) && k.checked[p.phase].failed == 0 ||
-			closedAt(live[n].webhook(enforceName(p.phase)), address(hook)) {
+		if hook == nil {
+			continue
+		}
+		proven := k.proven[p.phase].address == address(hook) && k.checked[p.phase].failed == 0
+		if !k.outlives(live[n]) && (proven || closedAt(live[n].webhook(enforceName(p.phase)), address(hook))) {
 			continue
 		}
 		hook.FailurePolicy, k.weak = new(admissionregistrationv1.Ignore), true

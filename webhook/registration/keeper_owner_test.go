@@ -3,6 +3,7 @@ package registration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -69,6 +70,35 @@ func testWhose(t *testing.T, w *world) {
 	w.until(t, "what policies want then", asksAbout("pods"))
 	w.untilAsked(t, map[string]string{"names": "r3"})
 	owned()
+}
+
+// What nobody would take away when the release has gone refuses nothing for want of an answer, until it has an owner.
+func testOwnerless(t *testing.T, w *world) {
+	role, err := w.client.RbacV1().ClusterRoles().Create(t.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.options.Name}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known atomic.Bool
+	w.owner = func(context.Context) (*metav1.OwnerReference, error) {
+		if !known.Load() {
+			return nil, fmt.Errorf("%w: restore it", ErrOwnerless)
+		}
+		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
+	}
+	w.run(t)
+	w.untilReported(t, "what is registered does not vanish with anything, so nothing may be refused for want of an answer: restore it")
+	w.untilJudged(t)
+	if hook, err := w.enforce(t.Context()); err != nil || hook == nil || fails(hook) {
+		t.Errorf("what is nobody's is registered as %+v, %v", hook, err)
+	}
+	known.Store(true)
+	w.keeper.Wake()
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	known.Store(false)
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"} })
+	w.until(t, "what is owned stays Fail", asksAbout("secrets"))
 }
 
 func testUnlock(t *testing.T, w *world) {

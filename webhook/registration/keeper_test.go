@@ -25,6 +25,7 @@ func TestKeeper(t *testing.T) {
 		"one-waits":    testOneWaits,
 		"in-force":     testInForce,
 		"whose":        testWhose,
+		"ownerless":    testOwnerless,
 		"unlock":       testUnlock,
 		"unowned":      testUnlockedWithoutOwner,
 		"next-leader":  testNextLeader,
