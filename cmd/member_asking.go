@@ -32,24 +32,18 @@ func (c *member) stand(s *registration.Standing) {
 	}
 }
 
-// passing is what differs each time that the same goes wrong: what text would change with it is written and told again and again.
-var passing = []struct {
-	text *regexp.Regexp
-	is   string
-}{
-	{regexp.MustCompile(`\b(read|write) (tcp|udp) \S+->`), "$1 $2 "}, // from a port that was free
-	{regexp.MustCompile(`\bcurrent time \S+ is\b`), "now is"},
-	{regexp.MustCompile(`\bportcullis-probe-[a-z0-9]+`), "portcullis-probe"},
-}
-
-// lasting says an error without that.
+// lasting says an error without what differs each time that the same goes wrong: with it statuses were written, and Events made, again and again.
 func lasting(err error) error {
 	if err == nil {
 		return nil
 	}
 	text := err.Error()
-	for _, p := range passing {
-		text = p.text.ReplaceAllString(text, p.is)
+	for _, passing := range []struct{ text, is string }{
+		{`\b(read|write) (tcp|udp) \S+->`, "$1 $2 "}, // from a port that was free
+		{`\bcurrent time \S+ is\b`, "now is"},
+		{`\bportcullis-probe-[a-z0-9]+`, "portcullis-probe"},
+	} {
+		text = regexp.MustCompile(passing.text).ReplaceAllString(text, passing.is)
 	}
 	return errors.New(text)
 }
