@@ -62,6 +62,7 @@ type Rotation struct {
 	// creator is the field manager that creates Secrets, nobody else's.
 	creator client.FieldOwner
 
+	wake   chan struct{}
 	phase  atomic.Value // Step
 	bundle atomic.Value // []byte
 
@@ -74,7 +75,7 @@ type Rotation struct {
 
 // NewRotation returns a Rotation; Start runs it.
 func NewRotation(opts RotationOptions) (*Rotation, error) {
-	r := &Rotation{opts: opts, names: names{DNS: opts.DNSNames, IPs: opts.IPs}, log: orDiscard(opts.Log), tick: time.Now}
+	r := &Rotation{opts: opts, names: names{DNS: opts.DNSNames, IPs: opts.IPs}, log: orDiscard(opts.Log), tick: time.Now, wake: make(chan struct{}, 1)}
 	r.creator = client.FieldOwner(manager + "-" + rand.Text())
 	if len(r.names.DNS)+len(r.names.IPs) == 0 {
 		return nil, errors.New("certificate rotation: there is no DNS name and no IP address to certify")
@@ -99,6 +100,29 @@ func (r *Rotation) CABundle() []byte {
 	return bundle
 }
 
+// Wake has the Rotation look in a second, as when the Secret Name-tls was deleted; otherwise it looks every 30. It never blocks.
+func (r *Rotation) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pause returns after d, or after Wake; false when ctx ends before. Who deletes both Secrets has a second to do it: what is made of one of
+// them is not what is made of none.
+func (r *Rotation) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-r.wake:
+		return wait(ctx, firstRetry)
+	}
+}
+
 // Start takes the steps that are due until ctx ends: give it one that ends with leadership. What fails is logged and tried again,
 // within 30 seconds. It must not be called twice at a time.
 func (r *Rotation) Start(ctx context.Context) error {
@@ -118,7 +142,7 @@ func (r *Rotation) Start(ctx context.Context) error {
 			r.log.Error("the rotation of certificates does not go on; trying again soon", "step", string(r.Phase()), "error", err)
 			pause = min(2*pause, lastRetry)
 		}
-		if !wait(ctx, pause) {
+		if !r.pause(ctx, pause) {
 			return nil
 		}
 	}

@@ -28,6 +28,8 @@ type SecretOptions struct {
 	Client client.WithWatch
 	// Namespace and Name say where tls.crt and tls.key are, and where callers need to be told whom to trust, ca.crt.
 	Namespace, Name string
+	// Gone is called when the Secret is deleted, and must not block. Nil is nobody.
+	Gone func()
 	// Log hears of every new pair and of every one that cannot be used. Nil discards.
 	Log *slog.Logger
 	// Now is the wall clock. Nil means time.Now.
@@ -41,6 +43,7 @@ type Secret struct {
 	lastGood
 	client          client.WithWatch
 	namespace, name string
+	gone            func()
 
 	mu       sync.Mutex // held while a pair is taken
 	restored bool       // the current one, and not read
@@ -52,7 +55,7 @@ var _ Source = (*Secret)(nil)
 func NewSecret(opts SecretOptions) *Secret {
 	s := &Secret{
 		lastGood: lastGood{what: secretName(opts.Namespace, opts.Name), log: orDiscard(opts.Log), now: opts.Now},
-		client:   opts.Client, namespace: opts.Namespace, name: opts.Name,
+		client:   opts.Client, namespace: opts.Namespace, name: opts.Name, gone: opts.Gone,
 	}
 	s.path = func(key string) string { return key + " of " + s.what }
 	if s.now == nil {
@@ -119,6 +122,9 @@ func (s *Secret) follow(ctx context.Context) error {
 				return nil // expired, mostly; reading again tells what is the matter
 			case event.Type == apiwatch.Deleted:
 				secret = nil
+				if s.gone != nil {
+					s.gone()
+				}
 			}
 			last = secret
 		}

@@ -180,6 +180,51 @@ func TestSecretFollows(t *testing.T) {
 	})
 }
 
+// Who deletes both Secrets has new ones within seconds, of another authority, in whichever order they go.
+func TestRotationLooksWhenItsSecretIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		r := w.rotation(func(o *RotationOptions) { o.Now, o.Published = time.Now, nil })
+		watched := interceptor.NewClient(w.store, interceptor.Funcs{ // the fake has no index for the selector
+			List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, _ ...client.ListOption) error {
+				return c.List(ctx, list, client.InNamespace(namespace))
+			},
+			Watch: func(ctx context.Context, c client.WithWatch, list client.ObjectList, _ ...client.ListOption) (apiwatch.Interface, error) {
+				all, err := c.Watch(ctx, list, client.InNamespace(namespace))
+				if err != nil {
+					return nil, err
+				}
+				return apiwatch.Filter(all, func(e apiwatch.Event) (apiwatch.Event, bool) { return e, e.Object.(*corev1.Secret).Name == tlsSecret }), nil
+			},
+		})
+		follower := NewSecret(SecretOptions{Client: watched, Namespace: namespace, Name: tlsSecret, Gone: r.Wake})
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Start(ctx) }()
+		go func() { done <- follower.Start(ctx) }()
+		time.Sleep(70 * time.Second) // it has just looked
+		before := w.secret(tlsSecret).Data[authorityFile]
+		for _, name := range []string{tlsSecret, caSecret} {
+			if err := w.store.Delete(t.Context(), w.secret(name)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		time.Sleep(5 * time.Second)
+		for _, name := range []string{tlsSecret, caSecret} {
+			if s := w.secret(name); s == nil || bytes.Equal(s.Data[authorityFile], before) {
+				t.Errorf("after five seconds the Secret %s is %v", name, s)
+			}
+		}
+		stop()
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
 // TestRotationStart lives through the suspension of its machine and an API server that is away past the leaf's end.
 func TestRotationStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

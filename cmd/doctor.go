@@ -64,8 +64,10 @@ func (d *doctor) examinations() []examination {
 }
 
 const (
-	// lookTime bounds one examination.
-	lookTime = 20 * time.Second
+	// lookTime bounds one examination. The longest has two webhooks asked, each of which may take thirty seconds.
+	lookTime = 75 * time.Second
+	// probeTime is how long a probe may take beside the time that its webhook may.
+	probeTime = 5 * time.Second
 	// lookAgain is how long to wait, while something is wrong, before everything is looked at again.
 	lookAgain = time.Second
 )

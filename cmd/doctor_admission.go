@@ -100,7 +100,7 @@ func validatingHooks(c admissionregistrationv1.ValidatingWebhookConfiguration) (
 	for _, h := range c.Webhooks {
 		out = append(out, hook{admissionregistrationv1.MutatingWebhook{
 			Name: h.Name, ClientConfig: h.ClientConfig, Rules: h.Rules, FailurePolicy: h.FailurePolicy,
-			NamespaceSelector: h.NamespaceSelector, MatchConditions: h.MatchConditions,
+			NamespaceSelector: h.NamespaceSelector, MatchConditions: h.MatchConditions, TimeoutSeconds: h.TimeoutSeconds,
 		}, registration.Validate, c.ObjectMeta})
 	}
 	return out
@@ -122,9 +122,9 @@ func (d *doctor) registration(ctx context.Context) ([]check, error) {
 	}
 	if until, annotations, ok := ours.unlocked(d.now); ok {
 		return []check{{
-			"registration", checkWarn, fmt.Sprintf("unlocked until %s by %s: %s", until.Format(time.RFC3339),
+			"registration", checkFail, fmt.Sprintf("nothing is enforced at admission: unlocked until %s by %s: %s", until.Format(time.RFC3339),
 				annotations[registration.UnlockedBy], annotations[registration.UnlockedReason]),
-			"portcullis lock ends it",
+			"when it is no longer needed, `portcullis lock` ends it before that time",
 		}}, nil
 	}
 	var out []check
@@ -200,9 +200,10 @@ func (d *doctor) probes(ctx context.Context) ([]check, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, _, ok := ours.unlocked(d.now); ok {
+	if until, _, ok := ours.unlocked(d.now); ok {
 		return []check{{
-			"admission", checkWarn, "the cluster is unlocked, so it is not known whether the API server reaches Portcullis", "look again when it is locked",
+			"admission", checkFail, "the API server asks nobody, because the cluster is unlocked until " + until.Format(time.RFC3339),
+			"look again when it is locked; `portcullis lock` ends it before that time",
 		}}, nil
 	}
 	var out []check
@@ -222,7 +223,11 @@ func (d *doctor) probes(ctx context.Context) ([]check, error) {
 
 func (d *doctor) probe(ctx context.Context, h hook) check {
 	o := registration.Options{Name: d.name, Namespace: probedIn(h), Bundle: h.ClientConfig.CABundle}
-	probing, cancel := context.WithTimeout(ctx, lookTime/4)
+	wait := probeTime
+	if h.TimeoutSeconds != nil {
+		wait += time.Duration(*h.TimeoutSeconds) * time.Second
+	}
+	probing, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	answer, err := registration.Probe(probing, d.dynamic, o, h.phase)
 	topic := string(h.phase)

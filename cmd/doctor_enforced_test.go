@@ -71,6 +71,14 @@ func TestWhatDoctorSaysOfTheRegistration(t *testing.T) {
 		},
 		"one is missing":      {interests: fails, without: []string{"mutating"}, want: "FAIL registration: there is no MutatingWebhookConfiguration portcullis\n" + validate},
 		"that of policies is": {interests: fails, without: []string{"policies"}, want: "FAIL registration: there is no ValidatingWebhookConfiguration portcullis-policies\n" + mutate + validate},
+		"unlocked": {
+			interests: fails, change: func(p *registration.Configurations) {
+				p.Policies.Annotations = map[string]string{
+					registration.UnlockedUntil: "2999-01-01T00:00:00Z", registration.UnlockedBy: "alice", registration.UnlockedReason: "a drill",
+				}
+			},
+			want: "FAIL registration: nothing is enforced at admission: unlocked until 2999-01-01T00:00:00Z by alice: a drill\n",
+		},
 		"all are missing": {
 			interests: fails, without: []string{"mutating", "validating", "policies"},
 			want: "FAIL registration: there is no webhook configuration named \"portcullis\"\n",
@@ -114,6 +122,12 @@ func TestWhatDoctorSaysOfTheRegistration(t *testing.T) {
 
 func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 	now := time.Now()
+	soon := v1alpha1.Policy{Status: v1alpha1.PolicyStatus{Conditions: []metav1.Condition{{
+		Type: v1alpha1.PolicyReady, Status: metav1.ConditionFalse, Reason: status.ReasonRollingOut, LastTransitionTime: metav1.NewTime(now.Add(-50 * time.Second)),
+	}}}}
+	if got, ok := judgePolicy(soon, now); !ok || got.Status != checkWarn {
+		t.Errorf("a replica that is about to serve it: %+v", got)
+	}
 	for name, c := range map[string]struct {
 		reason string
 		since  time.Duration
@@ -124,7 +138,9 @@ func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 		"uninformed":  {status.ReasonUninformed, 0, checkFail},
 		"registering": {status.ReasonRegistering, 50 * time.Second, checkWarn},
 		"for long":    {status.ReasonRegistering, 70 * time.Second, checkFail},
-		"unlocked":    {status.ReasonUnlocked, time.Hour, checkWarn},
+		"unlocked":    {status.ReasonUnlocked, time.Hour, checkFail},
+		"behind":      {status.ReasonRollingOut, time.Hour, checkFail},
+		"unknown":     {status.ReasonUnknown, time.Hour, checkFail},
 		"not heard":   {status.ReasonNotHeard, time.Hour, checkWarn},
 	} {
 		policy := v1alpha1.Policy{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Status: v1alpha1.PolicyStatus{Conditions: []metav1.Condition{

@@ -120,7 +120,7 @@ func wantsFail(policy v1alpha1.Policy) bool {
 	return wantsAdmission(policy) && policy.Status.Enforcement == string(policies.EnforceDeny) && (policy.Spec.OnError == "" || policy.Spec.OnError == "deny")
 }
 
-// registeringTime is how long a registration may take until it was seen to be in force.
+// registeringTime is how long it may take until every replica serves a policy, and until its registration was seen to be in force.
 const registeringTime = time.Minute
 
 // judgePolicy returns what is wrong with a Policy, if anything is.
@@ -144,6 +144,12 @@ func judgePolicy(policy v1alpha1.Policy, now time.Time) (check, bool) {
 	switch ready.Reason {
 	case status.ReasonUnregistered, status.ReasonWeakened:
 		c.Status, c.Remedy = checkFail, "see what registration and admission say above, and the leader's log"
+	case status.ReasonUnlocked:
+		c.Status, c.Remedy = checkFail, "when it is no longer needed, `portcullis lock` ends it before its time"
+	case status.ReasonRollingOut, status.ReasonUnknown:
+		if now.Sub(ready.LastTransitionTime.Time) > registeringTime {
+			c.Status, c.Remedy = checkFail, "look at the logs of the replicas that are behind: it is not registered before all serve it"
+		}
 	case status.ReasonUninformed:
 		c.Status, c.Remedy = checkFail, "see that the server may read that kind, as with the chart's rbac.inventory"
 	case status.ReasonRegistering:

@@ -262,7 +262,10 @@ func TestDoctorInARealCluster(t *testing.T) {
 	if code := Run(t.Context(), []string{"unlock", "--for=1h", "--reason=a test", "--kubeconfig=" + plane.Kubeconfig}, nil, &said, &said); code != exitOK {
 		t.Fatal(said.String())
 	}
-	e.expect("unlocked", exitRefused, `warn registration: unlocked until \S+ by \S+: a test$`)
+	e.expect("unlocked", exitRefused,
+		`FAIL registration: nothing is enforced at admission: unlocked until \S+ by \S+: a test$`,
+		`FAIL admission: the API server asks nobody, because the cluster is unlocked until \S+Z$`,
+	)
 }
 
 func TestWhatTheMetricsSayOfAuthorizers(t *testing.T) {

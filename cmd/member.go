@@ -336,7 +336,7 @@ func (c *member) keep(who identity) error {
 	}
 	c.served = newServed(kinds, c.wake, c.log)
 	c.keeper = registration.NewKeeper(c.dynamic, options, registration.Inputs{
-		Wanted: c.wanted, Bundle: bundle, Owner: c.owner, Report: func(s registration.Standing) { c.stand(&s) },
+		Wanted: c.wanted, Bundle: bundle, Owner: c.ownerOfRegistration, Lease: c.flags.name + "-leader", Report: func(s registration.Standing) { c.stand(&s) },
 	}, metrics, c.log, time.Now)
 	return nil
 }

@@ -2,8 +2,10 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,9 @@ import (
 
 // stand notes how things stand with the registration.
 func (c *member) stand(s *registration.Standing) {
+	if s != nil {
+		s.Err = lasting(s.Err)
+	}
 	c.mu.Lock()
 	same := reflect.DeepEqual(c.standing, s)
 	c.standing = s
@@ -25,6 +30,22 @@ func (c *member) stand(s *registration.Standing) {
 	if !same && c.status != nil {
 		c.status.Wake()
 	}
+}
+
+// lasting says an error without what differs each time that the same goes wrong: with it statuses were written, and Events made, again and again.
+func lasting(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, passing := range []struct{ text, is string }{
+		{`\b(read|write) (tcp|udp) \S+->`, "$1 $2 "}, // from a port that was free
+		{`\bcurrent time \S+ is\b`, "now is"},
+		{`\bportcullis-probe-[a-z0-9]+`, "portcullis-probe"},
+	} {
+		text = regexp.MustCompile(passing.text).ReplaceAllString(text, passing.is)
+	}
+	return errors.New(text)
 }
 
 // stillAsked is how things stand for a set of policies: what is about to be registered for it is not what was for a policy that it does not
@@ -111,7 +132,7 @@ func (c *member) registeredFor(spec policies.Spec) status.Asking {
 		return no(status.ReasonUnlocked, fmt.Sprintf("the cluster is unlocked until %s by %s, and nothing is asked about: %s; `portcullis lock` ends it",
 			standing.Unlocked.Until.UTC().Format("2006-01-02T15:04:05Z"), standing.Unlocked.By, standing.Unlocked.Reason))
 	case standing.Err != nil && standing.Weak:
-		return no(status.ReasonWeakened, "requests pass for want of an answer, until one is seen to come through the API server: "+standing.Err.Error())
+		return no(status.ReasonWeakened, "requests pass for want of an answer: "+standing.Err.Error())
 	case standing.Err != nil:
 		return no(status.ReasonUnregistered, "the registration is not known to be in force: "+standing.Err.Error())
 	case standing.Asked[spec.ID] != spec.Digest:

@@ -11,6 +11,8 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
 const (
@@ -47,6 +49,16 @@ func (c *member) owner(ctx context.Context) (*metav1.OwnerReference, error) {
 	case news:
 		c.log.Warn("it is not known with what vanishes what this server makes in the cluster; what is not there yet waits for that",
 			"at most", ownerTime, "error", err)
+	}
+	return owner, err
+}
+
+// ownerOfRegistration is the owner of what may be registered with Fail. Without --owner nobody says that there is one, and what is registered
+// is somebody's to delete; with it there should be, and what goes without it must not be refused by what is left.
+func (c *member) ownerOfRegistration(ctx context.Context) (*metav1.OwnerReference, error) {
+	owner, err := c.owner(ctx)
+	if err == nil && owner == nil && c.flags.owner != "" {
+		return nil, fmt.Errorf("%w: restore the ClusterRole %s, or the right to get it", registration.ErrOwnerless, c.flags.owner)
 	}
 	return owner, err
 }

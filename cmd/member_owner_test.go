@@ -18,6 +18,7 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
+	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
 func TestOwner(t *testing.T) {
@@ -54,6 +55,10 @@ func TestOwner(t *testing.T) {
 			owner, err := c.awaitOwner(t.Context())
 			if err != nil {
 				t.Error(err)
+			}
+			_, err = c.ownerOfRegistration(t.Context())
+			if ownerless := errors.Is(err, registration.ErrOwnerless); ownerless != (!row.owned && row.owner != "") || err != nil && !ownerless {
+				t.Errorf("%s: for the registration it is %v", row.what, err)
 			}
 			if took := time.Since(begun); took != row.took || (owner != nil) != row.owned || owner != nil && owner.UID != "u" {
 				t.Errorf("%s: %+v after %v", row.what, owner, took)

@@ -87,7 +87,12 @@ func (c *member) certificates(f tlsFlags, names []string, ips []net.IP) (identit
 	if name == "" {
 		name = c.flags.name + "-tls"
 	}
-	source := certs.NewSecret(certs.SecretOptions{Client: direct, Namespace: c.flags.namespace, Name: name, Log: c.log})
+	gone := func() {
+		if c.rotation != nil {
+			c.rotation.Wake()
+		}
+	}
+	source := certs.NewSecret(certs.SecretOptions{Client: direct, Namespace: c.flags.namespace, Name: name, Gone: gone, Log: c.log})
 	c.pair = source
 	service := c.flags.name + "." + c.flags.namespace + ".svc"
 	names = append(names, service, service+".cluster.local")

@@ -41,6 +41,9 @@ func exported(t *testing.T) map[string][]string {
 	if _, err := registration.NewMetrics(m.Registry); err != nil {
 		t.Fatal(err)
 	}
+	if err := m.Registry.Register((&unowned{}).metric()); err != nil {
+		t.Fatal(err)
+	}
 	descriptions := make(chan *prometheus.Desc, 1000)
 	m.Registry.Describe(descriptions)
 	close(descriptions)

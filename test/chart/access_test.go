@@ -42,7 +42,7 @@ func allowed() []question {
 		{verb: "get", group: admission, resource: "validatingwebhookconfigurations", name: "portcullis"},
 		{verb: "create", group: admission, resource: "validatingwebhookconfigurations", name: "portcullis-policies"},
 		{verb: "patch", group: admission, resource: "mutatingwebhookconfigurations", name: "portcullis"},
-		{verb: "get", group: rbac, resource: "clusterroles", name: "portcullis"},
+		{verb: "get", group: rbac, resource: "clusterroles", name: "portcullis-owner"},
 		{verb: "create", group: "coordination.k8s.io", resource: "leases", namespace: own},
 		{verb: "get", resource: "secrets", namespace: own, name: "portcullis-tls"},
 		{verb: "patch", resource: "secrets", namespace: own, name: "portcullis-ca"},

@@ -217,6 +217,51 @@ func TestEveryPodRunsWhereTheServerDoes(t *testing.T) {
 	}
 }
 
+// TestPodsOfHooksEnd: they have what the user gives the server's Pods, nothing that would keep them running, and an end before Helm's.
+func TestPodsOfHooksEnd(t *testing.T) {
+	all := pods(t, objects(t, render(t, values(t)["everything"])))
+	for _, name := range []string{"Pod gate-uninstall", "Pod gate-test"} {
+		pod, ok := all[name]
+		if !ok {
+			t.Fatalf("there is no %s", name)
+		}
+		if pod.Labels["tier"] != "control" || pod.Annotations["example.com/scrape"] != "no" ||
+			!slices.ContainsFunc(pod.Spec.Containers[0].Env, func(e corev1.EnvVar) bool { return e.Name == "HTTPS_PROXY" }) {
+			t.Errorf("%s lacks what the server's Pods have: %+v", name, pod)
+		}
+		if pod.Labels["sidecar.istio.io/inject"] != "false" || pod.Annotations["sidecar.istio.io/inject"] != "false" || pod.Annotations["linkerd.io/inject"] != "disabled" {
+			t.Errorf("%s has sidecars: %v, %v", name, pod.Labels, pod.Annotations)
+		}
+		if end := pod.Spec.ActiveDeadlineSeconds; end == nil || *end >= 300 { // which is how long Helm waits
+			t.Errorf("%s may run for %v seconds", name, end)
+		}
+		if pod.Annotations["helm.sh/hook"] == "" {
+			t.Errorf("%s is no hook", name)
+		}
+	}
+}
+
+// TestTheOwnerIsTheSame whoever makes the roles: what it owns would vanish with another.
+func TestTheOwnerIsTheSame(t *testing.T) {
+	for _, files := range [][]string{nil, {values(t)["bare"]}} {
+		var owners []string
+		rendered := objects(t, render(t, files...))
+		for _, object := range rendered {
+			if rules, _, _ := unstructured.NestedSlice(object.Object, "rules"); object.GetKind() == "ClusterRole" && len(rules) == 0 {
+				owners = append(owners, object.GetName())
+			}
+		}
+		if !slices.Equal(owners, []string{"portcullis-owner"}) {
+			t.Errorf("%s: the roles that grant nothing are %s", files, owners)
+		}
+		for name, pod := range pods(t, rendered) {
+			if strings.HasPrefix(name, "Deployment ") && !slices.Contains(pod.Spec.Containers[0].Args, "--owner=portcullis-owner") {
+				t.Errorf("%s: the server is told of another owner: %s", files, pod.Spec.Containers[0].Args)
+			}
+		}
+	}
+}
+
 func TestRolesAreAsBefore(t *testing.T) {
 	for name, file := range values(t) {
 		var text strings.Builder

@@ -110,7 +110,7 @@ func (w *troubled) serve(t *testing.T, replica, listen, health string, args ...s
 	go func() {
 		ended <- cmd.Run(ctx, append([]string{
 			"serve", "--kubeconfig=" + kubeconfig, "--namespace=guard", "--replica=" + replica, "--listen=" + listen, "--health-listen=" + health,
-			"--cluster-policies", "--register", "--webhook-url=https://" + w.listen, "--tls=existing-secret", "--tls-secret=portcullis-tls", "--drain=0s",
+			"--owner=portcullis-owner", "--cluster-policies", "--register", "--webhook-url=https://" + w.listen, "--tls=existing-secret", "--tls-secret=portcullis-tls", "--drain=0s",
 		}, args...), nil, io.Discard, &log)
 	}()
 	t.Cleanup(func() {

@@ -19,8 +19,6 @@ type check struct {
 // check probes once a minute what is proven, and sooner what did not answer. lost is why something has not answered twice. It stays as it is
 // registered: who cannot be reached must not let requests pass for that. doubted says that something has not answered the last time.
 func (k *Keeper) check(ctx context.Context, o Options, at []place) (lost error, doubted bool) { //nolint:revive // lost is not the failure of check
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
 	for _, p := range at {
 		if p.phase == "" {
 			continue
@@ -64,8 +62,12 @@ func (k *Keeper) told(phase Phase, last check, err error) check {
 	return next
 }
 
-// probe probes a registration, and counts what came of it.
+// probe probes a registration, and counts what came of it. Who is asked and does not answer is told so by the API server, which waits for as
+// long as the webhook says.
 func (k *Keeper) probe(ctx context.Context, o Options, phase Phase, label string) (Answer, error) {
+	hook := o.probe(phase, nil)
+	ctx, cancel := context.WithTimeout(ctx, probeTime+time.Duration(*hook.TimeoutSeconds)*time.Second)
+	defer cancel()
 	answer, err := probing(ctx, phase, func(ctx context.Context) (Answer, bool, error) {
 		return probeOnce(ctx, k.client, o.Namespace, phase, label)
 	})

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -24,8 +26,8 @@ const (
 	look = time.Minute
 	// After an error the next try comes after leastDelay, then twice that, and so on.
 	leastDelay, mostDelay = time.Second, 30 * time.Second
-	// probeTime bounds a round of probes. It holds up whatever else changes, so it is no longer than an API server needs to take up a
-	// registration, and to give up a server that does not answer.
+	// probeTime bounds a probe, beside the time that its webhook may take. It holds up whatever else changes, so it is no longer than an API
+	// server needs to take up a registration.
 	probeTime = 5 * time.Second
 	// mostConflicts, one after the other, are the work of others who do not rest.
 	mostConflicts = 5
@@ -43,6 +45,9 @@ type Inputs struct {
 	// Owner says with what the configurations vanish; nil is nothing. While it returns an error they stay whose they are, and none is made
 	// that is not there. It is called with every look, and may ask the cluster. A nil Owner leaves it at that of the Options.
 	Owner func(context.Context) (*metav1.OwnerReference, error)
+	// Lease is the name of a Lease in the namespace of the Options, that of who leads: an unlocking is kept on it, in annotations, so that
+	// whoever leads next knows of it although the configurations have vanished. Empty: he does not.
+	Lease string
 	// Report is told how things stand, whenever the Keeper has looked; it may be nil.
 	Report func(Standing)
 }
@@ -53,7 +58,7 @@ type Inputs struct {
 //   - Webhooks with Fail are registered with Ignore until a probe through the API server has been answered. Once they are Fail they stay so
 //     while the address stays the same.
 //   - What others change or delete is mended, at once and then ever more slowly if they go on: see mendBurst.
-//   - While somebody has unlocked the cluster there are no webhooks.
+//   - While somebody has unlocked the cluster there are no webhooks, and be it that the configurations which say so are gone meanwhile.
 //
 // It must run on one replica at a time.
 type Keeper struct {
@@ -69,10 +74,12 @@ type Keeper struct {
 	planned []Interest        // what is registered; nil before the first look
 	written map[place]*object // what was written last
 	proven  map[Phase]proof
-	checked map[Phase]check // of what is proven
+	checked map[Phase]check // how the last probes went
 	last    string          // the error that was logged last
 	changed time.Time       // when something was last written
 	unowned error           // why it is not known with what the configurations vanish
+	// ownerless is why what is made now vanishes with nothing.
+	ownerless error
 
 	weak   bool // something is Ignore that should be Fail
 	failed int  // attempts, one after the other
@@ -81,6 +88,10 @@ type Keeper struct {
 	unknown   time.Time // since when it is not known what is wanted
 
 	contests map[place]*contest
+
+	open     remembered
+	recalled bool // what the leader before has remembered
+	noted    bool // whether the Lease says that the cluster is unlocked
 
 	taken atomic.Pointer[taken]
 }
@@ -109,6 +120,7 @@ func (k *Keeper) Wake() {
 func (k *Keeper) Run(ctx context.Context) error {
 	k.forget()
 	k.planned, k.failed, k.conflicts, k.unknown = nil, 0, 0, time.Time{}
+	k.open, k.recalled = remembered{}, false
 	k.metrics.setKeeping(true)
 	defer k.metrics.rest() // the next leader says how it is
 	for _, p := range places(k.options.Name) {
@@ -186,6 +198,9 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	if err != nil {
 		k.log.Error("an annotation that should unlock the cluster is not understood; the webhooks stay", "error", err)
 	}
+	if open, err = k.remember(ctx, live, open); err != nil {
+		return 0, nil, err
+	}
 	k.metrics.setUnlocked(open != nil)
 	if open != nil {
 		k.metrics.setOpen(false)
@@ -203,7 +218,7 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 			return 0, nil, errors.New("there is no authority yet for the API server to trust; what is registered stays as it is")
 		}
 	}
-	configurations, held := k.plan(wishes, o, live)
+	configurations, held, stuck := k.plan(wishes, o, at, live)
 	objects, err := configurations.objects()
 	if err != nil {
 		return 0, nil, err
@@ -235,8 +250,15 @@ func (k *Keeper) step(ctx context.Context) (time.Duration, *Standing, error) {
 	switch {
 	case lost != nil:
 		return doubt, &Standing{Err: lost, Weak: k.weak}, nil //nolint:nilerr // it is told, and nothing is to be written
+	case stuck && !doubted:
+		return 0, nil, nil // what was held for that may now be registered
+	case stuck:
+		return doubt, nil, nil
 	case doubted:
 		again = doubt
+	}
+	if k.ownerless != nil && k.weak {
+		return again, &Standing{Err: k.ownerless, Weak: true}, nil
 	}
 	if held {
 		again = leastDelay
@@ -269,39 +291,59 @@ func (k *Keeper) read(ctx context.Context, at []place) ([]*object, error) {
 	return live, nil
 }
 
-// plan is what to register now, and whether that is less than what is wanted, because not every replica serves all of it yet.
-func (k *Keeper) plan(wishes []Wish, o Options, live []*object) (c Configurations, held bool) {
-	var wanted, served, waiting []Interest
+// plan is what to register now, and whether that is less than what is wanted: because not every replica serves all of it yet, or, stuck,
+// because more would be refused for want of an answer while none is seen to come.
+func (k *Keeper) plan(wishes []Wish, o Options, at []place, live []*object) (c Configurations, held, stuck bool) {
+	var wanted, now, waiting []Interest
 	for _, w := range wishes {
-		wanted = append(wanted, w.Interests...)
-		if w.Served {
-			served = append(served, w.Interests...)
-		} else {
-			waiting = append(waiting, w.Interests...)
+		for _, i := range w.Interests {
+			wanted = append(wanted, i)
+			unanswered := k.unanswered(i.Phase, o, at, live)
+			if stuck = stuck || unanswered; w.Served && !unanswered {
+				now = append(now, i)
+			} else {
+				waiting = append(waiting, i)
+			}
 		}
 	}
 	if k.planned == nil { // the leader before has registered it
-		for n, p := range places(k.options.Name) {
+		for n, p := range at {
 			if live[n] != nil && p.phase != "" {
 				k.planned = append(k.planned, registered(p.phase, live[n].Webhooks)...)
 			}
 		}
 	}
-	k.planned = append(append([]Interest{}, served...), meet(waiting, k.planned)...)
+	k.planned = append(append([]Interest{}, now...), meet(waiting, k.planned)...)
 	c = Plan(k.planned, o)
 	held = len(waiting) > 0 && !reflect.DeepEqual(c, Plan(wanted, o))
 	k.metrics.setHeld(held)
-	return c, held
+	return c, held, held && stuck
 }
 
-// weaken makes Ignore of Fail where it has not been seen that a server answers at that address.
+// unanswered reports whether what a phase has registered refuses requests, and the last probe says that for want of an answer.
+func (k *Keeper) unanswered(phase Phase, o Options, at []place, live []*object) bool {
+	probe := o.probe(phase, nil)
+	n := slices.IndexFunc(at, func(p place) bool { return p.phase == phase })
+	return k.checked[phase].failed > 0 && closedAt(live[n].webhook(enforceName(phase)), address(&probe))
+}
+
+// closedAt reports whether a webhook is registered with Fail and that address.
+func closedAt(hook *admissionregistrationv1.MutatingWebhook, at string) bool {
+	return hook != nil && *hook.FailurePolicy == admissionregistrationv1.Fail && address(hook) == at
+}
+
+// weaken makes Ignore of Fail where it has not been seen that a server answers at that address, or is seen no more. What is Fail there
+// already stays so, unless nobody would take it away.
 func (k *Keeper) weaken(o Options, at []place, wanted, live []*object) {
 	k.weak = false
 	defer func() { k.metrics.setOpen(k.weak) }()
 	for n, p := range at {
-		hook, old := wanted[n].webhook(enforceName(p.phase)), live[n].webhook(enforceName(p.phase))
-		if hook == nil || k.proven[p.phase].address == address(hook) ||
-			old != nil && *old.FailurePolicy == admissionregistrationv1.Fail && address(old) == address(hook) {
+		hook := wanted[n].webhook(enforceName(p.phase))
+		if hook == nil {
+			continue
+		}
+		proven := k.proven[p.phase].address == address(hook) && k.checked[p.phase].failed == 0
+		if !k.outlives(live[n]) && (proven || closedAt(live[n].webhook(enforceName(p.phase)), address(hook))) {
 			continue
 		}
 		hook.FailurePolicy, k.weak = new(admissionregistrationv1.Ignore), true
@@ -346,14 +388,18 @@ func (k *Keeper) keep(ctx context.Context, p place, wanted, live *object) (wait 
 	return 0, nil
 }
 
-// clear leaves no webhooks while the cluster is unlocked. Afterwards all begins anew, with Ignore.
+// clear leaves no webhooks while the cluster is unlocked, and has what is gone say again that it is. Afterwards all begins anew, with Ignore.
 func (k *Keeper) clear(ctx context.Context, at []place, live []*object, open Unlocked) error {
 	for n, p := range at {
-		if live[n] == nil || len(live[n].Webhooks) == 0 {
+		if live[n] == nil && k.open.Unlocked == nil || live[n] != nil && len(live[n].Webhooks) == 0 {
 			continue
 		}
 		empty := &object{TypeMeta: metav1.TypeMeta{APIVersion: admissionregistrationv1.SchemeGroupVersion.String(), Kind: p.kind}}
-		empty.Name, empty.Labels, empty.Annotations = p.name, k.options.Labels, k.options.Annotations
+		empty.Name, empty.Labels, empty.Annotations = p.name, k.options.Labels, maps.Clone(k.options.Annotations)
+		if live[n] == nil || live[n].Annotations[UnlockedUntil] != "" { // who says it in one place takes it back there
+			empty.Annotations = open.annotations()
+			maps.Copy(empty.Annotations, k.options.Annotations)
+		}
 		if k.options.Owner != nil {
 			empty.OwnerReferences = []metav1.OwnerReference{*k.options.Owner}
 		}

@@ -60,9 +60,55 @@ func testReached(t *testing.T, w *world) {
 	if hook, err := w.enforce(t.Context()); err != nil || !fails(hook) {
 		t.Errorf("what is not reached is registered as %+v, %v", hook, err)
 	}
+	// More is not refused for that: what a policy wants beside waits, what none wants goes, and what is new is registered with Ignore.
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("pods", "secrets")}, "r2"} })
+	w.settle(t)
+	w.until(t, "what it was", asksAbout("pods"))
+	w.set(func() { w.wanted = asking{nil, "r3"} })
+	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("pods")}, "r4"} })
+	w.until(t, "all", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook != nil })
+	w.settle(t)
+	if hook, err := w.enforce(t.Context()); err != nil || fails(hook) {
+		t.Errorf("a policy that comes while nobody is reached is registered as %+v, %v", hook, err)
+	}
+	if err := w.pod(t.Context(), w.options.Name, "good"); err != nil {
+		t.Errorf("a policy that comes while nobody is reached has refused: %v", err)
+	}
 	w.server.broken.Store(false)
 	w.set(func() { w.clockAdds += doubt })
-	w.untilAsked(t, asked)
+	w.untilAsked(t, map[string]string{"names": "r4"})
+	w.until(t, "Fail", fails)
+}
+
+// Of a server that does not answer it is told that, and not that it was not asked, however long it may take.
+func testSilent(t *testing.T, w *world) {
+	w.options.ValidateSeconds = 6
+	w.server.silent.Store(true)
+	w.run(t)
+	w.untilReported(t, `the probe of the validate webhook was not answered: Internal error occurred: failed calling webhook "probe.validate.portcullis.dev"`)
+}
+
+// What waits while it is not sure that anybody is reached is registered as soon as somebody is, and not said to be before.
+func testDoubt(t *testing.T, w *world) {
+	w.still = time.Now()
+	w.run(t)
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	w.server.broken.Store(true)
+	unanswered := func() float64 { return testutil.ToFloat64(w.metrics.probes.WithLabelValues(probeUnanswered)) }
+	before := unanswered()
+	w.set(func() { w.clockAdds += look })
+	eventually(t, "both phases are probed again", func(context.Context) (bool, error) { return unanswered() == before+2, nil })
+	w.settle(t)
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("pods", "secrets")}, "r2"} })
+	w.settle(t)
+	w.until(t, "what it was", asksAbout("pods"))
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	w.server.broken.Store(false)
+	w.set(func() { w.clockAdds += doubt })
+	w.untilAsked(t, map[string]string{"names": "r2"})
+	w.until(t, "all", asksAbout("pods", "secrets"))
 }
 
 // What lasts is told: nobody keeps the registration true while it is not known what it should be.

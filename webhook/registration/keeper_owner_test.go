@@ -3,6 +3,7 @@ package registration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -23,9 +25,12 @@ func testWhose(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	unknown := errors.New("the cluster does not say")
-	var known atomic.Bool
+	var known, none atomic.Bool
 	w.owner = func(context.Context) (*metav1.OwnerReference, error) {
-		if !known.Load() {
+		switch {
+		case none.Load():
+			return nil, nil
+		case !known.Load():
 			return nil, unknown
 		}
 		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
@@ -48,12 +53,52 @@ func testWhose(t *testing.T, w *world) {
 	w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"}
 	w.run(t) // the next leader, which is not told either
 	w.until(t, "what policies want now", asksAbout("secrets"))
-	for _, p := range places(w.options.Name) {
-		live, err := p.get(t.Context(), w.dynamic)
-		if err != nil || len(live.OwnerReferences) != 1 || live.OwnerReferences[0].UID != role.UID {
-			t.Errorf("the %s is nobody's any more: %+v, %v", p, live.OwnerReferences, err)
+	owned := func() {
+		t.Helper()
+		for _, p := range places(w.options.Name) {
+			live, err := p.get(t.Context(), w.dynamic)
+			if err != nil || len(live.OwnerReferences) != 1 || live.OwnerReferences[0].UID != role.UID {
+				t.Errorf("the %s is nobody's any more: %+v, %v", p, live.OwnerReferences, err)
+			}
 		}
 	}
+	owned()
+	w.stop()
+	none.Store(true)
+	w.wanted = asking{[]Interest{w.interest("pods")}, "r3"}
+	w.run(t) // one that is told of no owner, as when it may not read it
+	w.until(t, "what policies want then", asksAbout("pods"))
+	w.untilAsked(t, map[string]string{"names": "r3"})
+	owned()
+}
+
+// What nobody would take away when the release has gone refuses nothing for want of an answer, until it has an owner.
+func testOwnerless(t *testing.T, w *world) {
+	role, err := w.client.RbacV1().ClusterRoles().Create(t.Context(),
+		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.options.Name}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var known atomic.Bool
+	w.owner = func(context.Context) (*metav1.OwnerReference, error) {
+		if !known.Load() {
+			return nil, fmt.Errorf("%w: restore it", ErrOwnerless)
+		}
+		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
+	}
+	w.run(t)
+	w.untilReported(t, "what is registered does not vanish with anything, so nothing may be refused for want of an answer: restore it")
+	w.untilJudged(t)
+	if hook, err := w.enforce(t.Context()); err != nil || hook == nil || fails(hook) {
+		t.Errorf("what is nobody's is registered as %+v, %v", hook, err)
+	}
+	known.Store(true)
+	w.keeper.Wake()
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+	known.Store(false)
+	w.set(func() { w.wanted = asking{[]Interest{w.interest("secrets")}, "r2"} })
+	w.until(t, "what is owned stays Fail", asksAbout("secrets"))
 }
 
 func testUnlock(t *testing.T, w *world) {
@@ -125,6 +170,83 @@ func testUnlock(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	eventually(t, "a bad Pod passes while nobody is running", passes)
+}
+
+// An unlocking does not end because what says so vanishes with its owner, and be it that somebody else leads meanwhile; only who locks ends it.
+func testUnlockedWithoutOwner(t *testing.T, w *world) {
+	roles := w.client.RbacV1().ClusterRoles()
+	made := func() {
+		t.Helper()
+		role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: w.options.Name}}
+		if _, err := roles.Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made()
+	w.owner = func(ctx context.Context) (*metav1.OwnerReference, error) {
+		role, err := roles.Get(ctx, w.options.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		return &metav1.OwnerReference{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: "ClusterRole", Name: role.Name, UID: role.UID}, nil
+	}
+	w.lease = "leader"
+	if _, err := w.client.CoordinationV1().Leases(w.options.Namespace).Create(t.Context(),
+		&coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: w.lease}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	says := func(t *testing.T, until string) {
+		t.Helper()
+		for _, p := range places(w.options.Name) {
+			eventually(t, "the "+p.String()+" says so", func(ctx context.Context) (bool, error) {
+				live, err := p.get(ctx, w.dynamic)
+				return live != nil && len(live.Webhooks) == 0 && live.Annotations[UnlockedUntil] == until, err
+			})
+		}
+	}
+	w.run(t)
+	w.until(t, "Fail", fails)
+	open, err := Unlock(t.Context(), w.dynamic, w.options.Name, time.Hour, "the registry is down", "alice", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	until := open.Until.Format(time.RFC3339)
+	says(t, until)
+	eventually(t, "it is seen", func(context.Context) (bool, error) { return testutil.ToFloat64(w.metrics.unlocked) == 1, nil })
+	for _, who := range []string{"the same", "another"} {
+		if err := roles.Delete(t.Context(), w.options.Name, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range places(w.options.Name) {
+			eventually(t, "the "+p.String()+" goes", func(ctx context.Context) (bool, error) {
+				live, err := p.get(ctx, w.dynamic)
+				return live == nil, err
+			})
+		}
+		if who == "another" {
+			w.stop()
+			w.run(t)
+		}
+		made()
+		says(t, until)
+	}
+	w.until(t, "nothing", func(hook *admissionregistrationv1.MutatingWebhook) bool { return hook == nil })
+	if err := Lock(t.Context(), w.dynamic, w.options.Name); err != nil {
+		t.Fatal(err)
+	}
+	w.untilJudged(t)
+	w.stop()
+	w.run(t) // and it was not kept for the next one
+	w.until(t, "Fail", fails)
+	w.untilAsked(t, map[string]string{"names": "r1"})
+
+	// What the uninstallation has unlocked is not remembered.
+	if _, err := Unlock(t.Context(), w.dynamic, w.options.Name, time.Hour, "the release goes", w.options.user(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is seen", func(context.Context) (bool, error) { return testutil.ToFloat64(w.metrics.unlocked) == 1, nil })
+	w.withdraw(t)
+	w.until(t, "Fail", fails)
 }
 
 // A leader that comes next takes over what it finds, without a moment in which less is enforced.

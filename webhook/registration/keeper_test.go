@@ -25,7 +25,9 @@ func TestKeeper(t *testing.T) {
 		"one-waits":    testOneWaits,
 		"in-force":     testInForce,
 		"whose":        testWhose,
+		"ownerless":    testOwnerless,
 		"unlock":       testUnlock,
+		"unowned":      testUnlockedWithoutOwner,
 		"next-leader":  testNextLeader,
 		"authorities":  testAuthorities,
 		"injected":     testInjected,
@@ -33,6 +35,8 @@ func TestKeeper(t *testing.T) {
 		"fence":        testFence,
 		"rights":       testRights,
 		"reached":      testReached,
+		"doubt":        testDoubt,
+		"silent":       testSilent,
 		"unknown":      testUnknown,
 		"conflicts":    testConflicts,
 	} {

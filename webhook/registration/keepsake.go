@@ -9,12 +9,12 @@ import (
 
 // keepsake is an object outside of any namespace by which Portcullis is installed, upgraded and repaired. Its kind is everybody's, so it is
 // spared by its name, and by no label. Whoever may write it may write anything under that name, so of what gives permissions only that is
-// spared which gives none but ours, and to nobody else.
+// spared which gives none but ours, and to nobody else. To delete it is no repair, and takes everything that is enforced with it.
 type keepsake struct {
 	name string // of the match condition
 	Resource
 	names []string
-	// only, if there is one, is a condition in CEL that what is written must meet. Nothing is written by who deletes.
+	// only is a condition in CEL that what is written must meet.
 	only string
 }
 
@@ -22,16 +22,16 @@ func keepsakes(o Options) []keepsake {
 	roles := Resource{rbacGroup, "clusterroles", all}
 	return []keepsake{
 		// Without its kinds there are no policies.
-		{"not-kinds-of-portcullis", Resource{"apiextensions.k8s.io", "customresourcedefinitions", all}, []string{"policies." + Group, "policyexceptions." + Group}, ""},
+		{"not-kinds-of-portcullis", Resource{"apiextensions.k8s.io", "customresourcedefinitions", all}, []string{"policies." + Group, "policyexceptions." + Group}, unconverted()},
 		// Without its role a replica reads no policies, and writes no registration.
 		{"not-role-of-portcullis", roles, []string{o.Name}, unaggregated() + " && " + o.grantingOurs()},
-		// Without the role that owns the registration, which is made where others make the roles, there is none.
+		// Without the role that owns the registration there is none.
 		{"not-owner-role-of-portcullis", roles, []string{o.Name + ownerSuffix}, unaggregated() + " && (" + unset("object", "rules") + " || object.rules.size() == 0)"},
 		{"not-role-binding-of-portcullis", Resource{rbacGroup, "clusterrolebindings", all}, []string{o.Name}, o.bindingOurs()},
 	}
 }
 
-// ownerSuffix is that of the role which the chart makes when it makes no others.
+// ownerSuffix is that of the role with which everything vanishes.
 const ownerSuffix = "-owner"
 
 // What is bounded here is far more than there ever is. A condition has a budget, and one that exhausts it has no value.
@@ -41,6 +41,11 @@ const (
 	maxRuled    = 100 // groups, resources or verbs of one rule
 	maxSubjects = 10
 )
+
+// unconverted is met by a definition whose objects nobody is sent to convert: he could make of them what he likes.
+func unconverted() string {
+	return `(!has(object.spec) || !has(object.spec.conversion) || !has(object.spec.conversion.strategy) || object.spec.conversion.strategy == "None")`
+}
 
 // unaggregated is met by a role that neither takes in the rules of others nor adds its own to theirs.
 func unaggregated() string {
@@ -95,10 +100,7 @@ func unset(object, field string) string {
 
 // condition spares the object. While the API server is yet to make up a name, a request has none.
 func (k keepsake) condition() admissionregistrationv1.MatchCondition {
-	spared := "has(request.name) && request.name in " + list(k.names)
-	if k.only != "" {
-		spared += ` && (request.operation == "DELETE" || ` + k.only + ")"
-	}
+	spared := `request.operation in ["CREATE", "UPDATE"] && has(request.name) && request.name in ` + list(k.names) + " && " + k.only
 	return admissionregistrationv1.MatchCondition{Name: k.name, Expression: fmt.Sprintf(
 		"request.resource.group != %s || request.resource.resource != %s || !(%s)", quote(k.Group), quote(k.Resource.Resource), spared)}
 }

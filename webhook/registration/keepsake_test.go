@@ -39,6 +39,16 @@ func TestOursIsSparedAsLongAsItIsOurs(t *testing.T) {
 		out.Subjects = subjects
 		return write("clusterrolebindings", operation, "portcullis", out)
 	}
+	defining := func(operation admissionregistrationv1.OperationType, conversion string) request {
+		spec := map[string]any{"group": Group}
+		if conversion != "" {
+			spec["conversion"] = map[string]any{"strategy": conversion}
+		}
+		return request{
+			Resource: Resource{"apiextensions.k8s.io", "customresourcedefinitions", ""}, operation: operation, name: "policies." + Group, user: "alice",
+			object: &unstructured.Unstructured{Object: map[string]any{"spec": spec}},
+		}
+	}
 	we := rbacv1.Subject{Kind: "ServiceAccount", Name: "portcullis", Namespace: "guard"}
 	everybody := rbacv1.Subject{Kind: "Group", APIGroup: rbacGroup, Name: "system:unauthenticated"}
 	repaired := binding(update, we)
@@ -66,9 +76,15 @@ func TestOursIsSparedAsLongAsItIsOurs(t *testing.T) {
 	testAsked(t, o, map[string]row{
 		"the chart's role is made":     {write("clusterroles", create, "portcullis", charted(t, "default")["ClusterRole"]), false},
 		"the chart's binding is made":  {write("clusterrolebindings", create, "portcullis", charted(t, "default")["ClusterRoleBinding"]), false},
-		"the chart's owner is made":    {write("clusterroles", create, "portcullis-owner", charted(t, "bare")["ClusterRole"]), false},
+		"the chart's owner is made":    {write("clusterroles", create, "portcullis-owner", charted(t, "default")["owner"]), false},
 		"the chart's role is repaired": {narrowed, false},
-		"the chart's role is deleted":  {request{Resource: Resource{rbacGroup, "clusterroles", ""}, operation: remove, name: "portcullis", user: "alice", before: narrowed.before}, false},
+		"the chart's role is deleted":  {request{Resource: Resource{rbacGroup, "clusterroles", ""}, operation: remove, name: "portcullis", user: "alice", before: narrowed.object}, true},
+		"the chart's owner is deleted": {request{Resource: Resource{rbacGroup, "clusterroles", ""}, operation: remove, name: "portcullis-owner", user: "alice", before: &rbacv1.ClusterRole{}}, true},
+		"our binding is deleted":       {request{Resource: Resource{rbacGroup, "clusterrolebindings", ""}, operation: remove, name: "portcullis", user: "alice", before: repaired.object}, true},
+		"our kind is deleted":          {defining(remove, ""), true},
+		"our kind is made":             {defining(create, "None"), false},
+		"our kind is changed":          {defining(update, ""), false},
+		"our kind is converted":        {defining(update, "Webhook"), true},
 		"our role reads Services":      {role(read), false},
 		"our role is empty":            {write("clusterroles", update, "portcullis", &rbacv1.ClusterRole{}), false},
 		"our role has many rules":      {write("clusterroles", update, "portcullis", &rbacv1.ClusterRole{Rules: many}), false},
@@ -160,7 +176,7 @@ func TestTheGateKnowsWhatIsSpared(t *testing.T) {
 	testAsked(t, o, rows)
 }
 
-// charted are the ClusterRole and the ClusterRoleBinding that the chart makes in one of its examples, which is in the namespace guard.
+// charted are the ClusterRole, the owner and the ClusterRoleBinding that the chart makes in one of its examples, which is in the namespace guard.
 func charted(t testing.TB, example string) map[string]any {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "test", "chart", "testdata", example+".yaml"))
@@ -185,7 +201,11 @@ func charted(t testing.TB, example string) map[string]any {
 		if err := yaml.UnmarshalStrict([]byte(document), into); err != nil {
 			t.Fatal(err)
 		}
-		out[head.GetKind()] = into
+		kind := head.GetKind()
+		if strings.HasSuffix(head.GetName(), ownerSuffix) {
+			kind = "owner"
+		}
+		out[kind] = into
 	}
 	return out
 }

@@ -38,7 +38,7 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 		}, []string{"result"}),
 		held: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "portcullis_registration_held",
-			Help: "1 while policies want to be asked about more than is registered, because not every replica serves them yet.",
+			Help: "1 while policies want to be asked about more than is registered, because not every replica serves them yet or no probe is answered.",
 		}),
 		unlocked: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "portcullis_registration_unlocked",

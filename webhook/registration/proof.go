@@ -19,8 +19,6 @@ type proof struct {
 
 // prove probes what has not been proven, and says whether anything was.
 func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*object) (progress bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
 	for n, p := range at {
 		if p.phase == "" {
 			continue
@@ -31,6 +29,8 @@ func (k *Keeper) prove(ctx context.Context, o Options, at []place, objects []*ob
 		}
 		answer, err := k.probe(ctx, o, p.phase, want.label)
 		if err != nil {
+			last := k.checked[p.phase]
+			k.checked[p.phase] = check{at: k.now(), failed: last.failed + 1, err: err}
 			return progress, err
 		}
 		k.log.Info("a webhook was seen to answer through the API server", "phase", string(p.phase), "replica", answer.Replica, "bundle", Fingerprint(o.Bundle))

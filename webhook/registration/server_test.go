@@ -35,6 +35,7 @@ type server struct {
 	*httptest.Server
 	ca     []byte
 	broken atomic.Bool // answers 500 to everything
+	silent atomic.Bool // takes longer than anybody waits
 	// probes are counted; each is answered by the next of two replicas.
 	probes atomic.Int32
 }
@@ -45,6 +46,10 @@ func newServer(t *testing.T) *server {
 	answer := func(dialect review.Dialect, reviewer review.Reviewer) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
+			if s.silent.Load() {
+				<-r.Context().Done()
+				return
+			}
 			if err != nil || s.broken.Load() {
 				http.Error(w, "broken", http.StatusInternalServerError)
 				return

@@ -49,9 +49,7 @@ func Unlock(ctx context.Context, client dynamic.Interface, name string, period t
 		return Unlocked{}, errors.New("say who unlocks the cluster; it is kept with the webhook configurations")
 	}
 	return u, patch(ctx, client, name, map[string]any{
-		"metadata": map[string]any{"annotations": map[string]any{
-			UnlockedUntil: u.Until.Format(time.RFC3339), UnlockedBy: by, UnlockedReason: reason,
-		}},
+		"metadata": map[string]any{"annotations": u.annotations()},
 		"webhooks": []any{},
 	})
 }

@@ -40,6 +40,7 @@ type world struct {
 	standing  Standing
 	reported  func(Standing) // called before anybody else hears of it
 	owner     func(context.Context) (*metav1.OwnerReference, error)
+	lease     string
 	unknown   bool
 	bundle    []byte
 	noBundle  bool // nothing is known of it yet
@@ -95,7 +96,7 @@ func (w *world) run(t *testing.T) {
 			})
 			return
 		},
-		Owner: w.owner,
+		Owner: w.owner, Lease: w.lease,
 		Report: func(s Standing) {
 			locked(func() {
 				if w.reported != nil {

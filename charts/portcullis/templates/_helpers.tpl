@@ -41,9 +41,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.serviceAccount.name | default (ternary (include "portcullis.fullname" .) "default" .Values.serviceAccount.create) -}}
 {{- end -}}
 
-{{/* The ClusterRole with which vanishes what the server makes in the cluster. */}}
+{{/* The ClusterRole with which vanishes what the server makes in the cluster: the same whoever makes the roles, so that nothing vanishes when
+that changes, or when they are made anew. */}}
 {{- define "portcullis.owner" -}}
-{{- include "portcullis.fullname" . }}{{ if not .Values.rbac.create }}-owner{{ end }}
+{{- include "portcullis.fullname" . }}-owner
 {{- end -}}
 
 {{- define "portcullis.image" -}}
@@ -96,6 +97,11 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{/* How long the Pod of a hook may take, with its image to pull: less than Helm waits, which then says what became of it. */}}
+{{- define "portcullis.hookSeconds" -}}
+280
+{{- end -}}
+
 {{/* The Pods of hooks run on the nodes that the server may run on. How its Pods keep apart from each other and from others is not for them. */}}
 {{- define "portcullis.hookScheduling" -}}
 {{- with .Values.priorityClassName -}}
@@ -111,6 +117,18 @@ affinity:
 {{- with .Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* The metadata of a hook's Pod, as a list of root and component: the user's labels and annotations, as policies and quotas may want them. A
+sidecar that is injected would not end with the command, and so nor would the Pod. */}}
+{{- define "portcullis.hookMeta" -}}
+{{- $root := index . 0 -}}
+name: {{ include "portcullis.fullname" $root }}-{{ index . 1 }}
+namespace: {{ $root.Release.Namespace }}
+labels: {{- include "portcullis.labelsAnd" (list $root (index . 1) (merge (dict "sidecar.istio.io/inject" "false") $root.Values.podLabels)) | nindent 2 }}
+annotations:
+  helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- toYaml (merge (dict "sidecar.istio.io/inject" "false" "linkerd.io/inject" "disabled") $root.Values.podAnnotations) | nindent 2 }}
 {{- end -}}
 
 {{/* What a command needs that asks the API server a few questions. */}}
