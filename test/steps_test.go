@@ -11,6 +11,10 @@ import (
 
 // What fails is counted once: a test by itself, and a step only when it failed without one.
 func TestTheSumsOfAllSteps(t *testing.T) {
+	script, err := os.ReadFile("steps.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
 	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "bin"), 0o700); err != nil {
 		t.Fatal(err)
@@ -29,7 +33,7 @@ func TestTheSumsOfAllSteps(t *testing.T) {
 		"check all tests all fail": "\nFAILED: all\n1 passed, 1 failed, 0 skipped\n",
 		"check a tests a fail; check b tests b fail; check ok true; check no false": "\nFAILED: a\nFAILED: b\nFAILED: no\n3 passed, 3 failed, 0 skipped\n",
 	} {
-		out, err := exec.Command("bash", "-uo", "pipefail", "-c", "root=$1; . ./steps.sh; "+steps+"; sums", "-", root).CombinedOutput()
+		out, err := exec.Command("bash", "-uo", "pipefail", "-c", "root=$1\n"+string(script)+steps+"; sums", "-", root).CombinedOutput()
 		if !strings.HasSuffix(string(out), want) || (err == nil) == strings.Contains(want, "FAILED") {
 			t.Errorf("%s: %v\n%s\nwant %s", steps, err, out, want)
 		}
