@@ -22,10 +22,10 @@ formatted() {
 }
 
 generated_modules() {
-	go mod tidy -diff && go -C test/controlplane mod tidy -diff
+	go mod tidy -diff && go -C test/controlplane mod tidy -diff && go -C test/certmanager mod tidy -diff
 }
 
-for binary in portcullis controlplane demo gotestsum golangci-lint controller-gen helm helm-docs; do
+for binary in portcullis controlplane certmanager demo gotestsum golangci-lint controller-gen helm helm-docs; do
 	check "build bin/$binary" make "bin/$binary"
 done
 check "formatting" formatted
