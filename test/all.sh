@@ -33,6 +33,7 @@ check "go vet" go vet ./...
 check "modules are tidy" generated_modules
 check "generated files are current" test/generate.sh --check
 check "unit, contract and end to end, with the race detector" tests main -race -timeout 20m ./...
+check "certificates: histories of rotation, without the race detector" tests histories -run '^TestRotationNeverRefused$' ./certs
 check "control plane: its processes, with the race detector" controlplane plane -race -timeout 10m ./plane
 check "control plane: the webhook contract" controlplane controlplane -timeout 15m . ./contract
 check "Rego: format, strict check, tests" make rego
