@@ -138,7 +138,7 @@ func TestDoctorInARealCluster(t *testing.T) {
 		t.Fatal(said.String())
 	}
 	options := cluster.Options{NoControllerManager: true}
-	if err := options.Take(flagsOf(t, filepath.Join(dir, "kube-apiserver.flags"))); err != nil {
+	if err := options.TakeFile(filepath.Join(dir, "kube-apiserver.flags")); err != nil {
 		t.Fatal(err)
 	}
 	plane := cluster.StartT(t, options)

@@ -89,6 +89,9 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{what: "success", args: "version"},
 		{what: "help", args: "review --help"},
+		{what: "help about a command", args: "help completion bash"},
+		{what: "completion", args: "completion zsh"},
+		{what: "help about completion", args: "completion"},
 		{what: "nothing refused", args: "review --policies policies -f good.yaml"},
 		{what: "a warning", args: "review --policies policies -f odd.yaml"},
 		{what: "tests pass", args: "test policies"},
@@ -96,6 +99,9 @@ func TestExitCodes(t *testing.T) {
 		{what: "a server told to end", args: serve + "--policies policies", ctx: over},
 
 		{what: "unknown command", args: "reviw", want: exitFault},
+		{what: "help about an unknown command", args: "help nosuch", want: exitFault},
+		{what: "help about an unknown command below one", args: "help completion nosuch", want: exitFault},
+		{what: "completion of an unknown shell", args: "completion nosuch", want: exitFault},
 		{what: "unknown flag", args: "review --polices policies -f good.yaml", want: exitFault},
 		{what: "unknown flag of OPA's", args: "test --polices policies", want: exitFault},
 		{what: "bad value of a flag", args: "review --policies policies -f good.yaml -o xml", want: exitFault},

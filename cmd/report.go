@@ -12,9 +12,11 @@ import (
 )
 
 // reportLoad tells the log and the metrics what came of loading policies. A fault is told when it comes and when it is gone, and not while
-// it lasts.
+// it lasts. A load that came to what the one before came to is not told: one save can be several, as when a file is renamed over another
+// and its old name is waited for.
 func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 	told, noted := map[string]bool{}, map[string]bool{}
+	var before []any
 	return func(load policies.Load) {
 		m.loaded(load)
 		now := map[string]bool{}
@@ -42,7 +44,11 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 		}
 		attrs := []any{"policies", len(load.Set.Policies()), "revision", load.Set.Revision()}
 		attrs = append(attrs, changes(load.Added, load.Changed, load.Removed, load.Kept)...)
-		log.Info("policies are in force", append(attrs, "faults", len(load.Faults))...)
+		attrs = append(attrs, "faults", len(load.Faults))
+		if !slices.Equal(attrs, before) {
+			log.Info("policies are in force", attrs...)
+		}
+		before = attrs
 	}
 }
 

@@ -51,6 +51,7 @@ func TestReportLoad(t *testing.T) {
 			},
 		},
 		{policies.Load{Set: set, Kept: []string{"a"}, Faults: policies.Faults{bad, missing}}, []string{inForce + `kept=a faults=2`}},
+		{policies.Load{Set: set, Kept: []string{"a"}, Faults: policies.Faults{bad, missing}}, nil},
 		{
 			policies.Load{Set: set, Changed: []string{"a"}},
 			[]string{

@@ -58,6 +58,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	refuseUnknown(root)
 	err := root.ExecuteContext(ctx)
 	var exit *exitError
 	switch {
@@ -92,6 +93,35 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 	root.AddCommand(newServe(), newReview(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newVersion())
 	root.AddCommand(opaCommands()...)
 	return root
+}
+
+// refuseUnknown adds cobra's own commands, help and completion, which otherwise take a name they do not know for success. It is called
+// when the root knows where to write: completion remembers it.
+func refuseUnknown(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = knownTopic
+		case "completion":
+			c.Args = func(c *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return nil
+				}
+				return fmt.Errorf("completion knows no shell %q; it knows bash, fish, powershell and zsh", args[0])
+			}
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() } // arguments are looked at only of what can run
+		}
+	}
+}
+
+// knownTopic refuses the help of what is no command.
+func knownTopic(c *cobra.Command, args []string) error {
+	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
+		return fmt.Errorf("there is no command %q; %s --help lists those there are", strings.Join(args, " "), c.Root().Name())
+	}
+	return nil
 }
 
 // noArguments refuses arguments, which are there because a flag was forgotten or takes one value only.

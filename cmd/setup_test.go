@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -28,7 +27,6 @@ import (
 
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/test/cluster"
-	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
 
 // everyStage are policies of which each callout asks one.
@@ -155,7 +153,7 @@ func TestSetupInARealCluster(t *testing.T) {
 		t.Fatal(stderr.String())
 	}
 	plane := cluster.Options{Users: map[string][]string{"alice": {"dev"}}}
-	if err := plane.Take(flagsOf(t, filepath.Join(dir, "kube-apiserver.flags"))); err != nil {
+	if err := plane.TakeFile(filepath.Join(dir, "kube-apiserver.flags")); err != nil {
 		t.Fatal(err)
 	}
 	c := cluster.StartT(t, plane)
@@ -206,18 +204,4 @@ func TestSetupInARealCluster(t *testing.T) {
 			t.Errorf("%s was never asked", webhook)
 		}
 	}
-}
-
-func flagsOf(t *testing.T, file string) (flags []controlplane.Flag) {
-	t.Helper()
-	text, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer text.Close()
-	for lines := bufio.NewScanner(text); lines.Scan(); {
-		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "--"), "=")
-		flags = append(flags, controlplane.Flag{Name: name, Value: value})
-	}
-	return flags
 }

@@ -4,31 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-results=$(mktemp -d)
-trap 'rm -rf "$results"' EXIT
-failures=()
-checks=0
-
-# check NAME COMMAND...: one step that passes or fails as a whole.
-check() {
-	local name=$1 start=$SECONDS
-	shift
-	checks=$((checks + 1))
-	printf '\n== %s\n' "$name"
-	if "$@"; then
-		printf '== %s: ok (%ds)\n' "$name" $((SECONDS - start))
-	else
-		failures+=("$name")
-		printf '== %s: FAILED (%ds)\n' "$name" $((SECONDS - start))
-	fi
-}
-
-# tests NAME ARGUMENTS...: Go tests, counted one by one.
-tests() {
-	local name=$1
-	shift
-	"$root/bin/gotestsum" --format pkgname --hide-summary=skipped --jsonfile "$results/$name.json" -- "$@"
-}
+. test/steps.sh
 
 # controlplane NAME ARGUMENTS...: tests of the control plane's module.
 controlplane() {
@@ -46,10 +22,10 @@ formatted() {
 }
 
 generated_modules() {
-	go mod tidy -diff && go -C test/controlplane mod tidy -diff
+	go mod tidy -diff && go -C test/controlplane mod tidy -diff && go -C test/certmanager mod tidy -diff
 }
 
-for binary in portcullis controlplane demo gotestsum golangci-lint controller-gen helm helm-docs; do
+for binary in portcullis controlplane certmanager demo gotestsum golangci-lint controller-gen helm helm-docs; do
 	check "build bin/$binary" make "bin/$binary"
 done
 check "formatting" formatted
@@ -57,6 +33,7 @@ check "go vet" go vet ./...
 check "modules are tidy" generated_modules
 check "generated files are current" test/generate.sh --check
 check "unit, contract and end to end, with the race detector" tests main -race -timeout 20m ./...
+check "certificates: histories of rotation, without the race detector" tests histories -run '^TestRotationNeverRefused$' ./certs
 check "control plane: its processes, with the race detector" controlplane plane -race -timeout 10m ./plane
 check "control plane: the webhook contract" controlplane controlplane -timeout 15m . ./contract
 check "Rego: format, strict check, tests" make rego
@@ -65,9 +42,4 @@ check "the demonstration" bin/demo --once
 check "linters" make lint
 check "fuzzing, short" test/fuzz.sh 10000x
 
-count() { cat "$results"/*.json 2>/dev/null | grep -c "\"Action\":\"$1\".*\"Test\":" || true; }
-failed=$(($(count fail) + ${#failures[@]}))
-printf '\n'
-for name in "${failures[@]:-}"; do [ -z "$name" ] || printf 'FAILED: %s\n' "$name"; done
-printf '%d passed, %d failed, %d skipped\n' $(($(count pass) + checks - ${#failures[@]})) "$failed" "$(count skip)"
-[ "$failed" -eq 0 ]
+sums

@@ -79,7 +79,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Heard(x.req, x.decision, err, x.start)
 	}
 	if err != nil {
-		h.fail(w, x, err)
+		h.fail(w, r, x, err)
 		return
 	}
 	h.metrics.answered(string(endpoint.Stage), operationOf(x.req), x.decision.Verdict.String(), http.StatusOK)
@@ -132,7 +132,7 @@ func (h *Handler) review(w http.ResponseWriter, r *http.Request, x *exchange) (b
 }
 
 // fail answers without a review. None of its codes is one the API server takes for an answer, so failurePolicy decides.
-func (h *Handler) fail(w http.ResponseWriter, x *exchange, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, x *exchange, err error) {
 	code, message, decision := http.StatusInternalServerError, "", decisionError
 	id := rand.Text()
 	var refused *refusal
@@ -158,14 +158,18 @@ func (h *Handler) fail(w http.ResponseWriter, x *exchange, err error) {
 		}
 		h.log.Error("a review failed", attrs...)
 	}
-	switch code {
-	case http.StatusRequestEntityTooLarge: // nobody will read the rest
-		w.Header().Set("Connection", "close")
-	case http.StatusLengthRequired: // it may have said two lengths, and a proxy may have believed the other
+	if r.ProtoMajor == 1 && endsConnection(code) {
 		w.Header().Set("Connection", "close")
 	}
 	h.metrics.answered(string(x.endpoint.Stage), operationOf(x.req), decision, code)
 	writeStatus(w, code, message)
+}
+
+// endsConnection reports whether nothing more may be read from the connection after a refusal with that code: nobody will read the rest of
+// a body that is too long, and one that says no length may have said two, of which a proxy may have believed the other. On HTTP/2, where each
+// request is framed by itself, neither is a matter of the connection; ending it there would cut the answer short.
+func endsConnection(code int) bool {
+	return code == http.StatusRequestEntityTooLarge || code == http.StatusLengthRequired
 }
 
 // attrs are what log lines about a request have in common. Bodies, tokens and users are not among them.

@@ -2,9 +2,11 @@ package webhook
 
 import (
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"testing"
@@ -133,5 +135,41 @@ func TestHTTP2OnlyOnLoopback(t *testing.T) {
 				t.Errorf("HTTP/2 only: %v", err)
 			}
 		})
+	}
+}
+
+// TestRefusedOnHTTP2 sends bodies after which a connection of HTTP/1.1 ends: on HTTP/2 the answer arrives whole, and the connection stays.
+func TestRefusedOnHTTP2(t *testing.T) {
+	s := start(t, newAuthority(t), Options{Handler: handler(t, allowing())})
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.clientTLS(), ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	var connections int
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
+		if !info.Reused {
+			connections++
+		}
+	}})
+	for _, c := range []struct {
+		length int64
+		code   int
+	}{{DefaultMaxAdmission + 1, 413}, {-1, 411}, {1, 400}} {
+		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.addr+"/validate", strings.NewReader(strings.Repeat(" ", int(max(c.length, 1)))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.ContentLength = c.length
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if response.ProtoMajor != 2 || response.StatusCode != c.code || !strings.Contains(string(body), fmt.Sprintf(`"code":%d`, c.code)) || err != nil {
+			t.Errorf("%s %d: %s %v", response.Proto, response.StatusCode, body, err)
+		}
+	}
+	if connections != 1 {
+		t.Errorf("three requests took %d connections", connections)
 	}
 }

@@ -243,6 +243,16 @@ func TestPackagesThatNothingWouldAsk(t *testing.T) {
 				`"# METADATA", "# custom:", "#   portcullis: {match: {stage: grant}}"`,
 		},
 		{
+			"allow by the helper alone", "a.rego", "package a\n\nimport data.portcullis.kubernetes\n\nallow if \"ops\" in kubernetes.groups\n",
+			`a.rego:5: package a defines allow and has no METADATA, without which it is not asked; put three lines like these before the package: ` +
+				`"# METADATA", "# custom:", "#   portcullis: {match: {stage: grant}}"`,
+		},
+		{
+			"user by the helper alone", "a.rego", "package a\n\nuser := {\"username\": \"x\"} if data.portcullis.kubernetes.username == \"\"\n",
+			`a.rego:3: package a defines user and has no METADATA, without which it is not asked; put three lines like these before the package: ` +
+				`"# METADATA", "# custom:", "#   portcullis: {severity: high}"`,
+		},
+		{
 			"violation", "a.rego", "package a\n\nviolation contains {\"msg\": \"no\"} if input.review.object.bad\n",
 			`a.rego:3: package a defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: ` +
 				`rename the rule, and let it read input.request where it reads input.review`,
@@ -300,6 +310,9 @@ func TestHelpersAreNotTakenForPolicies(t *testing.T) {
 		"rules and functions":         "package lib\n\nx := input.request.object\n\nf(y) := y\n",
 		"user of a request":           "package lib\n\nuser := input.request.userInfo.username\n",
 		"allow without access":        "package lib\n\nallow if input.request.operation == \"DELETE\"\n",
+		"allow of another program":    "package httpapi.authz\n\ndefault allow := false\n\nallow if input.method == \"GET\"\n",
+		"allow of what is asked for":  "package lib\n\nimport data.portcullis.kubernetes\n\nallow if kubernetes.groups[_] == input.request.object.owner\n",
+		"a constant":                  "package lib\n\nuser := \"admin\"\n",
 		"functions of the names":      "package lib\n\ndeny(x) := x\n\nmutate(x) := x\n\nuser(x) := x if x == input.spec\n",
 		"a violation others refer to": "package lib\n\nviolation contains \"no\"\n\nrefusals := {v | some v in violation}\n",
 	} {
@@ -309,6 +322,15 @@ func TestHelpersAreNotTakenForPolicies(t *testing.T) {
 			}
 		})
 	}
+	t.Run("another package refers to it", func(t *testing.T) {
+		const lib = "package lib\n\nimport data.portcullis.kubernetes\n\nallow if \"ops\" in kubernetes.groups\n\nuser := input.spec.user\n"
+		for _, refers := range []string{"not data.lib.allow", "data.lib.user == \"x\""} {
+			specs, faults := read(t, "lib.rego", lib, "a.rego", saying("match: {stage: guard}", "deny contains \"no\" if "+refers))
+			if len(faults) > 0 || len(specs) != 1 {
+				t.Errorf("%s: %v %v", refers, specs, faults)
+			}
+		}
+	})
 	t.Run("a document puts it in force", func(t *testing.T) {
 		specs, faults := read(t, "a.rego", "package team.a\n\nmutate contains {\"default\": [\"a\"], \"value\": 1}\n",
 			"p.yaml", policy("  use: team.a\n  match: {resources: [pods]}\n"))

@@ -115,7 +115,7 @@ func (b *bundle) unasked(path string) error {
 	for _, entry := range []struct{ rule, says string }{
 		{"mutate", "{match: {resources: [pods]}}"}, {"user", "{severity: high}"}, {"allow", "{match: {stage: grant}}"},
 	} {
-		if r := ruleOf(modules, entry.rule); r != nil && (entry.rule == "mutate" || b.readsSpec(path)) {
+		if r := ruleOf(modules, entry.rule); r != nil && (entry.rule == "mutate" || b.aboutAccess(path) && !b.helps(path)) {
 			return fmt.Errorf("%s: package %s defines %s and has no METADATA, without which it is not asked; put three lines like these before "+
 				"the package: %q, %q, %q", placeOf(r), name, entry.rule, "# METADATA", "# custom:", "#   portcullis: "+entry.says)
 		}
@@ -123,13 +123,38 @@ func (b *bundle) unasked(path string) error {
 	return nil
 }
 
-// readsSpec reports whether a package, or one it can reach that is not a helper of the library, reads input.spec, where tokens and access
-// are.
-func (b *bundle) readsSpec(path string) bool {
+// aboutAccess reports whether a package that may have forgotten its METADATA is about tokens or access: it reads input.spec, or sees the
+// review by the library's helpers alone, which no package does that was written for another program.
+func (b *bundle) aboutAccess(path string) bool {
+	helped := slices.ContainsFunc(b.packages.closure(path), b.isHelper)
+	return b.readsSpec(path) || helped && !b.reads(path, "request")
+}
+
+// helps reports whether another package refers to something of the package: it is there for that one, whatever its rules are called.
+func (b *bundle) helps(path string) bool {
+	for name, others := range b.packages {
+		refers := func(m module) bool {
+			return slices.ContainsFunc(m.dataRefs(), func(ref ast.Ref) bool { return overlap(b.packages[path][0].Package.Path, ref) })
+		}
+		if name != path && slices.ContainsFunc(others, refers) {
+			return true
+		}
+	}
+	return false
+}
+
+// readsSpec reports whether a package reads input.spec, where tokens and access are.
+func (b *bundle) readsSpec(path string) bool { return b.reads(path, "spec") }
+
+// reads reports whether a package, or one it can reach that is not a helper of the library, reads a member of the input.
+func (b *bundle) reads(path, member string) bool {
 	return slices.ContainsFunc(b.packages.closure(path), func(m module) bool {
-		helper := slices.ContainsFunc(b.shared, func(path ast.Ref) bool { return path.Equal(m.Package.Path) })
-		return !helper && policies.Reads(m.Module, ast.InputRootDocument, "spec")
+		return !b.isHelper(m) && policies.Reads(m.Module, ast.InputRootDocument, member)
 	})
+}
+
+func (b *bundle) isHelper(m module) bool {
+	return slices.ContainsFunc(b.shared, func(path ast.Ref) bool { return path.Equal(m.Package.Path) })
 }
 
 // ruleOf returns the first rule of that name, or nil.

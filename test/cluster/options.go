@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +70,20 @@ func (o *Options) Take(flags []controlplane.Flag) (err error) {
 		}
 	}
 	return err
+}
+
+// TakeFile takes the flags that a file has, each in a line of its own, as "portcullis setup" writes kube-apiserver.flags.
+func (o *Options) TakeFile(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	var flags []controlplane.Flag
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimPrefix(strings.TrimSuffix(line, "\n"), "--"), "=")
+		flags = append(flags, controlplane.Flag{Name: name, Value: value})
+	}
+	return o.Take(flags)
 }
 
 // arguments translates the options into the command line of "controlplane up".

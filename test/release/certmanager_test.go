@@ -21,10 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
-	"github.com/portcullis-dev/portcullis/test/cluster"
-	"github.com/portcullis-dev/portcullis/test/cluster/node"
 	"github.com/portcullis-dev/portcullis/test/release"
 )
 
@@ -146,25 +143,7 @@ func selfSigned(t *testing.T, host string) (certificate, key []byte) {
 // certifiable is a control plane that runs Pods and knows cert-manager's kinds.
 func certifiable(t *testing.T) certified {
 	t.Helper()
-	c := cluster.StartT(t, cluster.Options{ExtraArgs: []string{node.AggregatorRouting}})
-	config, err := c.RESTConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
-		Path: binary,
-		Arguments: func(i node.Instance) []string {
-			if i.Container != "portcullis" {
-				return nil
-			}
-			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081), "--drain=2s"}
-		},
-	}}})
-	p := certified{t: t, cluster: c, client: kubernetes.NewForConfigOrDie(config)}
+	p := certified{plane: newPlane(t, server(t), "--drain=2s")}
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -182,19 +161,8 @@ func certifiable(t *testing.T) certified {
 
 // certified is a release whose certificate cert-manager makes.
 type certified struct {
-	t       *testing.T
-	cluster *cluster.Cluster
-	client  kubernetes.Interface
+	plane
 	release release.Release
-}
-
-func (p certified) kubectl(stdin string, args ...string) string {
-	p.t.Helper()
-	out, problems, err := p.cluster.Kubectl(p.t.Context(), "", strings.NewReader(stdin), args...)
-	if err != nil {
-		p.t.Fatalf("kubectl %s: %v: %s", strings.Join(args, " "), err, problems)
-	}
-	return out
 }
 
 func (p certified) helm(args ...string) {

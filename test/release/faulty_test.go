@@ -1,42 +1,24 @@
 package release_test
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
-	"github.com/portcullis-dev/portcullis/test/cluster"
-	"github.com/portcullis-dev/portcullis/test/cluster/node"
 	"github.com/portcullis-dev/portcullis/test/release"
 )
 
 // A policy of the library that no server would start with is seen at the upgrade, and not when a Pod is made again: those that serve go on,
 // and one that takes the place of theirs has what they have.
 func TestAFaultyReleaseCostsNoPod(t *testing.T) {
-	c := cluster.StartT(t, cluster.Options{ExtraArgs: []string{node.AggregatorRouting}})
-	config, err := c.RESTConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
-		Path: binary,
-		Arguments: func(i node.Instance) []string {
-			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081), "--drain=0s"}
-		},
-	}}})
-	client := kubernetes.NewForConfigOrDie(config)
+	p := newPlane(t, server(t), "--drain=0s")
+	client := p.client
 	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}
 	helm := func(command, timeout, library string) error {
-		_, err := r.Helm(t.Context(), c.Kubeconfig, command, r.Name, r.Chart(), "--namespace=guard", "--create-namespace", "--set=image.tag=test",
+		_, err := r.Helm(t.Context(), p.cluster.Kubeconfig, command, r.Name, r.Chart(), "--namespace=guard", "--create-namespace", "--set=image.tag=test",
 			"--set-json=policies.library="+library, "--wait", "--timeout="+timeout)
 		return err
 	}
@@ -44,7 +26,7 @@ func TestAFaultyReleaseCostsNoPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	// No schema knows every resource.
-	err = helm("upgrade", "20s", `{"names":["images.no_latest_tag"],"specs":{"images.no_latest_tag":{"match":{"resources":["podz"]}}}}`)
+	err := helm("upgrade", "20s", `{"names":["images.no_latest_tag"],"specs":{"images.no_latest_tag":{"match":{"resources":["podz"]}}}}`)
 	if err == nil {
 		t.Fatal("nobody is told that the new Pods do not start")
 	}

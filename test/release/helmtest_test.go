@@ -1,38 +1,18 @@
 package release_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/portcullis-dev/portcullis/test/cluster"
-	"github.com/portcullis-dev/portcullis/test/cluster/node"
 	"github.com/portcullis-dev/portcullis/test/release"
 )
 
 // TestHelmTestFailsWhenNobodyIsReached: what runs as the server's service account, which may see little, says it all the same.
 func TestHelmTestFailsWhenNobodyIsReached(t *testing.T) {
-	c := cluster.StartT(t, cluster.Options{ExtraArgs: []string{node.AggregatorRouting}})
-	config, err := c.RESTConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
-		Path: binary,
-		Arguments: func(i node.Instance) []string {
-			if i.Container != "portcullis" {
-				return nil
-			}
-			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081), "--drain=2s"}
-		},
-	}}})
+	p := newPlane(t, server(t), "--drain=2s")
 	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}
 	helm := func(args ...string) error {
-		_, err := r.Helm(t.Context(), c.Kubeconfig, append(args, "--namespace="+r.Namespace)...)
+		_, err := r.Helm(t.Context(), p.cluster.Kubeconfig, append(args, "--namespace="+r.Namespace)...)
 		return err
 	}
 	if err := helm("install", r.Name, r.Chart(), "--create-namespace", "--set=image.tag=test,replicaCount=1", "--wait", "--timeout=120s"); err != nil {
@@ -42,25 +22,17 @@ func TestHelmTestFailsWhenNobodyIsReached(t *testing.T) {
 	if err := helm("test", r.Name, "--timeout=60s"); err != nil {
 		t.Fatalf("all is well: %v", err)
 	}
-	if _, problems, err := c.Kubectl(t.Context(), "", strings.NewReader(noTeam), "apply", "-f", "-"); err != nil {
-		t.Fatal(problems)
-	}
-	for _, args := range [][]string{
-		{"wait", "--for=condition=Ready", "policy/team", "--timeout=60s"},
-		{"delete", "service/portcullis", "--namespace=" + r.Namespace},
-	} {
-		if _, problems, err := c.Kubectl(t.Context(), "", nil, args...); err != nil {
-			t.Fatal(problems)
-		}
-	}
+	p.kubectl(noTeam, "apply", "-f", "-")
+	p.kubectl("", "wait", "--for=condition=Ready", "policy/team", "--timeout=60s")
+	p.kubectl("", "delete", "service/portcullis", "--namespace="+r.Namespace)
 	until(t, "the address leads nowhere", func() bool {
-		_, problems, err := c.Kubectl(t.Context(), "", nil, "create", "configmap", "any", "--dry-run=server")
+		_, problems, err := p.cluster.Kubectl(t.Context(), "", nil, "create", "configmap", "any", "--dry-run=server")
 		return err != nil && strings.Contains(problems, "failed calling webhook")
 	})
 	if err := helm("test", r.Name, "--timeout=120s"); err == nil {
 		t.Error("helm test succeeds although the API server reaches nobody")
 	}
-	log, err := n.Log(r.Namespace, "portcullis-test")
+	log, err := p.node.Log(r.Namespace, "portcullis-test")
 	if err != nil || !strings.Contains(log, "FAIL") || !strings.Contains(log, "the probe of the validate webhook was not answered") {
 		t.Errorf("%v\n%s", err, log)
 	}

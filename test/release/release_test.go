@@ -17,8 +17,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/portcullis-dev/portcullis/test/cluster"
-	"github.com/portcullis-dev/portcullis/test/cluster/node"
 	"github.com/portcullis-dev/portcullis/test/release"
 )
 
@@ -89,28 +87,15 @@ func authorized(args []string) error {
 // TestHelmInstallsTestsUpgradesAndUninstalls walks a release through its life with Helm itself, in a control plane whose node runs the
 // Pods.
 func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
-	c := cluster.StartT(t, cluster.Options{ExtraArgs: []string{node.AggregatorRouting}})
-	config, err := c.RESTConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
-		Path: self,
-		Arguments: func(i node.Instance) []string {
-			if i.Container != "portcullis" {
-				return nil
-			}
-			return []string{"--listen=" + i.Address(8443), "--health-listen=" + i.Address(8081)}
-		},
-	}}})
+	c := newPlane(t, self)
 	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}
 	helm := func(args ...string) string {
 		t.Helper()
-		out, err := r.Helm(t.Context(), c.Kubeconfig, append(args, "--namespace="+r.Namespace)...)
+		out, err := r.Helm(t.Context(), c.cluster.Kubeconfig, append(args, "--namespace="+r.Namespace)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +103,7 @@ func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
 	}
 	// Why the chart makes no Policy objects. When this no longer fails, it could.
 	policy := `--set-json=extraObjects=[{"apiVersion":"portcullis.dev/v1alpha1","kind":"Policy","metadata":{"name":"first"},"spec":{"use":"pods.privileged"}}]`
-	_, err = r.Helm(t.Context(), c.Kubeconfig, "install", r.Name, r.Chart(), "--create-namespace", policy, "--namespace="+r.Namespace)
+	_, err = r.Helm(t.Context(), c.cluster.Kubeconfig, "install", r.Name, r.Chart(), "--create-namespace", policy, "--namespace="+r.Namespace)
 	if err == nil || !strings.Contains(err.Error(), `no matches for kind "Policy"`) {
 		t.Errorf("an object of a kind that comes with the release: %v", err)
 	}
@@ -126,7 +111,7 @@ func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
 	values := "--set=image.tag=test,policies.library.names={pods.privileged}"
 	helm("install", r.Name, r.Chart(), "--create-namespace", values, "--wait", "--timeout=60s")
 
-	client := kubernetes.NewForConfigOrDie(config)
+	client := c.client
 	pods := func() []corev1.Pod {
 		t.Helper()
 		list, err := client.CoreV1().Pods(r.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=server"})
@@ -140,7 +125,7 @@ func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
 		t.Fatalf("there are %d Pods, and Helm says that all is well", len(first))
 	}
 	for _, p := range first {
-		log, err := n.Log(r.Namespace, p.Name)
+		log, err := c.node.Log(r.Namespace, p.Name)
 		if err != nil || !strings.Contains(log, "--namespace=guard --name=portcullis --replica="+p.Name+" ") {
 			t.Errorf("%s: %v: %s", p.Name, err, log)
 		}
@@ -155,7 +140,7 @@ func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
 	// Every Pod is replaced by one of the new kind, and Helm waits for it.
 	helm("upgrade", r.Name, r.Chart(), values, "--set=log.level=debug", "--wait", "--timeout=60s")
 	for _, p := range pods() {
-		if log, _ := n.Log(r.Namespace, p.Name); p.DeletionTimestamp == nil && !strings.Contains(log, "--log-level=debug") {
+		if log, _ := c.node.Log(r.Namespace, p.Name); p.DeletionTimestamp == nil && !strings.Contains(log, "--log-level=debug") {
 			t.Errorf("%s is still of the old kind: %s", p.Name, log)
 		}
 	}
@@ -165,7 +150,7 @@ func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
 	for len(pods()) > 0 && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond)
 	}
-	out, _, err := c.Kubectl(t.Context(), "", nil, "get", "all,secrets,configmaps,serviceaccounts,roles,rolebindings,leases,endpointslices,networkpolicies,poddisruptionbudgets",
+	out, _, err := c.cluster.Kubectl(t.Context(), "", nil, "get", "all,secrets,configmaps,serviceaccounts,roles,rolebindings,leases,endpointslices,networkpolicies,poddisruptionbudgets",
 		"--namespace="+r.Namespace, "-o", "name")
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +161,7 @@ func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"clusterroles", "clusterrolebindings"} {
-		if out, _, err := c.Kubectl(t.Context(), "", nil, "get", kind, "-o", "name"); err != nil || strings.Contains(out, "portcullis") {
+		if out, _, err := c.cluster.Kubectl(t.Context(), "", nil, "get", kind, "-o", "name"); err != nil || strings.Contains(out, "portcullis") {
 			t.Errorf("%v: a role is left behind:\n%s", err, out)
 		}
 	}

@@ -1,12 +1,10 @@
 package release_test
 
 import (
-	"bufio"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -19,7 +17,6 @@ import (
 	"github.com/portcullis-dev/portcullis/test/cluster/node"
 	"github.com/portcullis-dev/portcullis/test/props"
 	"github.com/portcullis-dev/portcullis/test/release"
-	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
 
 // TestWhatSetupPrintsDoesNotKeepPortcullisFromStarting has an API server that was told by setup, with --guard-fails, to ask a guard that
@@ -44,7 +41,7 @@ func TestWhatSetupPrintsDoesNotKeepPortcullisFromStarting(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	options := cluster.Options{ExtraArgs: []string{node.AggregatorRouting}, Users: map[string][]string{"alice": {"dev"}}}
-	if err := options.Take(printedFlags(t, filepath.Join(dir, "kube-apiserver.flags"))); err != nil {
+	if err := options.TakeFile(filepath.Join(dir, "kube-apiserver.flags")); err != nil {
 		t.Fatal(err)
 	}
 	c := cluster.StartT(t, options)
@@ -92,18 +89,4 @@ func TestWhatSetupPrintsDoesNotKeepPortcullisFromStarting(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "alice gets what the guard does not refuse", func() bool { return alice() == nil })
-}
-
-func printedFlags(t *testing.T, file string) (flags []controlplane.Flag) {
-	t.Helper()
-	text, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer text.Close()
-	for lines := bufio.NewScanner(text); lines.Scan(); {
-		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "--"), "=")
-		flags = append(flags, controlplane.Flag{Name: name, Value: value})
-	}
-	return flags
 }
