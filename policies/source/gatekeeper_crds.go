@@ -42,14 +42,10 @@ func watchCRDs(client metadata.Interface) *crdWatch {
 	crds := client.Resource(crdResource())
 	w.informer = cache.NewSharedIndexInformerWithOptions(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-			list, err := crds.List(ctx, options)
-			w.note(ctx, err)
-			return list, err
+			return persist(ctx, w.note, func() (runtime.Object, error) { return crds.List(ctx, options) })
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-			events, err := crds.Watch(ctx, options)
-			w.note(ctx, err)
-			return events, err
+			return persist(ctx, w.note, func() (watch.Interface, error) { return crds.Watch(ctx, options) })
 		},
 	}, client), &metav1.PartialObjectMetadata{}, cache.SharedIndexInformerOptions{ObjectDescription: "the metadata of CRDs"})
 	_ = w.informer.SetTransform(func(object any) (any, error) { return onlyTheirs(object), nil })

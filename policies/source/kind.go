@@ -44,15 +44,11 @@ func (k *kind) watched() *kind {
 	k.informer = cache.NewSharedIndexInformerWithOptions(cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.LabelSelector, options.FieldSelector = k.selector, k.field
-			list, err := objects.List(ctx, options)
-			k.note(ctx, err)
-			return list, err
+			return persist(ctx, k.note, func() (runtime.Object, error) { return objects.List(ctx, options) })
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 			options.LabelSelector, options.FieldSelector = k.selector, k.field
-			events, err := objects.Watch(ctx, options)
-			k.note(ctx, err)
-			return events, err
+			return persist(ctx, k.note, func() (watch.Interface, error) { return objects.Watch(ctx, options) })
 		},
 	}, k.client), &unstructured.Unstructured{}, cache.SharedIndexInformerOptions{ObjectDescription: k.resource.String()})
 	// What it would say, and say again, is noted already. It only fails once the informer has begun.
