@@ -178,8 +178,8 @@ func TestFieldsThatAreNeverThere(t *testing.T) {
 		},
 		{"pods", `deny contains "no" if helper.user.nam`, `a.rego:5: data.helper.user.nam: there is no field "nam" in input.request.userInfo as of Kubernetes 1.37; one that is newer can be read with object.get`},
 		{
-			"pods", `deny contains "no" if helper.kept.nmae`,
-			`a.rego:5: data.helper.kept.nmae: there is no field "nmae" in Pod's metadata; did you mean "name"?`,
+			"pods", `deny contains "no" if helper.kept.nam`,
+			`a.rego:5: data.helper.kept.nam: there is no field "nam" in Pod's metadata; did you mean "name"?`,
 		},
 		{ // in whatever else there is
 			"pods", "deny contains {\"message\": \"no\", \"details\": [x | x := o.spec.volumes[_].nme]}",
