@@ -109,6 +109,9 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 		if err := undefined(compiler, s); err != nil {
 			return nil, err
 		}
+		if err := s.checkFields(compiler); err != nil {
+			return nil, err
+		}
 		compiled.needsNamespace = readsNamespace(compiler, s)
 		if compiled.needs, err = needs(compiler, s); err != nil {
 			return nil, err

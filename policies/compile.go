@@ -234,8 +234,8 @@ func WithSnapshots(current func() *inventory.Snapshot) Option {
 // WithObserver lets observe hear of every policy asked.
 func WithObserver(observe Observer) Option { return func(s *Set) { s.observe = observe } }
 
-// Compile compiles all specs, on all processors, and makes a Set of them, in the order of their names. If one is faulty, two have one name
-// or contradict each other, there is no Set; the error is Faults then.
+// Compile compiles all specs, on all processors, runs the tests that come with them, and makes a Set of them, in the order of their names. If
+// one is faulty or fails a test, two have one name or contradict each other, there is no Set; the error is Faults then.
 func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
 	specs, faults := arrange(specs)
 	compiled, failed := compileAll(ctx, specs, nil)
@@ -252,7 +252,8 @@ func Compile(ctx context.Context, specs []Spec, opts ...Option) (*Set, error) {
 	return set, nil
 }
 
-// compileAll compiles specs, of those with one Code the first, unless it is among the known; the place of a faulty one stays nil.
+// compileAll compiles specs and runs their tests, of those with one Code the first, unless it is among the known; the place of one that is
+// faulty, or fails a test, stays nil.
 func compileAll(ctx context.Context, specs []Spec, known codes) ([]*Policy, Faults) {
 	compiled, errs := make([]*code, len(specs)), make([]error, len(specs))
 	first := map[string]int{} // of each Code
@@ -274,7 +275,9 @@ func compileAll(ctx context.Context, specs []Spec, known codes) ([]*Policy, Faul
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			compiled[i], errs[i] = compileCode(ctx, spec)
+			if compiled[i], errs[i] = compileCode(ctx, spec); errs[i] == nil {
+				errs[i] = errors.Join(spec.test(ctx)...)
+			}
 		})
 	}
 	wg.Wait()

@@ -25,8 +25,8 @@ type Load struct {
 	Added, Changed, Removed []string
 }
 
-// Loader keeps an Engine's Set true to its Sources. It compiles off the request path and puts a new Set in force in one step.
-// A policy whose new version is faulty keeps its last good one, or has the one that its Bundle brings as Earlier; the others move on. The first Set is only put in force whole: a
+// Loader keeps an Engine's Set true to its Sources. It compiles what changed, and runs the tests that come with it, off the request path, and puts
+// a new Set in force in one step. A policy whose new version is faulty, or fails a test of its own, keeps its last good one, or has the one that its Bundle brings as Earlier; the others move on. The first Set is only put in force whole: a
 // server that begins with a faulty policy would not enforce it and nobody would notice. Faults of Bundles that are Listed are told where
 // the policy lies, and are no reason not to begin.
 type Loader struct {
@@ -230,7 +230,7 @@ func unique(specs []Spec) (out []Spec, faults Faults) {
 	return out, faults
 }
 
-// compileChanged compiles what differs from the Set before, has the Gate judge it, and takes the rest from the Set.
+// compileChanged compiles and tests what differs from the Set before, has the Gate judge it, and takes the rest from the Set.
 func (l *Loader) compileChanged(ctx context.Context, specs []Spec, previous *Set) ([]*Policy, Faults) {
 	known := byID(previous)
 	var compiled []*Policy

@@ -62,9 +62,12 @@ type Spec struct {
 	Modules []*ast.Module // the package's modules and every module they may import
 	// Shared are packages among the modules whose rules have the same values for every policy that shares them, as long as the review is
 	// the same: their modules are the same, and nothing in them reads input.parameters.
-	Shared     []ast.Ref
-	Rules      []Rule
-	Match      Match
+	Shared []ast.Ref
+	Rules  []Rule
+	Match  Match
+	// Objects are the resources whose objects input.request.object may be as far as the rules know: those the policy was written for and those
+	// that Match names. What the rules read of it and none of these has is an error; of no resources, nothing is known.
+	Objects    []Resource
 	Parameters ast.Value // input.parameters: validated, defaults filled in; nil when the policy takes none
 
 	// Data are the kinds of the cluster's objects that the policy reads at data.kubernetes[kind]. If what is known of one is older than

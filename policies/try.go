@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,12 +17,11 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// testTime bounds the tests that a policy brings. They are asked about while somebody waits for kubectl apply, and a test of one policy takes
-// milliseconds.
+// testTime bounds the tests that a policy brings. Somebody may be waiting for kubectl apply, and a test of one policy takes milliseconds.
 const testTime = 3 * time.Second
 
-// Try tells what would be wrong with spec if it came to the set: it is compiled, compared with the other policies, and the tests in its own
-// package are run. It takes at most some seconds, and less if ctx ends; what is not done by then is a Fault.
+// Try tells what would be wrong with spec if it came to the set: it is compiled, the tests in its own package are run, and it is compared with
+// the other policies. It takes at most some seconds, and less if ctx ends; what is not done by then is a Fault.
 func (s *Set) Try(ctx context.Context, spec Spec) Faults {
 	fault := func(err error) Fault { return Fault{File: spec.File, Policy: spec.ID, Err: err} }
 	others := slices.DeleteFunc(slices.Clone(s.policies), func(p *Policy) bool { return p.spec.ID == spec.ID })
@@ -40,16 +40,12 @@ func (s *Set) Try(ctx context.Context, spec Spec) Faults {
 			out = append(out, f)
 		}
 	}
-	for _, err := range policy.test(ctx) {
-		out = append(out, fault(err))
-	}
 	return out
 }
 
-// test runs the tests in the policy's own package, on a goroutine that is left behind when it does not stop: OPA's cancellation is
-// advisory.
-func (p *Policy) test(ctx context.Context) []error {
-	if !p.tested() {
+// test runs the tests in the policy's own package, on a goroutine that is left behind when it does not stop: OPA's cancellation is advisory.
+func (s Spec) test(ctx context.Context) []error {
+	if !s.tested() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, testTime)
@@ -58,46 +54,53 @@ func (p *Policy) test(ctx context.Context) []error {
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- []error{fmt.Errorf("%s: the tests of policy %s make the tester fail: %w", p.spec.File, p.spec.ID, &review.PanicError{Value: r, Stack: debug.Stack()})}
+				done <- []error{fmt.Errorf("%s: the tests of policy %s make the tester fail: %w", s.File, s.ID, &review.PanicError{Value: r, Stack: debug.Stack()})}
 			}
 		}()
-		done <- p.runTests(ctx)
+		done <- s.runTests(ctx)
 	}()
 	select {
 	case errs := <-done:
 		return errs
 	case <-ctx.Done():
-		return []error{fmt.Errorf("%s: the tests of policy %s did not end in time", p.spec.File, p.spec.ID)}
+		return []error{fmt.Errorf("%s: the tests of policy %s did not end in time", s.File, s.ID)}
 	}
 }
 
 func isTest(name string) bool { return strings.HasPrefix(name, tester.TestPrefix) }
 
 // tested reports whether the policy's own package has tests.
-func (p *Policy) tested() bool {
-	return slices.ContainsFunc(p.spec.Modules, func(m *ast.Module) bool {
-		return m.Package.Path.Equal(p.spec.Package) && slices.ContainsFunc(m.Rules, func(r *ast.Rule) bool { return isTest(r.Head.Ref()[0].Value.String()) })
+func (s Spec) tested() bool {
+	return slices.ContainsFunc(s.Modules, func(m *ast.Module) bool {
+		return m.Package.Path.Equal(s.Package) && slices.ContainsFunc(m.Rules, func(r *ast.Rule) bool { return isTest(r.Head.Ref()[0].Value.String()) })
 	})
 }
 
-func (p *Policy) runTests(ctx context.Context) (faults []error) {
+func (s Spec) runTests(ctx context.Context) (faults []error) {
 	modules := map[string]*ast.Module{}
-	for i, module := range p.spec.Modules {
+	for i, module := range s.Modules {
 		modules[fmt.Sprintf("%d %s", i, module.Package.Location.File)] = module.Copy() // the tester renames rules
 	}
-	compiler := ast.NewCompiler().WithCapabilities(p.spec.Convention.capabilities()).WithDefaultRegoVersion(ast.RegoV1)
+	compiler := ast.NewCompiler().WithCapabilities(s.Convention.capabilities()).WithDefaultRegoVersion(ast.RegoV1)
 	store := inmem.New()
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
-		return []error{fmt.Errorf("%s: the tests of policy %s cannot be run: %w", p.spec.File, p.spec.ID, err)}
+		return []error{fmt.Errorf("%s: the tests of policy %s cannot be run: %w", s.File, s.ID, err)}
 	}
 	defer store.Abort(ctx, txn)
 	results, err := tester.NewRunner().SetCompiler(compiler).SetStore(store).SetModules(modules).SetTimeout(testTime).RunTests(ctx, txn)
 	if err != nil {
-		return []error{fmt.Errorf("%s: the tests of policy %s cannot be run: %w", p.spec.File, p.spec.ID, oneALine(err))}
+		return []error{fmt.Errorf("%s: the tests of policy %s cannot be run: %w", s.File, s.ID, oneALine(err))}
 	}
+	var inOrder []*tester.Result
 	for result := range results {
-		if result.Package != p.spec.Package.String() || result.Pass() || result.Skip {
+		inOrder = append(inOrder, result)
+	}
+	slices.SortFunc(inOrder, func(a, b *tester.Result) int {
+		return cmp.Or(cmp.Compare(a.Location.File, b.Location.File), cmp.Compare(a.Location.Row, b.Location.Row))
+	})
+	for _, result := range inOrder {
+		if result.Package != s.Package.String() || result.Pass() || result.Skip {
 			continue
 		}
 		why := "fails"

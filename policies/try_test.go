@@ -14,7 +14,7 @@ func TestTestsThatDoNotEndAreAFault(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if errs := policy.test(ctx); len(errs) != 1 || errs[0].Error() != "a.rego: the tests of policy a did not end in time" {
+	if errs := policy.spec.test(ctx); len(errs) != 1 || errs[0].Error() != "a.rego: the tests of policy a did not end in time" {
 		t.Error(errs)
 	}
 }

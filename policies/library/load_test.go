@@ -11,8 +11,8 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// load puts one policy of the library in force with parameters, as a server does.
-func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
+// reader reads with the library at hand, as a server does.
+func reader(t testing.TB) *native.Reader {
 	t.Helper()
 	var embedded []native.File
 	err := fs.WalkDir(FS(), ".", func(name string, _ fs.DirEntry, err error) error {
@@ -26,11 +26,17 @@ func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := native.NewReader(embedded)
+	out, err := native.NewReader(embedded)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reader.Read([]native.File{{Name: "p.yaml", Text: fmt.Appendf(nil,
+	return out
+}
+
+// load puts one policy of the library in force with parameters.
+func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
+	t.Helper()
+	return reader(t).Read([]native.File{{Name: "p.yaml", Text: fmt.Appendf(nil,
 		"apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {use: %s, parameters: %s}\n", use, parameters)}})
 }
 
@@ -73,6 +79,23 @@ func TestReplicasAreImmutableByWayOfScale(t *testing.T) {
 		d, err := set.Review(t.Context(), req)
 		if want := "p: spec.replicas is 2 and cannot be changed; leave it as it is"; err != nil || d.Refusal() != want {
 			t.Errorf("%s: %q %v", resource, d.Refusal(), err)
+		}
+	}
+}
+
+// BenchmarkCompile compiles every policy of the library that needs no parameters.
+func BenchmarkCompile(b *testing.B) {
+	from := reader(b)
+	var specs []engine.Spec
+	for _, name := range from.Names() {
+		if one, faults := from.Use(name); len(faults) == 0 {
+			specs = append(specs, one...)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := engine.Compile(b.Context(), specs); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -83,10 +84,10 @@ func unknown(path []string, stages []review.Stage, legacy bool) string {
 		if slices.Contains(known, name) {
 			return ""
 		}
-		if near := nearest(name, known...); near != "" {
+		if near := spelling.Nearest(name, known...); near != "" {
 			return fmt.Sprintf("%s is never there; did you mean %s?", dotted(parent, name), dotted(parent, near))
 		}
-		return fmt.Sprintf("%s is never there%s; what is below %s is %s%s", dotted(parent, name), atStages(stages), parent, listed(known, "and"), hint)
+		return fmt.Sprintf("%s is never there%s; what is below %s is %s%s", dotted(parent, name), atStages(stages), parent, spelling.Listed(known, "and"), hint)
 	}
 	hint := ""
 	if slices.Contains(stages, review.Validate) {
@@ -115,7 +116,7 @@ func atStages(stages []review.Stage) string {
 		}
 	}
 	slices.Sort(names)
-	return " at stage " + listed(slices.Compact(names), "and")
+	return " at stage " + spelling.Listed(slices.Compact(names), "and")
 }
 
 // otherKind returns an error where a module compares the kind of the review with something else: written for Conftest or for the object
@@ -148,7 +149,7 @@ func (m module) otherKind(stages []review.Stage) (err error) {
 			if operand.Value.Compare(kind) == 0 && isText && !slices.Contains(right, string(text)) && operand.Location != nil {
 				err = &placedError{
 					at:  fmt.Sprintf("%s:%d", operand.Location.File, operand.Location.Row),
-					err: fmt.Errorf("input.kind is the kind of the review, %s, and never %s%s", listed(slices.Compact(right), "or"), text, hint),
+					err: fmt.Errorf("input.kind is the kind of the review, %s, and never %s%s", spelling.Listed(slices.Compact(right), "or"), text, hint),
 				}
 			}
 		}

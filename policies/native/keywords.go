@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 )
 
 // schemaKeywords are the words of a JSON schema, and what stands under each: a schema, a list or a map of schemas, or something else.
@@ -40,7 +42,7 @@ func keywords(schema any, path ...string) error {
 		if !found && !strings.HasPrefix(word, "x-") {
 			name := strings.Join(append([]string{"schema"}, at...), ".")
 			err := fmt.Errorf("the schema of the parameters: %s is no word of JSON schema; leave it out, or begin it with %q", name, "x-")
-			if near := nearest(word, slices.Sorted(maps.Keys(known))...); near != "" {
+			if near := spelling.Nearest(word, slices.Sorted(maps.Keys(known))...); near != "" {
 				err = fmt.Errorf("the schema of the parameters: %s is no word of JSON schema; did you mean %s?", name, near)
 			}
 			return under(err, append([]string{"parameters"}, at...)...)

@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -68,6 +69,22 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 		}
 	}
 	return conditions(out, m, asked, legacy)
+}
+
+// objects are the resources whose fields a policy may read. A document may narrow or replace what METADATA says, and the rules for what is left
+// out are none the worse for that; if it takes a package that names no resources, they were written for any.
+func objects(said *v1alpha1.Match, uses bool, spec policies.Spec) []policies.Resource {
+	if said == nil || said.Resources == nil {
+		if uses {
+			return nil
+		}
+		return spec.Match.Resources
+	}
+	written, err := match(v1alpha1.Match{Resources: said.Resources}, spec.Rules, false)
+	if err != nil || written.Resources == nil || spec.Match.Resources == nil {
+		return nil
+	}
+	return slices.Concat(written.Resources, spec.Match.Resources)
 }
 
 // conditions adds to a match all that is not about resources.

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -92,7 +93,7 @@ func custom(m module, a *ast.Annotations) (keys, error) {
 	}{{all, "custom", "custom"}, {all, "portcullis", "custom.portcullis"}, {inside, "portcullis", "custom.portcullis"}} {
 		for _, key := range c.in.members() {
 			word, _, _ := strings.Cut(documents.Resolved(key).Value, ".")
-			if name := dotted(c.in.name, documents.Resolved(key).Value); name != c.meaning && nearest(word, c.name) != "" {
+			if name := dotted(c.in.name, documents.Resolved(key).Value); name != c.meaning && spelling.Nearest(word, c.name) != "" {
 				return all, fmt.Errorf("%s: %s is not known; did you mean %s?", all.place(key), name, c.meaning)
 			}
 		}

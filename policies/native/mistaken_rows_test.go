@@ -1,7 +1,6 @@
 package native
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -133,28 +132,4 @@ func TestMistakesHaveTheRowOfTheirKey(t *testing.T) {
 			t.Errorf("got %s\nwant %s", faults.Error(), want)
 		}
 	})
-}
-
-func TestNearest(t *testing.T) {
-	for _, c := range []struct{ text, want string }{
-		{"match", "match"},
-		{"Match", "match"},
-		{"mathc", "match"},
-		{"matches", "match"},
-		{"mat", "match"},
-		{"ma", ""},
-		{"catches", ""},
-		{"us", "use"},
-		{"sue", "use"},
-		{"ref", ""},
-		{"", ""},
-		{strings.Repeat("match", 100), ""},
-	} {
-		if got := nearest(c.text, "match", "use"); got != c.want {
-			t.Errorf("%q is near to %q, want %q", c.text, got, c.want)
-		}
-	}
-	if got := nearest("match"); got != "" {
-		t.Errorf("%q is near to nothing", got)
-	}
 }

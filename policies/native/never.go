@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -117,7 +118,7 @@ func verbs(given []string) error {
 		if verb == "connect" {
 			return under(errors.New("match.operations: to a guard or a grant, who connects creates or gets; write create and get"), "match", "operations", strconv.Itoa(i))
 		}
-		if near := nearest(verb, known...); near != "" && !slices.Contains(known, verb) {
+		if near := spelling.Nearest(verb, known...); near != "" && !slices.Contains(known, verb) {
 			return under(fmt.Errorf("match.operations: %q is no verb of Kubernetes; did you mean %s?", verb, near), "match", "operations", strconv.Itoa(i))
 		}
 	}

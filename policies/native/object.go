@@ -12,6 +12,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -77,7 +78,7 @@ func isPolicy(doc documents.Document, all keys) (bool, error) {
 	switch {
 	case group == v1alpha1.Group:
 		return false, fmt.Errorf("%s: %s is served with kinds %s and %s in version %s", at, v1alpha1.Group, policyKind, exceptionKind, v1alpha1.Version)
-	case nearest(name, "portcullis") != "":
+	case spelling.Nearest(name, "portcullis") != "":
 		return false, fmt.Errorf("%s: apiVersion %s is not known; did you mean %s?", at, apiVersion, want)
 	case (kind == policyKind || kind == exceptionKind) && !strings.Contains(apiVersion, "/"):
 		return false, fmt.Errorf("%s: a document of kind %s needs its apiVersion; write \"apiVersion: %s\"", at, kind, want)

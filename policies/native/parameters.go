@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/message"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 )
 
 // schema is what a policy's METADATA says of its parameters. A nil schema is that of a policy that takes none.
@@ -177,7 +178,7 @@ func misspelt(root string, schema any, causes []*jsonschema.ValidationError) (pa
 	}
 	key, parent := slices.Min(unknown.Properties), strings.Join(append([]string{root}, path...), ".")
 	known := membersAt(schema, path)
-	near := nearest(key, known...)
+	near := spelling.Nearest(key, known...)
 	if near == "" && len(missing) == 1 && len(unknown.Properties) == 1 {
 		near = missing[0]
 	}
@@ -185,7 +186,7 @@ func misspelt(root string, schema any, causes []*jsonschema.ValidationError) (pa
 	case near != "":
 		said = fmt.Errorf("%s is not known; did you mean %s?", dotted(parent, key), dotted(parent, near))
 	case len(known) > 0:
-		said = fmt.Errorf("%s is not known; the keys of %s are %s", dotted(parent, key), parent, listed(known, "and"))
+		said = fmt.Errorf("%s is not known; the keys of %s are %s", dotted(parent, key), parent, spelling.Listed(known, "and"))
 	default:
 		said = fmt.Errorf("%s is not known", dotted(parent, key))
 	}

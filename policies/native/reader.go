@@ -260,6 +260,7 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if spec.Match, err = match(matched, spec.Rules, legacy); err != nil {
 		return spec, blame(err, at, whom, given, meta.keys)
 	}
+	spec.Objects = objects(meta.Match, over.Use != "", spec)
 	if spec.Enforcement, spec.OnError, err = strengths(first(over.Enforcement, meta.Enforcement), first(over.OnError, meta.OnError)); err != nil {
 		return spec, blame(err, at, whom, given, meta.keys)
 	}

@@ -74,7 +74,7 @@ package team.rules
 import data.portcullis.kubernetes
 import data.team.words
 
-deny contains words.no if kubernetes.object.bad
+deny contains words.no if kubernetes.object.metadata.labels.bad
 `, "words.rego", "package team.words\n\nno := \"no\"\n", "a_test.rego", "this is not Rego", "fixture.yaml", "kind: Pod\napiVersion: v1\n")
 	if len(faults) > 0 || len(specs) != 1 {
 		t.Fatal(specs, faults)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -179,8 +180,8 @@ func wrongGroup(plural, group, written string) error {
 		return fmt.Errorf("%q has a version; resources are named without, write %q", written, suggestion)
 	case slices.Contains(known, plural), group == "authentication.k8s.io" && slices.Contains(impersonated(), plural):
 		return nil
-	case nearest(plural, known...) != "":
-		return fmt.Errorf("%q is not a resource built into Kubernetes; did you mean %q?", written, strings.Trim(nearest(plural, known...)+"."+group, "."))
+	case spelling.Nearest(plural, known...) != "":
+		return fmt.Errorf("%q is not a resource built into Kubernetes; did you mean %q?", written, strings.Trim(spelling.Nearest(plural, known...)+"."+group, "."))
 	case suggestion != "" && (known != nil || !strings.Contains(group, ".") || nearGroup(group) != ""):
 		return fmt.Errorf("%q is not a resource built into Kubernetes; did you mean %q?", written, suggestion)
 	case nearGroup(group) != "":
@@ -198,7 +199,7 @@ func nearGroup(group string) string {
 	if slices.Contains(groups, group) {
 		return ""
 	}
-	return nearest(group, groups...)
+	return spelling.Nearest(group, groups...)
 }
 
 // isVersion reports whether a name is that of a version, "v1" or "v2beta1".
@@ -216,9 +217,9 @@ func wrongSubresource(plural, subresource, group string, stage review.Stage) err
 	if subresource == "" || slices.Contains(known, subresource) || !slices.Contains(builtIn()[group], plural) {
 		return nil
 	}
-	if near := nearest(subresource, known...); near != "" {
+	if near := spelling.Nearest(subresource, known...); near != "" {
 		return fmt.Errorf("%q is not a subresource built into Kubernetes; did you mean %q?", plural+"/"+subresource, plural+"/"+near)
 	}
 	slices.Sort(known)
-	return fmt.Errorf("%q is not a subresource built into Kubernetes; those of %s are %s", plural+"/"+subresource, plural, listed(known, "and"))
+	return fmt.Errorf("%q is not a subresource built into Kubernetes; those of %s are %s", plural+"/"+subresource, plural, spelling.Listed(known, "and"))
 }

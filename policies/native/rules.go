@@ -9,6 +9,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -81,7 +82,7 @@ func rules(modules []module, stages v1alpha1.Stages, spec bool) ([]policies.Rule
 // noneAsked is the error of a package that has none of the rules asked at its stages. It points at the rule that was meant for one, if
 // there is one.
 func noneAsked(modules []module, stages, asked []string) error {
-	err := fmt.Errorf("the package defines none of the rules asked at stage %s: %s", listed(stages, "and"), listed(asked, "or"))
+	err := fmt.Errorf("the package defines none of the rules asked at stage %s: %s", spelling.Listed(stages, "and"), spelling.Listed(asked, "or"))
 	if slices.Contains(asked, "mutate") {
 		err = fmt.Errorf("%w, or user for tokens", err)
 		asked = append(asked, "user")

@@ -8,11 +8,12 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 )
 
 // meant returns the one of the rules that are asked which a name was probably meant for, or "".
 func meant(name string, asked ...string) string {
-	near := nearest(name, asked...)
+	near := spelling.Nearest(name, asked...)
 	switch strings.ToLower(name) {
 	case "violation", "violations", "denial", "denials", "denied", "denies":
 		near = "deny"

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
@@ -86,10 +87,10 @@ func fields(t reflect.Type) map[string]reflect.Type {
 
 func notKnown(parent, key string, known map[string]reflect.Type) string {
 	names := slices.Sorted(maps.Keys(known))
-	if near := nearest(key, names...); near != "" {
+	if near := spelling.Nearest(key, names...); near != "" {
 		return fmt.Sprintf("%s is not known; did you mean %s?", dotted(parent, key), dotted(parent, near))
 	}
-	return fmt.Sprintf("%s is not known; the keys of %s are %s", dotted(parent, key), called(parent), listed(names, "and"))
+	return fmt.Sprintf("%s is not known; the keys of %s are %s", dotted(parent, key), called(parent), spelling.Listed(names, "and"))
 }
 
 // wrongType says in words what encoding/json says in Go's types.

@@ -60,7 +60,7 @@ func ask(t *testing.T, operation, resource, subresource string, object, old *uns
 }
 
 func TestWhatTheGateSaysOfAPolicy(t *testing.T) {
-	const mutating = "# METADATA\n# custom:\n#   portcullis:\n#     match: {resources: [pods]}\npackage %s\n\nmutate contains {\"set\": [\"x\"], \"value\": %d}\n"
+	const mutating = "# METADATA\n# custom:\n#   portcullis:\n#     match: {resources: [pods]}\npackage %s\n\nmutate contains {\"set\": [\"spec\", \"priority\"], \"value\": %d}\n"
 	there := policyObject(t, "there", fmt.Sprintf(mutating, "there", 1))
 	for _, c := range []struct{ name, rego, want string }{
 		{"good", rule("one"), ""},
@@ -68,7 +68,7 @@ func TestWhatTheGateSaysOfAPolicy(t *testing.T) {
 		{"compile", "package a\n\ndeny contains nothing\n", "portcullis: policy/mine:3: var nothing is unsafe"},
 		{"two faults", "package a\n\ndeny contains nothing\n\nwarn contains something\n", "2 reasons:\n- portcullis: policy/mine:3: var nothing is unsafe\n- portcullis: policy/mine:5: var something is unsafe"},
 		{"capability", "package a\n\ndeny contains x if x := http.send({})\n", "portcullis: policy/mine:3: http.send is not available to policies: a policy reaches nothing outside the server"},
-		{"contradiction", fmt.Sprintf(mutating, "a", 2), `portcullis: policy/mine:7: policies mine and there set ["x"] to different values whenever they are asked; the other does so at policy/there:7`},
+		{"contradiction", fmt.Sprintf(mutating, "a", 2), `portcullis: policy/mine:7: policies mine and there set ["spec", "priority"] to different values whenever they are asked; the other does so at policy/there:7`},
 		{"the package of a ConfigMap", "package team.shared\n\ndeny contains 1\n", "portcullis: policy/mine:1: Policy mine: another policy is also in package team.shared"},
 		{"its tests pass", "package a\n\ndeny contains \"a\" if input.request.x\n\ntest_refuses if deny with input as {\"request\": {\"x\": true}}\n", ""},
 		{"its tests fail", "package a\n\ndeny contains \"a\" if input.request.x\n\ntest_refuses if count(deny) == 1 with input as {\"request\": {}}\n\ntest_passes if true\n\ntodo_test_later if false\n", "portcullis: policy/mine:5: test test_refuses fails"},

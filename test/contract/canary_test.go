@@ -89,7 +89,7 @@ f(x) := "b" if count(x) > 1
 
 mutate contains {"set": ["metadata", "labels", "seen"], "value": "yes"}
 
-mutate contains {"set": ["data", "password", "x"], "value": "y"} if kubernetes.object.metadata.name == "path"
+mutate contains {"set": array.concat(["data", "password"], ["x"]), "value": "y"} if kubernetes.object.metadata.name == "path"
 
 mutate contains {"set": ["data", "more"], "value": sprintf("%sx", [object.get(kubernetes.object.data, "more", "")])} if kubernetes.object.metadata.name == "again"
 

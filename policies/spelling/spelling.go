@@ -1,4 +1,5 @@
-package native
+// Package spelling finds what a misspelt name was meant to be, and spells lists.
+package spelling
 
 import (
 	"cmp"
@@ -6,8 +7,8 @@ import (
 	"strings"
 )
 
-// nearest returns the one of names that text is most likely a slip of, whatever the case, or "".
-func nearest(text string, names ...string) string {
+// Nearest returns the one of names that text is most likely a slip of, whatever the case, or "".
+func Nearest(text string, names ...string) string {
 	text = strings.ToLower(text)
 	if len(text) > 64 { // no name is as long, and the distance takes time
 		return ""
@@ -48,8 +49,8 @@ func distance(a, b string) int {
 	return last[len(b)]
 }
 
-// listed makes "a, b and c" of names, or with another last word "a, b or c".
-func listed(names []string, word string) string {
+// Listed makes "a, b and c" of names, or with another last word "a, b or c".
+func Listed(names []string, word string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}
