@@ -54,7 +54,8 @@ func (s surroundings) about(req *review.Request, obj *unstructured.Unstructured)
 	kind := obj.GroupVersionKind()
 	out := match.Review{
 		Object: &match.Object{
-			Group: kind.Group, Kind: kind.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(), Labels: obj.GetLabels(),
+			Group: kind.Group, Kind: kind.Kind, Namespace: obj.GetNamespace(), Name: obj.GetName(), GenerateName: obj.GetGenerateName(),
+			Labels: obj.GetLabels(),
 		},
 		Source: match.Original, Process: "mutation-webhook",
 	}

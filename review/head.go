@@ -11,6 +11,7 @@ import (
 // Head is what an object says of itself.
 type Head struct {
 	APIVersion, Kind, Namespace, Name string
+	GenerateName                      string // what the API server makes a name of if there is none
 	Labels                            map[string]string
 }
 
@@ -86,6 +87,8 @@ func (h *Head) metadata(d *rawjson.Decoder, name string, text func(*string) erro
 	switch name {
 	case "name":
 		return text(&h.Name)
+	case "generateName":
+		return text(&h.GenerateName)
 	case "namespace":
 		return text(&h.Namespace)
 	case "labels":

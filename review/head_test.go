@@ -8,8 +8,8 @@ import (
 
 func TestHeads(t *testing.T) {
 	const pod = `{"apiVersion":"v1","kind":"Pod","spec":{"kind":"Other"},` +
-		`"metadata":{"name":"web","namespace":"prod","labels":{"app":"web"},"annotations":{"name":"x"}}}`
-	web := &Head{APIVersion: "v1", Kind: "Pod", Namespace: "prod", Name: "web", Labels: map[string]string{"app": "web"}}
+		`"metadata":{"name":"web","generateName":"we-","namespace":"prod","labels":{"app":"web"},"annotations":{"name":"x"}}}`
+	web := &Head{APIVersion: "v1", Kind: "Pod", Namespace: "prod", Name: "web", GenerateName: "we-", Labels: map[string]string{"app": "web"}}
 	for _, c := range []struct {
 		name, object, old   string
 		wantObject, wantOld *Head

@@ -45,5 +45,5 @@ func objectOf(head *review.Head) *match.Object {
 	if head == nil {
 		return nil
 	}
-	return &match.Object{Group: head.Group(), Kind: head.Kind, Namespace: head.Namespace, Name: head.Name, Labels: head.Labels}
+	return &match.Object{Group: head.Group(), Kind: head.Kind, Namespace: head.Namespace, Name: head.Name, GenerateName: head.GenerateName, Labels: head.Labels}
 }

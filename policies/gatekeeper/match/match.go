@@ -44,6 +44,7 @@ const (
 // Object is what the criteria ask of an object.
 type Object struct {
 	Group, Kind, Namespace, Name string
+	GenerateName                 string // of which the API server makes the name if there is none
 	Labels                       map[string]string
 }
 
@@ -149,7 +150,7 @@ func (m *Match) holds(o *Object, r *Review) (bool, error) {
 	if selected, err := m.namespaceSelected(o, r); !selected || err != nil {
 		return false, err
 	}
-	if m.Name != "" && !m.Name.Covers(o.Name) {
+	if m.Name != "" && !m.Name.Covers(o.Name) && !m.Name.coversBeginning(o.GenerateName) {
 		return false, nil
 	}
 	switch {

