@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -164,14 +165,17 @@ func (r *Reader) template(ctx context.Context, u *unit) accepted {
 	return accepted{t, u, out.err}
 }
 
-// compile compiles the Rego of a template. An error calls the libs what the template calls them.
+// compile compiles the Rego of a template. An error names the template, a line for each thing that is wrong, and calls packages what the
+// template calls them.
 func (t *Template) compile(ctx context.Context) compiled {
 	policy, err := policies.CompilePolicy(ctx, policies.Spec{
 		ID: t.Name, File: t.File, Row: t.Row, Convention: policies.Gatekeeper, Code: t.code, Package: entryPackage(), Modules: t.modules,
 		Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}}, Lenient: true,
 	})
 	if err != nil {
-		err = errors.New(strings.ReplaceAll(err.Error(), "data.libs.lib", "data.lib"))
+		text := strings.NewReplacer("data.libs.lib", "data.lib", entryPackage().String()+".", t.entry.String()+".").Replace(err.Error())
+		text = regexp.MustCompile(`(?m)^(`+regexp.QuoteMeta(t.File)+`:\d+: )`).ReplaceAllString(text, "${1}ConstraintTemplate "+t.Name+": ")
+		err = errors.New(text)
 	}
 	return compiled{policy, err}
 }

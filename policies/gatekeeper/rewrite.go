@@ -32,6 +32,9 @@ func (t *Template) rewrite(u *unit, from source) error {
 	add := func(text string, path ...string) (*ast.Module, error) {
 		before := rows.Before(append(from.at, path...)...)
 		m, err := parse(u.doc.File, before, text, from.version)
+		if err, ok := errors.AsType[*refusal](err); ok {
+			return nil, located{fmt.Errorf("%s: ConstraintTemplate %s: %w", err.at, u.object.GetName(), err.error)}
+		}
 		if err == nil {
 			t.modules = append(t.modules, m)
 			fmt.Fprintf(sum, "%s:%d v%d %d\n%s\n", u.doc.File, before, from.version, len(text), text)
@@ -57,7 +60,7 @@ func (t *Template) rewrite(u *unit, from source) error {
 		}
 		lib.Package.Path = moved(lib.Package.Path)
 	}
-	entry.Package.Path = entryPackage()
+	t.entry, entry.Package.Path = entry.Package.Path, entryPackage()
 	for _, m := range t.modules {
 		if err := t.references(m); err != nil {
 			return located{fmt.Errorf("%s: ConstraintTemplate %s: %w", err.at, u.object.GetName(), err.error)}
@@ -72,7 +75,7 @@ func parse(file string, before int, text string, version ast.RegoVersion) (*ast.
 	padded := strings.Repeat("\n", max(before, 0)) + text
 	m, err := ast.ParseModuleWithOpts(file, padded, ast.ParserOptions{RegoVersion: version})
 	if err == nil && m == nil {
-		return nil, located{fmt.Errorf("%s:%d: the text holds no Rego", file, before+1)}
+		return nil, &refusal{fmt.Sprintf("%s:%d", file, before+1), errors.New("the text holds no Rego")}
 	}
 	if err == nil {
 		return m, nil
@@ -91,7 +94,7 @@ func parse(file string, before int, text string, version ast.RegoVersion) (*ast.
 			at = placeOf(all[0].Location)
 		}
 	}
-	return nil, located{fmt.Errorf("%s: %s%s", at, message, hint)}
+	return nil, &refusal{at, errors.New(message + hint)}
 }
 
 func placeOf(at *ast.Location) string { return fmt.Sprintf("%s:%d", at.File, at.Row) }

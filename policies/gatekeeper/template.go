@@ -32,6 +32,7 @@ type Template struct {
 	constraint         *apiextensionsv1.JSONSchemaProps // the schema of its constraints
 	accepts            *validator
 	modules            []*ast.Module    // rewritten; the entry module first
+	entry              ast.Ref          // the package of the entry module as the template has it
 	code               string           // names the modules
 	policy             *policies.Policy // what they are compiled to
 	inventory          bool             // they read data.inventory

@@ -64,7 +64,7 @@ func orDash(format string, value float64) string {
 // missed lists the thresholds below which something has gone badly wrong. They are far under the targets, so that a noisy machine does
 // not cry wolf.
 func missed(rows []row) []string {
-	least := map[string]float64{"W1": 0.025, "W3": 0.50, "GK": 0.025}
+	least := map[string]float64{"W1": 0.025, "W3": 0.50, "GK": 0.04}
 	var out []string
 	for _, r := range rows {
 		if want, ok := least[r.Workload]; ok && r.Load == (load{inFlight: 8}).String() && r.RateRatio < want {

@@ -192,7 +192,7 @@ func (s served) testGate(t *testing.T) {
 		return "apiVersion: constraints.gatekeeper.sh/v1beta1\nkind: NeedsLabels\nmetadata: {name: mine}\nspec: " + spec + "\n"
 	}
 	s.refused(t, strings.Replace(needsLabels, "count(missing)", "count(absent)", 1),
-		`constrainttemplate/needslabels:5: var absent is unsafe`)
+		`constrainttemplate/needslabels:5: ConstraintTemplate needslabels: var absent is unsafe`)
 	for _, row := range []struct{ name, manifest, want string }{
 		{
 			"no violation", strings.Replace(needsLabels, "violation[", "deny[", 1),
