@@ -21,7 +21,7 @@ func newTheirStatus(c *member) *theirstatus.Writer {
 // theirPage is what this server knows of Gatekeeper's objects now.
 func (c *member) theirPage() theirstatus.Page {
 	c.mu.Lock()
-	out := theirstatus.Page{Load: c.loaded, Versions: c.theirVersions}
+	out := theirstatus.Page{Load: c.loaded, Versions: c.theirVersions, Warns: c.mutators.rest}
 	c.mu.Unlock()
 	out.Served, out.CRDs = c.theirs.objects.Served, c.theirs.crds.Errors()
 	out.InForce = map[string]string{}

@@ -37,7 +37,7 @@ func checkPolicies(c *cobra.Command, args []string, said error) error {
 	if err != nil {
 		return err
 	}
-	faults, noted := policyFaults(c.Context(), args, ignored)
+	faults, noted, found := policyFaults(c.Context(), args, ignored)
 	lines := unsaid(faults, said)
 	out := c.ErrOrStderr()
 	if flagValue(c, "format").String() != "json" {
@@ -46,6 +46,9 @@ func checkPolicies(c *cobra.Command, args []string, said error) error {
 		}
 	}
 	if len(lines) == 0 {
+		if said == nil && found != "" && flagValue(c, "format").String() != "json" {
+			fmt.Fprintln(out, found)
+		}
 		return said
 	}
 	if flagValue(c, "format").String() != "json" {
@@ -63,11 +66,12 @@ func checkPolicies(c *cobra.Command, args []string, said error) error {
 	return said
 }
 
-// policyFaults are all faults of the policies in the paths, one a line, and what else is to be known of them.
-func policyFaults(ctx context.Context, paths, ignored []string) (lines, noted []string) {
+// policyFaults are all faults of the policies in the paths, one a line, what else is to be known of them, and what was found if it could be
+// read.
+func policyFaults(ctx context.Context, paths, ignored []string) (lines, noted []string, found string) {
 	reader, err := NewReader()
 	if err != nil {
-		return []string{err.Error()}, nil
+		return []string{err.Error()}, nil, ""
 	}
 	from := source.Files{Reader: reader}
 	for _, given := range paths {
@@ -76,22 +80,23 @@ func policyFaults(ctx context.Context, paths, ignored []string) (lines, noted []
 	}
 	bundle, err := from.Load(ctx)
 	if err != nil {
-		return []string{err.Error()}, nil
+		return []string{err.Error()}, nil, ""
 	}
 	noted = notes(bundle.Notes, bundle.Documents)
+	found = tally(bundle, func(file string) bool { return leftOut(file, from.Paths, ignored) })
 	faults := bundle.Faults
 	if _, err := compile(ctx, bundle, surroundings{}, policies.WithExceptions(bundle.Exceptions)); err != nil {
 		compiled, ok := errors.AsType[policies.Faults](err)
 		if !ok {
-			return []string{err.Error()}, noted
+			return []string{err.Error()}, noted, ""
 		}
 		faults = append(faults, compiled...)
 	}
 	faults = slices.DeleteFunc(faults, func(f policies.Fault) bool { return leftOut(f.File, from.Paths, ignored) || isLibrarys(f.File) })
 	if len(faults) == 0 {
-		return nil, noted
+		return nil, noted, found
 	}
-	return strings.Split(faults.Error(), "\n"), noted
+	return strings.Split(faults.Error(), "\n"), noted, found
 }
 
 // leftOut reports whether --ignore names a file, or a directory around it below the paths.

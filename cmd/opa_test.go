@@ -123,7 +123,7 @@ func TestOPACommandsAreInterrupted(t *testing.T) {
 
 // The library is checked as it lies in the repository, although nobody else may bring its packages.
 func TestCheckOfTheLibrary(t *testing.T) {
-	if faults, _ := policyFaults(t.Context(), []string{"../policies/library"}, nil); faults != nil {
+	if faults, _, _ := policyFaults(t.Context(), []string{"../policies/library"}, nil); faults != nil {
 		t.Error(faults)
 	}
 	theirs := filepath.Join(t.TempDir(), "rule.rego")
@@ -131,7 +131,7 @@ func TestCheckOfTheLibrary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := theirs + ":1: package data.portcullis.kubernetes belongs to the library or is named like its policy; give yours another name"
-	if faults, _ := policyFaults(t.Context(), []string{theirs}, nil); len(faults) != 1 || faults[0] != want {
+	if faults, _, _ := policyFaults(t.Context(), []string{theirs}, nil); len(faults) != 1 || faults[0] != want {
 		t.Error(faults)
 	}
 }

@@ -254,13 +254,13 @@ func TestPackagesThatNothingWouldAsk(t *testing.T) {
 		},
 		{
 			"violation", "a.rego", "package a\n\nviolation contains {\"msg\": \"no\"} if input.review.object.bad\n",
-			`a.rego:3: package a defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: ` +
-				`rename the rule, and let it read input.request where it reads input.review`,
+			`a.rego:3: package a defines violation, which is asked of Gatekeeper's templates alone: put the package into a ConstraintTemplate, or ` +
+				`rename the rule to deny, and let it read input.request where it reads input.review`,
 		},
 		{
 			"violation beside deny", "a.rego", "package a\n\ndeny contains \"no\"\n\nviolation contains \"no\"\n",
-			`a.rego:5: package a defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: ` +
-				`rename the rule, and let it read input.request where it reads input.review`,
+			`a.rego:5: package a defines violation, which is asked of Gatekeeper's templates alone: put the package into a ConstraintTemplate, or ` +
+				`rename the rule to deny, and let it read input.request where it reads input.review`,
 		},
 		{
 			"violation with METADATA", "a.rego", "# METADATA\n# custom: {portcullis: {}}\npackage a\n\nviolation contains \"no\"\n",

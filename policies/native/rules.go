@@ -104,8 +104,8 @@ func (b *bundle) unasked(path string) error {
 	modules := b.packages[path]
 	name := identity(modules[0].Package.Path)
 	if r := ruleOf(modules, "violation"); r != nil && !slices.ContainsFunc(modules, func(m module) bool { return m.mentions("violation") }) {
-		return fmt.Errorf("%s: package %s defines violation, which Gatekeeper asks; its templates are not read, and what is asked here is deny: "+
-			"rename the rule, and let it read input.request where it reads input.review", placeOf(r), name)
+		return fmt.Errorf("%s: package %s defines violation, which is asked of Gatekeeper's templates alone: put the package into a ConstraintTemplate, or "+
+			"rename the rule to deny, and let it read input.request where it reads input.review", placeOf(r), name)
 	}
 	if err := b.slip(modules); err != nil && !b.used[name] {
 		return blame(err, "", "policy "+name)

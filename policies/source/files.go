@@ -2,6 +2,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -75,13 +76,19 @@ func (f *Files) Run(ctx context.Context, yield func(policies.Bundle)) error {
 	return nil
 }
 
-// Load reads the bundle once.
+// Load reads the bundle once. Files without content are among its notes: what was to be written there may be missing.
 func (f *Files) Load(ctx context.Context) (policies.Bundle, error) {
 	state, err := f.scan()
 	if err != nil {
 		return policies.Bundle{}, err
 	}
-	return f.read(ctx, state), nil
+	out := f.read(ctx, state)
+	for _, file := range state.files {
+		if filepath.Ext(file.Name) != ".rego" && len(bytes.TrimSpace(file.Text)) == 0 { // of Rego it is a fault
+			out.Notes = append(out.Notes, file.Name+": this file is empty")
+		}
+	}
+	return out, nil
 }
 
 // read hands the files to the front ends. Each takes the documents of its own groups and passes over the others'.

@@ -17,8 +17,8 @@ func TestGatekeeper(t *testing.T) {
 	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
 	s.write(t, "my-policies/owner.yaml", p.block(t, "yaml", "kind: ConstraintTemplate"))
 	s.write(t, "pod.yaml", p.block(t, "yaml", "kind: Pod\n"))
-	if got := s.run(t, p.block(t, "sh", "portcullis check")); got != "" {
-		t.Errorf("check: %s", got)
+	if got, want := s.run(t, "exec 2>&1\n"+p.block(t, "sh", "portcullis check")), p.block(t, "text", "1 constraint"); got != want {
+		t.Errorf("check: %s, want %s", got, want)
 	}
 	review := p.block(t, "sh", "portcullis review")
 	want := p.block(t, "text", "deny") + "1 judged by 1 policy and 1 mutator: 1 denied, 0 allowed\n"

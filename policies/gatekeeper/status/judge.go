@@ -40,6 +40,8 @@ type Replica struct {
 // Page is what the server knows of Gatekeeper's objects at one moment.
 type Page struct {
 	Load policies.Load
+	// Warns reports whether a Gatekeeper beside this server decides: constraints refuse nothing here, and mutators change nothing.
+	Warns bool
 	// Versions are those of the objects that Load is about.
 	Versions source.Versions
 	// InForce has the versions of policies and mutators in force, by name.
@@ -102,7 +104,21 @@ func (p Page) judge(s subject, release string, replicas []Replica, now time.Time
 		out.created = &created
 	}
 	out.ready = ready(faults, created, serve, enforce, len(replicas))
+	if why := p.weaker(s); why != "" && len(faults) == 0 && serve == len(replicas) {
+		out.ready.Message = why
+	}
 	return out
+}
+
+// weaker says why an object without fault does less here than it says, or nothing.
+func (p Page) weaker(s subject) string {
+	switch {
+	case p.Warns && s.at.Group == constraints:
+		return "gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"
+	case p.Warns && s.at.Group == mutations:
+		return "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
+	}
+	return ""
 }
 
 func ready(faults []fault, created bool, serve, enforce, all int) metav1.Condition {
@@ -143,8 +159,12 @@ func (p Page) entry(s subject, id string, before map[string]any, replica Replica
 		}
 		entry[s.shape.inForce] = inForce
 	}
-	if len(faults) > 0 {
-		entry["errors"] = s.errors(faults, before, now)
+	told := faults
+	if why := p.weaker(s); why != "" && len(faults) == 0 && entry[s.shape.inForce] == false {
+		told = []fault{{code: codeIngest, message: why}}
+	}
+	if len(told) > 0 {
+		entry["errors"] = s.errors(told, before, now)
 	}
 	if points := pointsOf(s); len(points) > 0 {
 		entry["enforcementPointsStatus"] = points

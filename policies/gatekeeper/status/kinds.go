@@ -15,8 +15,11 @@ type shape struct {
 	operation string // what a replica does with such an object, in Gatekeeper's words
 }
 
-// constraints is the group of all kinds of constraints.
-const constraints = "constraints.gatekeeper.sh"
+// The groups of all kinds of constraints, and of mutators.
+const (
+	constraints = "constraints.gatekeeper.sh"
+	mutations   = "mutations.gatekeeper.sh"
+)
 
 // shapeOf returns how a status is spelled, or false if one of such objects is not written.
 func shapeOf(at schema.GroupVersionResource) (shape, bool) {
@@ -25,7 +28,7 @@ func shapeOf(at schema.GroupVersionResource) (shape, bool) {
 		return shape{uid: "constraintUID", inForce: "enforced", coded: true, operation: "webhook"}, true
 	case "templates.gatekeeper.sh":
 		return shape{uid: "templateUID", coded: true, operation: "webhook"}, true
-	case "mutations.gatekeeper.sh":
+	case mutations:
 		return shape{uid: "mutatorUID", inForce: "enforced", operation: "mutation-webhook"}, true
 	case "expansion.gatekeeper.sh":
 		return shape{uid: "templateUID", operation: "webhook"}, true
@@ -40,7 +43,7 @@ func policyOf(at schema.GroupVersionResource, kind, name string) string {
 	switch at.Group {
 	case constraints:
 		return strings.ToLower(kind) + "/" + name
-	case "mutations.gatekeeper.sh":
+	case mutations:
 		return kind + "/" + name
 	}
 	return ""

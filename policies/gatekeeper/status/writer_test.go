@@ -135,6 +135,7 @@ func TestShapes(t *testing.T) {
 		map[string]any{"name": "*"}, map[string]any{"name": "validation.gatekeeper.sh"}, map[string]any{"name": "vap.k8s.io"}, map[string]any{"name": "audit.gatekeeper.sh"},
 	}}}}
 	const ready = `"lastTransitionTime":"2000-01-01T00:00:00Z","message":"","observedGeneration":3,"reason":"ServedByAll","status":"True","type":"Ready"}]`
+	const left = "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
 	for name, c := range map[string]struct {
 		at     schema.GroupVersionResource
 		kind   string
@@ -173,10 +174,21 @@ func TestShapes(t *testing.T) {
 			mutatorsAt, "Assign", nil, func(p *Page) { p.InForce["Assign/all"] = "v" },
 			`{"byPod":[{"enforced":true,"id":"guard/a","mutatorUID":"uid-all","observedGeneration":3,"operations":["mutation-webhook"]}],"conditions":[{` + ready + `}`,
 		},
-		"a mutator that rests": {
+		"a mutator that is not in force": {
 			mutatorsAt, "Assign", nil, func(*Page) {},
 			`{"byPod":[{"enforced":false,"id":"guard/a","mutatorUID":"uid-all","observedGeneration":3,"operations":["mutation-webhook"]}],"conditions":[{` +
 				`"lastTransitionTime":"2000-01-01T00:00:00Z","message":"it is in force on 0 of 1 replicas","observedGeneration":3,"reason":"NotInForce","status":"False","type":"Ready"}]}`,
+		},
+		"a mutator while Gatekeeper decides": {
+			mutatorsAt, "Assign", nil, func(p *Page) { p.Warns = true },
+			`{"byPod":[{"enforced":false,"errors":[{"message":"` + left + `"}],"id":"guard/a","mutatorUID":"uid-all","observedGeneration":3,` +
+				`"operations":["mutation-webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + left + `",` +
+				`"observedGeneration":3,"reason":"NotInForce","status":"False","type":"Ready"}]}`,
+		},
+		"a constraint while Gatekeeper decides": {
+			constraintsAt, "Owner", nil, func(p *Page) { p.InForce["owner/all"], p.Warns = "v", true },
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],"conditions":[{` +
+				strings.Replace(ready, `"message":""`, `"message":"gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"`, 1) + `}`,
 		},
 		"an ExpansionTemplate": {
 			expansionsAt, "ExpansionTemplate", nil, func(p *Page) { p.Load = faultOf("expansiontemplate/all", "no") },
