@@ -12,6 +12,12 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// SchemaOf reads the schema of a version of a CRD.
+func SchemaOf(content map[string]any) (*apiextensionsv1.JSONSchemaProps, error) {
+	out := &apiextensionsv1.JSONSchemaProps{}
+	return out, runtime.DefaultUnstructuredConverter.FromUnstructured(content, out)
+}
+
 // Dropped lists what an API server drops from a constraint, "spec.parameters.labels", when the schema of its kind is narrowed from an earlier
 // one. What the constraint has only by a default of the earlier schema, nobody has given: it is left out.
 func Dropped(constraint map[string]any, earlier, narrowed *apiextensionsv1.JSONSchemaProps) ([]string, error) {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,7 +26,7 @@ func (c *ConstraintCRDs) keeping(ctx context.Context, t ownTemplate, live, wante
 		return wanted, nil, nil
 	}
 	version := slices.Max(slices.Collect(maps.Keys(served))) // any, for all of them serve the same objects
-	earlier, err := schemaOf(served[version])
+	earlier, err := gatekeeper.SchemaOf(served[version])
 	if err != nil {
 		return nil, nil, fmt.Errorf("the CRD %s: %w", crdOf(t.Name), err)
 	}
@@ -70,9 +69,4 @@ func (c *ConstraintCRDs) keeping(ctx context.Context, t ownTemplate, live, wante
 		}
 	}
 	return out, kept, unstructured.SetNestedSlice(out.Object, versions, "spec", "versions")
-}
-
-func schemaOf(content map[string]any) (*apiextensionsv1.JSONSchemaProps, error) {
-	out := &apiextensionsv1.JSONSchemaProps{}
-	return out, runtime.DefaultUnstructuredConverter.FromUnstructured(content, out)
 }
