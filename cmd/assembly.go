@@ -149,6 +149,7 @@ func (a *assembly) judge(ctx context.Context) error {
 			return err
 		}
 		beside.settings.sync(loader, a.member.inventory)
+		a.member.settled = &beside.settings
 	} else {
 		beside.settings.alone = true
 		for i, from := range loader.Sources {

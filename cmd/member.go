@@ -47,6 +47,7 @@ type member struct {
 	namespaces *namespaces
 	store      *inventory.Store // the objects that policies read
 	inventory  *source.Inventory
+	settled    *settled           // what the Config and the SyncSets say
 	replicas   *replicas.Replicas // nil unless there is something to write
 	objects    *source.Objects    // nil without --cluster-policies
 	lastGood   *source.LastGood   // nil without --cluster-policies

@@ -113,12 +113,25 @@ func (c *member) interests(spec policies.Spec) []registration.Interest {
 	return interests(spec, parents, resolve)
 }
 
+// unasked says, in sentences, about what of what a policy wants the API server is not asked; all says that it is asked about nothing else.
+func (c *member) unasked(spec policies.Spec) (sentences []string, all bool) {
+	sentences, all = registration.Unasked(c.interests(spec), c.exempt)
+	if c.served == nil {
+		return sentences, all
+	}
+	if kinds := c.served.unserved(wantedKinds(spec, nil)); len(kinds) > 0 && len(phases(spec)) > 0 {
+		sentences = append(sentences, "the cluster does not serve "+strings.Join(kinds, ", ")+
+			", or not yet, and is asked about it once it does; correct the spelling of the kind and its group, or install its CRD")
+	}
+	return sentences, all
+}
+
 // registeredFor says whether the registration has the API server ask about a policy at admission.
 func (c *member) registeredFor(spec policies.Spec) status.Asking {
 	no := func(reason, message string) status.Asking {
 		return status.Asking{Status: metav1.ConditionFalse, Reason: reason, Message: message}
 	}
-	unasked, all := registration.Unasked(c.interests(spec), c.exempt)
+	unasked, all := c.unasked(spec)
 	if all {
 		return no(status.ReasonNeverAsked, strings.Join(unasked, "; "))
 	}
@@ -215,7 +228,7 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 	var out []string
 	for _, stage := range stagesOf(spec) {
 		if c.keeper != nil && stage == review.Validate {
-			unasked, _ := registration.Unasked(c.interests(spec), c.exempt)
+			unasked, _ := c.unasked(spec)
 			out = append(append(out, unasked...), c.sentinel.Spared(ctx, policy)...)
 		} else if !c.everHeard(stage) {
 			out = append(out, notHeard(stage))

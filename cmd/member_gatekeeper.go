@@ -72,6 +72,9 @@ func (t *theirs) gate(c *member, engine *policies.Engine) *source.GatekeeperGate
 	if c.sentinel != nil {
 		gate.Check = c.sentinel.Check
 	}
+	if c.settled != nil {
+		gate.Settings = func() source.Synced { return c.settled.current.Load() }
+	}
 	return gate
 }
 

@@ -135,3 +135,23 @@ func (s *servedKinds) resolve() (resolve func([]schema.GroupKind) []registration
 		}
 	}
 }
+
+// unserved lists, of kinds that a policy names, those that the cluster does not serve in any of the groups in which they are named: a policy that
+// names a kind in the group in which it was, too, is as it should be. While the cluster has not been asked there are none.
+func (s *servedKinds) unserved(kinds []schema.GroupKind) (out []string) {
+	if !s.known() {
+		return nil
+	}
+	s.mu.Lock()
+	lists := s.lists
+	s.mu.Unlock()
+	_, missing := registration.Resources(kinds, lists)
+	for _, kind := range missing {
+		elsewhere := slices.ContainsFunc(kinds, func(k schema.GroupKind) bool { return k.Kind == kind.Kind && !slices.Contains(missing, k) })
+		if !elsewhere {
+			out = append(out, strings.TrimSuffix(kind.String(), ".*"))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -32,11 +32,14 @@ const (
 // ConstraintCRDs makes, for each template that a Gatekeeper has read, the CRD of its constraints. It must run on one server at a time, the
 // leader. The CRD is owned by the template, as the one is that Gatekeeper makes, and goes with it.
 //
+// While constraints give parameters that their template does not name any more, the CRD keeps them: without, they would be enforced as if they
+// gave none.
+//
 // One that is there already, be it Gatekeeper's, is used as it is if it takes the parameters that the template says; otherwise it is changed
 // once. Whoever changes it back has it so for the next ten minutes: two servers side by side must not write for ever. A CRD of the name that is
 // not of constraints is never touched.
 type ConstraintCRDs struct {
-	// Client needs get, create and patch for CRDs.
+	// Client needs get, create and patch for CRDs, and list for constraints.
 	Client dynamic.Interface
 	Log    *slog.Logger
 
@@ -58,6 +61,7 @@ type seenCRD struct {
 // writtenCRD is when a CRD was written, and as what.
 type writtenCRD struct {
 	wanted [sha256.Size]byte
+	kept   bool // with what constraints use beside it
 	at     time.Time
 }
 
@@ -124,7 +128,7 @@ func (c *ConstraintCRDs) keep(ctx context.Context) bool {
 			continue
 		}
 		errs[t.Name] = err
-		fine = fine && errors.Is(err, errLeftAlone)
+		fine = fine && (errors.Is(err, errLeftAlone) || errors.Is(err, errInUse))
 		if last := before[t.Name]; last == nil || last.Error() != err.Error() {
 			c.Log.Error("the CRD of constraints is not as its template says", "template", t.Name, "error", err)
 		}
@@ -168,7 +172,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		if err != nil {
 			return fmt.Errorf("make the CRD %s: %w", crdOf(t.Name), err)
 		}
-		c.wrote[t.Name] = writtenCRD{sum, time.Now()}
+		c.wrote[t.Name] = writtenCRD{sum, false, time.Now()}
 		c.Log.Info("the CRD of constraints is made", "template", t.Name, "crd", crdOf(t.Name))
 		return nil
 	case err != nil:
@@ -177,13 +181,22 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		return nil // it is made again when that is heard of
 	}
 	c.seen[t.Name] = seenCRD{sum, live.GetResourceVersion()}
-	switch last := c.wrote[t.Name]; {
-	case !ofConstraints(t.Name, live.GetLabels(), live.GetOwnerReferences()):
+	if !ofConstraints(t.Name, live.GetLabels(), live.GetOwnerReferences()) {
 		return fmt.Errorf("the CRD %s is not of constraints, for it lacks the label %s, and %w; delete it, or give the template another kind",
 			crdOf(t.Name), constraintLabel, errLeftAlone)
-	case suffices(live, wanted, t):
+	}
+	if suffices(live, wanted, t) {
 		return nil
-	case last.wanted == sum && time.Since(last.at) < truce:
+	}
+	wanted, kept, err := c.keeping(ctx, t, live, wanted)
+	if err != nil {
+		delete(c.seen, t.Name)
+		return err
+	}
+	switch last := c.wrote[t.Name]; {
+	case suffices(live, wanted, t):
+		return kept
+	case last.wanted == sum && last.kept == (kept != nil) && time.Since(last.at) < truce:
 		return fmt.Errorf("the CRD %s was changed back by somebody else after it was written as the template says, and %w for %s",
 			crdOf(t.Name), errLeftAlone, truce)
 	}
@@ -200,15 +213,15 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		delete(c.seen, t.Name)
 		return fmt.Errorf("change the CRD %s: %w", crdOf(t.Name), err)
 	}
-	c.wrote[t.Name] = writtenCRD{sum, time.Now()}
+	c.wrote[t.Name] = writtenCRD{sum, kept != nil, time.Now()}
 	c.Log.Info("the CRD of constraints is changed", "template", t.Name, "crd", crdOf(t.Name))
-	return nil
+	return kept
 }
 
-// again reports whether a truce is over.
+// again reports whether a truce is over, or constraints may have changed that a CRD waits for.
 func (c *ConstraintCRDs) again(template string, before error) bool {
 	last, wrote := c.wrote[template]
-	return before != nil && wrote && time.Since(last.at) >= truce
+	return errors.Is(before, errInUse) || before != nil && wrote && time.Since(last.at) >= truce
 }
 
 // wantedCRD is the CRD of a template's constraints, with what tells it from another.

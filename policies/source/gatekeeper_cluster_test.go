@@ -155,10 +155,31 @@ func (c gatekeepers) testLife(t *testing.T) {
 	expect(t, c.bundles, `constrainttemplate/refuses:3: var nothing is unsafe`)
 	c.apply(t, aTemplate("Refuses", "three", "more: {type: integer}"))
 	expect(t, c.bundles, `refuses/all "three"`)
+	c.testNarrowed(t)
 	c.kubectl(t, "delete", "constrainttemplate", "refuses")
 	expect(t, c.bundles, ``)
 	c.kubectl(t, "delete", "crd", crdOf("refuses")) // as the controller manager would, which is not there
 	props.Eventually(t, "the kind is not served any more", func() bool { return !g(c).Served("refuses") })
+}
+
+// A constraint does not lose what its template names no more: it is told of until it is changed, which the CRD must take.
+func (c gatekeepers) testNarrowed(t *testing.T) {
+	c.apply(t, aTemplate("Refuses", "four", "most: {type: integer}"))
+	const still = "Refuses all gives spec.parameters.more, which the template does not name any more; change the constraint, or delete it: until then the CRD keeps it"
+	props.Eventually(t, "the trouble is told", func() bool {
+		err := c.crds.Errors()["refuses"]
+		return err != nil && err.Error() == still
+	})
+	expect(t, c.bundles, `refuses/all:1: Refuses all: spec.parameters.more is not known; correct the spelling, or leave it out`)
+	if got := c.kubectl(t, "get", "refuses", "all", "-o", "jsonpath={.spec.parameters.more}"); got != "1" {
+		t.Errorf("the constraint has lost its parameter: %q", got)
+	}
+	c.apply(t, aConstraint("Refuses", "all", "{parameters: {most: 2}}"))
+	expect(t, c.bundles, `refuses/all "four"`)
+	props.Eventually(t, "the CRD is as the template says", func() bool {
+		text, _ := json.Marshal(c.crd(t, "refuses").Object["spec"])
+		return c.crds.Errors()["refuses"] == nil && strings.Contains(string(text), `"parameters":{"properties":{"most":{"type":"integer"}},"type":"object"}`)
+	})
 }
 
 // g is the source of c.

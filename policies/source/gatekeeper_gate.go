@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
@@ -28,9 +29,19 @@ type GatekeeperGate struct {
 	Check func(context.Context, *policies.Policy) error
 	// Warn, if it is not nil, says what whoever applies a constraint that is not refused should know, a sentence each.
 	Warn func(context.Context, *policies.Policy) []string
+	// Settings, if it is not nil, returns what the Config and the SyncSets in force say of data.inventory.
+	Settings func() Synced
 	// Documents, if it is not nil, says what would be wrong with the objects that are neither templates nor constraints; of all of them, as
 	// they would be.
 	Documents func(context.Context, []policies.Document) policies.Faults
+}
+
+// Synced says what is at data.inventory; settings.Settings does.
+type Synced interface {
+	// Synced lists the kinds that are there.
+	Synced() []schema.GroupVersionKind
+	// Lacking says what a template requires that is not, a sentence each.
+	Lacking(template *unstructured.Unstructured) []string
 }
 
 // templateTime is how long a constraint waits for its template: that was accepted a moment ago, perhaps, and is on its way to this server.
@@ -113,6 +124,7 @@ func (g *GatekeeperGate) template(ctx context.Context, d *review.Decision, set *
 			advise(d, note)
 		}
 	}
+	g.lacking(d, file, object)
 	g.policies(ctx, d, set, slices.DeleteFunc(read.Specs, func(spec policies.Spec) bool {
 		return slices.ContainsFunc(set.Policies(), func(p *policies.Policy) bool { // a file's, which is faulty with or without the template
 			return p.Spec().ID == spec.ID && p.Spec().File != spec.File
@@ -124,7 +136,8 @@ func (g *GatekeeperGate) template(ctx context.Context, d *review.Decision, set *
 func (g *GatekeeperGate) constraint(ctx context.Context, d *review.Decision, set *policies.Set, object *unstructured.Unstructured) {
 	file := gatekeeperFile(object)
 	files := []native.File{file}
-	if template, known := g.awaitTemplate(ctx, object.GetKind()); known {
+	template, known := g.awaitTemplate(ctx, object.GetKind())
+	if known {
 		files = append(files, template)
 	}
 	read := g.reader().Read(ctx, gatekeeperDocuments(files))
@@ -141,12 +154,36 @@ func (g *GatekeeperGate) constraint(ctx context.Context, d *review.Decision, set
 		}
 	}
 	for _, policy := range g.policies(ctx, d, set, read.Specs) {
+		if policy.ReadsInventory() {
+			g.unsynced(d, file, template)
+		}
 		if g.Warn != nil {
 			for _, text := range g.Warn(ctx, policy) {
 				warn(d, file, text)
 			}
 		}
 	}
+}
+
+// lacking warns of what a template requires at data.inventory and nobody syncs. It reports whether there is any.
+func (g *GatekeeperGate) lacking(d *review.Decision, file native.File, template *unstructured.Unstructured) bool {
+	if g.Settings == nil {
+		return false
+	}
+	lacks := g.Settings().Lacking(template)
+	for _, text := range lacks {
+		warn(d, file, text)
+	}
+	return len(lacks) > 0
+}
+
+// unsynced warns of what a constraint that reads data.inventory will not find there.
+func (g *GatekeeperGate) unsynced(d *review.Decision, file, template native.File) {
+	object, err := decodeObject(template.Text)
+	if err != nil || g.lacking(d, template, object) || g.Settings == nil || len(g.Settings().Synced()) > 0 {
+		return
+	}
+	warn(d, file, "it reads data.inventory, and no Config or SyncSet says what is there: to it there is nothing")
 }
 
 // awaitTemplate returns the template of a kind, for which it waits a moment.

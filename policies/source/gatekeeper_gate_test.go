@@ -12,6 +12,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -204,5 +205,39 @@ func TestTheGateDoesNotAnswerBeforeItKnows(t *testing.T) {
 	constraint := asked(t, "CREATE", "refuses", object(t, aConstraint("Refuses", "all", "{}")), nil)
 	if _, err := (Gates{Own: gate(t)}).Review(t.Context(), constraint); err == nil || err.Error() != "objects of Gatekeeper's are not taken from the cluster" {
 		t.Error(err)
+	}
+}
+
+// Whoever applies what looks for objects that nobody syncs is told at once.
+func TestTheGateTellsOfWhatIsNotSynced(t *testing.T) {
+	template := strings.Replace(aTemplate("Refuses", "one", ""), "{ true }", "{ data.inventory.cluster.v1.Node[_] }", 1)
+	requiring := strings.Replace(template, "metadata: {", `metadata: {annotations: {metadata.gatekeeper.sh/requires-sync-data: '[[{"groups": [""], "versions": ["v1"], "kinds": ["Node"]}]]'}, `, 1)
+	const lacking = "warn portcullis: constrainttemplate/refuses: it requires v1 Node at data.inventory, and no Config or SyncSet syncs that: to its constraints there are none"
+	const nothing = "warn portcullis: refuses/all: it reads data.inventory, and no Config or SyncSet says what is there: to it there is nothing"
+	nodes := object(t, "apiVersion: syncset.gatekeeper.sh/v1alpha1\nkind: SyncSet\nmetadata: {name: nodes}\nspec: {gvks: [{group: '', version: v1, kind: Node}]}\n")
+	for _, c := range []struct {
+		name, template           string
+		synced                   []*unstructured.Unstructured
+		ofTemplate, ofConstraint string
+	}{
+		{"required", requiring, nil, lacking, lacking},
+		{"read", template, nil, "", nothing},
+		{"synced", requiring, []*unstructured.Unstructured{nodes}, "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			there := object(t, c.template)
+			g := gatekeeperGate(t, append(c.synced, there)...)
+			var reader settings.Reader
+			now, _ := reader.Read(g.Objects.documents)
+			g.Settings = func() Synced { return now }
+			d, err := g.Review(t.Context(), asked(t, "CREATE", "constrainttemplates", there, nil))
+			if got := findings(d); err != nil || got != c.ofTemplate {
+				t.Errorf("the template: %s %v", got, err)
+			}
+			d, err = g.Review(t.Context(), asked(t, "CREATE", "refuses", object(t, aConstraint("Refuses", "all", "{}")), nil))
+			if got := findings(d); err != nil || got != c.ofConstraint {
+				t.Errorf("the constraint: %s %v", got, err)
+			}
+		})
 	}
 }

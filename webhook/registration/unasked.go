@@ -6,7 +6,8 @@ import (
 )
 
 // Unasked says, in sentences for whoever wrote a policy, about what of its interests the API server is never asked; nothing if about none of
-// them. all says that it is asked about nothing else. exempt are the namespaces that are never asked about.
+// them. all says that it is asked about nothing else. exempt are the namespaces that are never asked about. Of an Interest in no resources
+// there is nothing to say here: why there are none, as that the cluster does not serve their kinds, its maker knows.
 func Unasked(interests []Interest, exempt []string) (sentences []string, all bool) {
 	var resources, namespaces []string
 	deleted, left := false, false
@@ -15,7 +16,8 @@ func Unasked(interests []Interest, exempt []string) (sentences []string, all boo
 			resources = append(resources, r.String())
 		}
 		atoms := i.demand().atoms
-		deleted = deleted || len(atoms) == 0 && len(Spared(i)) < max(1, len(i.Resources))
+		none := i.Resources != nil && len(i.Resources) == 0
+		deleted = deleted || !none && len(atoms) == 0 && len(Spared(i)) < max(1, len(i.Resources))
 		outside := len(i.Namespaces) == 0
 		for _, glob := range i.Namespaces {
 			if slices.Contains(exempt, glob) {

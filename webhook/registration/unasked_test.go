@@ -41,6 +41,7 @@ func TestUnasked(t *testing.T) {
 			"the API server is never asked about what is in kube-system, which is exempt; who may write there can be judged at stage guard", false,
 		},
 		{"a pattern", []Interest{{Phase: Validate, Resources: []Resource{pods}, Namespaces: []string{"kube-*"}}}, "", false},
+		{"what is not served", []Interest{{Phase: Validate, Resources: []Resource{}}}, "", true},
 		{
 			"a change of what goes",
 			[]Interest{{Phase: Mutate, Resources: []Resource{pods}, Operations: remove}},
