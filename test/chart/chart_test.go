@@ -330,7 +330,7 @@ func TestLibraryPoliciesAreDocumentsOfOurOwn(t *testing.T) {
 // Who has just installed a release reads which policies are in force, or that none is.
 func TestNotesSayWhatIsInForce(t *testing.T) {
 	for set, want := range map[string]string{
-		"policies.library.names={}": "and they go with the release. Until there is a\npolicy nothing is judged. What is wrong",
+		"log.level=info": "and they go with the release. Until there is a\npolicy nothing is judged. What is wrong",
 		"policies.library.names={pods.privileged,pods.no_exec}": "These policies of the\nlibrary are in force as soon as the Pods run: pods.privileged, pods.no_exec. " +
 			"What is wrong, if anything is, and what to do about it:\n\n  portcullis doctor --name portcullis --namespace guard\n",
 	} {
