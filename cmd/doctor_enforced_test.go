@@ -138,7 +138,8 @@ func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 		"uninformed":  {status.ReasonUninformed, 0, checkFail},
 		"registering": {status.ReasonRegistering, 50 * time.Second, checkWarn},
 		"for long":    {status.ReasonRegistering, 70 * time.Second, checkFail},
-		"unlocked":    {status.ReasonUnlocked, time.Hour, checkFail},
+		"locked now":  {status.ReasonUnlocked, time.Hour, checkWarn},
+		"never asked": {status.ReasonNeverAsked, time.Hour, checkWarn},
 		"behind":      {status.ReasonRollingOut, time.Hour, checkFail},
 		"unknown":     {status.ReasonUnknown, time.Hour, checkFail},
 		"not heard":   {status.ReasonNotHeard, time.Hour, checkWarn},
@@ -150,6 +151,10 @@ func TestWhatDoctorSaysOfAPolicy(t *testing.T) {
 		got, ok := judgePolicy(policy, now)
 		if !ok || got.Status != c.want || got.Message != "Policy p is not ready: why" || got.Remedy == "" {
 			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+		stays := c.reason == status.ReasonNeverAsked || c.reason == status.ReasonNotHeard
+		if stays && strings.Contains(got.Remedy, "look again") {
+			t.Errorf("%s: what stays as it is is not mended by looking again: %s", name, got.Remedy)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -23,22 +23,29 @@ import (
 // clockSkew is how far apart the clocks of this machine and the replicas' may be: here, a Lease is seen but once.
 const clockSkew = 15 * time.Second
 
-// replicas looks at who is alive, and whether all serve the same.
-func (d *doctor) replicas(ctx context.Context) ([]check, error) {
+// alive are the Leases of the replicas that live.
+func (d *doctor) alive(ctx context.Context) ([]coordinationv1.Lease, error) {
 	list, err := d.client.CoordinationV1().Leases(d.namespace).List(ctx, metav1.ListOptions{
 		LabelSelector: labels.Set{replicas.ReleaseLabel: d.name}.String(),
 	})
 	if err != nil {
 		return nil, err
 	}
+	return slices.DeleteFunc(list.Items, func(lease coordinationv1.Lease) bool {
+		return lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil ||
+			d.now.Sub(lease.Spec.RenewTime.Time) > time.Duration(*lease.Spec.LeaseDurationSeconds)*time.Second+clockSkew
+	}), nil
+}
+
+// replicas looks at who is alive, and whether all serve the same.
+func (d *doctor) replicas(ctx context.Context) ([]check, error) {
+	alive, err := d.alive(ctx)
+	if err != nil {
+		return nil, err
+	}
 	revisions, bundles := map[string][]string{}, map[string][]string{}
-	live := 0
-	for _, lease := range list.Items {
-		if lease.Spec.RenewTime == nil || lease.Spec.LeaseDurationSeconds == nil ||
-			d.now.Sub(lease.Spec.RenewTime.Time) > time.Duration(*lease.Spec.LeaseDurationSeconds)*time.Second+clockSkew {
-			continue
-		}
-		live++
+	live := len(alive)
+	for _, lease := range alive {
 		revision := lease.Annotations[replicas.RevisionAnnotation]
 		name := strings.TrimPrefix(lease.Name, d.name+"-replica-")
 		revisions[revision] = append(revisions[revision], name)
@@ -72,27 +79,6 @@ func whoHasWhat(names map[string][]string) string {
 	return strings.Join(each, "; ")
 }
 
-// policies looks at the status of all Policies.
-func (d *doctor) policies(ctx context.Context) ([]check, error) {
-	list, err := d.list(ctx)
-	if apierrors.IsNotFound(err) {
-		return []check{{"policies", checkWarn, "the cluster does not serve the kind Policy", "install the CRDs that come with Portcullis, if policies shall be objects"}}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var out []check
-	for _, policy := range list {
-		if c, ok := judgePolicy(policy, d.now); ok {
-			out = append(out, c)
-		}
-	}
-	if len(out) == 0 {
-		out = append(out, check{"policies", checkOK, fmt.Sprintf("all %d are in force", len(list)), ""})
-	}
-	return out, nil
-}
-
 func (d *doctor) list(ctx context.Context) ([]v1alpha1.Policy, error) {
 	list, err := d.dynamic.Resource(v1alpha1.GroupVersion().WithResource("policies")).List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -118,48 +104,4 @@ func wantsAdmission(policy v1alpha1.Policy) bool {
 // wantsFail reports whether a Policy refuses what it cannot judge, as far as its spec says so.
 func wantsFail(policy v1alpha1.Policy) bool {
 	return wantsAdmission(policy) && policy.Status.Enforcement == string(policies.EnforceDeny) && (policy.Spec.OnError == "" || policy.Spec.OnError == "deny")
-}
-
-// registeringTime is how long it may take until every replica serves a policy, and until its registration was seen to be in force.
-const registeringTime = time.Minute
-
-// judgePolicy returns what is wrong with a Policy, if anything is.
-func judgePolicy(policy v1alpha1.Policy, now time.Time) (check, bool) {
-	conditions := policy.Status.Conditions
-	ready := meta.FindStatusCondition(conditions, v1alpha1.PolicyReady)
-	switch {
-	case policy.Status.ObservedGeneration != policy.Generation:
-		return check{
-			"policies", checkWarn, fmt.Sprintf("Policy %s has not been looked at since it was changed", policy.Name),
-			"look again in a moment; if it stays so, see that a Portcullis leads",
-		}, true
-	case meta.IsStatusConditionFalse(conditions, v1alpha1.PolicyCompiled):
-		return check{"policies", checkFail, policy.Status.Message, "mend it"}, true
-	case ready == nil:
-		return check{"policies", checkWarn, fmt.Sprintf("Policy %s is not ready: nothing is known of it", policy.Name), "look again in a moment"}, true
-	case ready.Status == metav1.ConditionTrue:
-		return check{}, false
-	}
-	c := check{"policies", checkWarn, fmt.Sprintf("Policy %s is not ready: %s", policy.Name, ready.Message), "look again in a moment"}
-	switch ready.Reason {
-	case status.ReasonUnregistered, status.ReasonWeakened:
-		c.Status, c.Remedy = checkFail, "see what registration and admission say above, and the leader's log"
-	case status.ReasonUnlocked:
-		c.Status, c.Remedy = checkFail, "when it is no longer needed, `portcullis lock` ends it before its time"
-	case status.ReasonRollingOut, status.ReasonUnknown:
-		if now.Sub(ready.LastTransitionTime.Time) > registeringTime {
-			c.Status, c.Remedy = checkFail, "look at the logs of the replicas that are behind: it is not registered before all serve it"
-		}
-	case status.ReasonUninformed:
-		c.Status, c.Remedy = checkFail, "see that the server may read that kind, as with the chart's rbac.inventory"
-	case status.ReasonRegistering:
-		since := ready.LastTransitionTime
-		if registered := meta.FindStatusCondition(conditions, v1alpha1.PolicyRegistered); registered != nil {
-			since = registered.LastTransitionTime
-		}
-		if now.Sub(since.Time) > registeringTime {
-			c.Status, c.Remedy = checkFail, "see that a Portcullis leads, and what its log says of the registration"
-		}
-	}
-	return c, true
 }

@@ -4,6 +4,7 @@ package chart
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -323,6 +324,23 @@ func TestLibraryPoliciesAreDocumentsOfOurOwn(t *testing.T) {
 	}
 	if p := got["pods.privileged.yaml"]; p.Spec.Use != "pods.privileged" || p.Spec.Enforcement != "warn" {
 		t.Errorf("the policy without one is %+v", p)
+	}
+}
+
+// Who has just installed a release reads which policies are in force, or that none is.
+func TestNotesSayWhatIsInForce(t *testing.T) {
+	for set, want := range map[string]string{
+		"log.level=info": "and they go with the release. Until there is a\npolicy nothing is judged. What is wrong",
+		"policies.library.names={pods.privileged,pods.no_exec}": "These policies of the\nlibrary are in force as soon as the Pods run: pods.privileged, pods.no_exec. " +
+			"What is wrong, if anything is, and what to do about it:\n\n  portcullis doctor --name portcullis --namespace guard\n",
+	} {
+		cmd := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "helm"), "install", "portcullis", filepath.Join(root, "charts", "portcullis"),
+			"--namespace=guard", "--dry-run=client", "--set="+set)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), want) || strings.Contains(set, "pods") == strings.Contains(string(out), "nothing is judged") {
+			_, notes, _ := strings.Cut(string(out), "\nNOTES:\n")
+			t.Errorf("--set %s: %v\n%s", set, err, notes)
+		}
 	}
 }
 

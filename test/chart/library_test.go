@@ -25,8 +25,8 @@ type object = map[string]any
 
 var schemaFile = filepath.Join(root, "charts", "portcullis", "values.schema.json")
 
-// parameters are the JSON schema that a library policy's METADATA has for its parameters; nil if it takes none.
-func parameters(t *testing.T, name string) object {
+// metadata is what a library policy's METADATA says to Portcullis.
+func metadata(t *testing.T, name string) object {
 	t.Helper()
 	text, err := fs.ReadFile(library.FS(), library.File(name))
 	if err != nil {
@@ -38,12 +38,18 @@ func parameters(t *testing.T, name string) object {
 	}
 	for _, annotation := range module.Annotations {
 		if ours, ok := annotation.Custom["portcullis"].(object); ok {
-			described, _ := ours["parameters"].(object)
-			return described
+			return ours
 		}
 	}
 	t.Fatalf("%s has no METADATA", name)
 	return nil
+}
+
+// parameters are the JSON schema that a library policy's METADATA has for its parameters; nil if it takes none.
+func parameters(t *testing.T, name string) object {
+	t.Helper()
+	described, _ := metadata(t, name)["parameters"].(object)
+	return described
 }
 
 // asGiven is a schema of what a user writes: members with a default need not be given. Descriptions are left out.
@@ -189,6 +195,38 @@ func TestSchemaKnowsTheLibrary(t *testing.T) {
 	}
 }
 
+// The templates know which kinds of objects the policies of the library read: the server must be allowed to.
+func TestTheChartKnowsWhatTheLibraryReads(t *testing.T) {
+	reads := object{}
+	for _, name := range library.Names() {
+		if kinds := metadata(t, name)["data"]; kinds != nil {
+			reads[name] = kinds
+		}
+	}
+	want, err := yaml.Marshal(reads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "charts", "portcullis", "files", "library-data.yaml")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("files/library-data.yaml is not what the METADATA of the library says; run `make chart UPDATE=1`: %v", err)
+	}
+	given := []string{`policies.library={"names":["ingresses.unique_host"]}`, `rbac.inventory=[{"apiGroup":"networking.k8s.io","resources":["services","ingresses"]}]`}
+	if _, err := (release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: given}).Render(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	off := []string{`policies.library={"names":["ingresses.unique_host"],"specs":{"ingresses.unique_host":{"enforcement":"off"}}}`}
+	if _, err := (release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: off}).Render(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+}
+
 // What the schema lets pass, a server must start with, and what it does not it must not.
 func TestSchemaIsOfOneMindWithTheServer(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile(schemaFile)
@@ -250,6 +288,8 @@ func TestWrongPoliciesOfTheLibraryAreRefused(t *testing.T) {
 		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"match":{"namespace":["a"]}}}}`:              "at '/policies/library/specs/pods.privileged/match': additional properties 'namespace' not allowed",
 		`{"names":["pods.privileged"],"specs":{"pods.no_exec":{"enforcement":"warn"}}}`:                        "policies.library.specs has pods.no_exec, which policies.library.names does not put in force; add it there, or leave it out here",
 		`{"names":["images.allowed_registries"],"specs":{"images.allowed_registries":{"enforcement":"warn"}}}`: "at '/policies/library/specs/images.allowed_registries': missing property 'parameters'",
+		`{"names":["ingresses.unique_host"]}`: "the library's ingresses.unique_host reads ingresses.networking.k8s.io, which the server may not; " +
+			"add {apiGroup: \"networking.k8s.io\", resources: [ingresses]} to rbac.inventory",
 	} {
 		_, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{"policies.library=" + set}}.Render(t.Context(), true)
 		if err == nil || !strings.Contains(err.Error(), want) {

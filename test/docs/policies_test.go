@@ -26,6 +26,15 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("the Deployment of the README: exit code %d\n%s", code, got)
 	}
 
+	s.write(t, "scale.json", `{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1", "operation": "UPDATE", "name": "web",
+  "namespace": "team-a", "kind": {"group": "autoscaling", "version": "v1", "kind": "Scale"}, "subResource": "scale", "userInfo": {"username": "jane"},
+  "resource": {"group": "apps", "version": "v1", "resource": "deployments"}, "options": {},
+  "object": {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web", "namespace": "team-a"}, "spec": {"replicas": 20}},
+  "oldObject": {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web", "namespace": "team-a"}, "spec": {"replicas": 2}}}}`)
+	if got, code := s.code(t, "bin/portcullis review -f scale.json --policies my-policies"); code != 2 || !strings.Contains(got, "20 replicas are more than 10") {
+		t.Errorf("kubectl scale passes by the policy of the README: exit code %d\n%s", code, got)
+	}
+
 	s.run(t, "bin/portcullis fmt --list --fail my-policies && bin/portcullis check --strict my-policies")
 	if got := s.run(t, p.block(t, "sh", "portcullis test")); !strings.Contains(got, "PASS: 2/2") {
 		t.Errorf("the test of the page:\n%s", got)

@@ -2,6 +2,7 @@
 {{- define "portcullis.check" -}}
 {{- include "portcullis.checkMemory" . -}}
 {{- include "portcullis.checkArgs" . -}}
+{{- include "portcullis.checkInventory" . -}}
 {{- $library := .Values.policies.library -}}
 {{- range $name, $spec := $library.specs -}}
 {{- if not (has $name $library.names) -}}
@@ -45,6 +46,29 @@
 {{- $asked := regexMatch "--(max-review-bytes|review-memory-bytes)[ =]" (join " " $.Values.extraArgs) -}}
 {{- if and (lt $bytes 251658240.0) (not $asked) -}}
 {{- fail (printf "resources.limits.memory %s has no room for the longest review; give at least 240Mi, or let only shorter ones in, by extraArgs with --max-review-bytes=BYTES" .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What a policy of the library reads, the server must be allowed to: without it, every request that the policy is about is refused. */}}
+{{- define "portcullis.checkInventory" -}}
+{{- if .Values.rbac.create -}}
+{{- $library := .Values.policies.library -}}
+{{- $reads := .Files.Get "files/library-data.yaml" | fromYaml -}}
+{{- $given := list -}}
+{{- range $rule := .Values.rbac.inventory -}}
+{{- range $rule.resources -}}
+{{- $given = append $given (trimSuffix "." (printf "%s.%s" . $rule.apiGroup)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name := $library.names -}}
+{{- $enforcement := dig "enforcement" $library.enforcement (get $library.specs $name | default dict) -}}
+{{- range get $reads $name | default list -}}
+{{- if and (ne $enforcement "off") (not (has . $given)) -}}
+{{- $kind := splitn "." 2 . -}}
+{{- fail (printf "the library's %s reads %s, which the server may not; add {apiGroup: %q, resources: [%s]} to rbac.inventory" $name . ($kind._1 | default "") $kind._0) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
