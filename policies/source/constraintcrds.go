@@ -25,16 +25,18 @@ const (
 	crdsEvery = time.Minute
 	// crdsAgain is after how long what could not be written is tried again at first.
 	crdsAgain = 5 * time.Second
-	// truce is for how long a CRD is left as somebody else wants it after it was written once. Both would write for ever.
+	// truce is for how long a CRD is left as somebody else wants it after it was written, at first; it doubles each time.
 	truce = 10 * time.Minute
+	// maxTruce is the longest: two servers that want different things of a CRD would write for ever.
+	maxTruce = time.Hour
 )
 
 // ConstraintCRDs makes, for each template that a Gatekeeper has read, the CRD of its constraints. It must run on one server at a time, the
 // leader. The CRD is owned by the template, as the one is that Gatekeeper makes, and goes with it.
 //
 // One that is there already, be it Gatekeeper's, is used as it is if it takes the parameters that the template says; otherwise it is changed
-// once. Whoever changes it back has it so for the next ten minutes: two servers side by side must not write for ever. A CRD of the name that is
-// not of constraints is never touched.
+// once. Whoever changes it back has it so for the next ten minutes, then for twenty, and at last for an hour: two servers side by side must not
+// write for ever. A CRD of the name that is not of constraints is never touched.
 type ConstraintCRDs struct {
 	// Client needs get, create and patch for CRDs.
 	Client dynamic.Interface
@@ -59,7 +61,19 @@ type seenCRD struct {
 type writtenCRD struct {
 	wanted [sha256.Size]byte
 	at     time.Time
+	lost   int // how often somebody else has not let it stand
 }
+
+// again is for a CRD that is written once more.
+func (w writtenCRD) again(wanted [sha256.Size]byte, at time.Time) writtenCRD {
+	if w.wanted != wanted {
+		return writtenCRD{wanted: wanted, at: at}
+	}
+	return writtenCRD{wanted, at, w.lost + 1}
+}
+
+// truce is for how long after it was written the CRD is left as somebody else wants it.
+func (w writtenCRD) truce() time.Duration { return min(truce<<min(w.lost, 10), maxTruce) }
 
 // NewConstraintCRDs returns what makes the CRDs for the templates of source; Run runs it.
 func NewConstraintCRDs(client dynamic.Interface, source *Gatekeeper, log *slog.Logger) *ConstraintCRDs {
@@ -168,7 +182,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		if err != nil {
 			return fmt.Errorf("make the CRD %s: %w", crdOf(t.Name), err)
 		}
-		c.wrote[t.Name] = writtenCRD{sum, time.Now()}
+		c.wrote[t.Name] = writtenCRD{wanted: sum, at: time.Now()}
 		c.Log.Info("the CRD of constraints is made", "template", t.Name, "crd", crdOf(t.Name))
 		return nil
 	case err != nil:
@@ -177,15 +191,16 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		return nil // it is made again when that is heard of
 	}
 	c.seen[t.Name] = seenCRD{sum, live.GetResourceVersion()}
-	switch last := c.wrote[t.Name]; {
+	last := c.wrote[t.Name]
+	switch {
 	case !ofConstraints(t.Name, live.GetLabels(), live.GetOwnerReferences()):
 		return fmt.Errorf("the CRD %s is not of constraints, for it lacks the label %s, and %w; delete it, or give the template another kind",
 			crdOf(t.Name), constraintLabel, errLeftAlone)
 	case suffices(live, wanted, t):
 		return nil
-	case last.wanted == sum && time.Since(last.at) < truce:
+	case last.wanted == sum && time.Since(last.at) < last.truce():
 		return fmt.Errorf("the CRD %s was changed back by somebody else after it was written as the template says, and %w for %s",
-			crdOf(t.Name), errLeftAlone, truce)
+			crdOf(t.Name), errLeftAlone, last.truce())
 	}
 	body, err := overwriting(merged(live, wanted, t))
 	if err != nil {
@@ -200,7 +215,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		delete(c.seen, t.Name)
 		return fmt.Errorf("change the CRD %s: %w", crdOf(t.Name), err)
 	}
-	c.wrote[t.Name] = writtenCRD{sum, time.Now()}
+	c.wrote[t.Name] = last.again(sum, time.Now())
 	c.Log.Info("the CRD of constraints is changed", "template", t.Name, "crd", crdOf(t.Name))
 	return nil
 }
@@ -208,7 +223,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 // again reports whether a truce is over.
 func (c *ConstraintCRDs) again(template string, before error) bool {
 	last, wrote := c.wrote[template]
-	return before != nil && wrote && time.Since(last.at) >= truce
+	return before != nil && wrote && time.Since(last.at) >= last.truce()
 }
 
 // wantedCRD is the CRD of a template's constraints, with what tells it from another.
