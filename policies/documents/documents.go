@@ -87,13 +87,14 @@ func blank(text []byte) int {
 	return count
 }
 
-// yamlError makes "12: message" of the library's "yaml: line 2: message" in a document whose first line is row 11.
+// yamlError makes "12: message" of the library's "yaml: line 2: message" in a document whose first line is row 11. Of several it tells the
+// first.
 func yamlError(err error, row int) string {
-	text := strings.ReplaceAll(err.Error(), "\n", " ")
-	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors: ", " "} {
+	text := err.Error()
+	for _, prefix := range []string{"error converting YAML to JSON: ", "yaml: ", "unmarshal errors:\n"} {
 		text = strings.TrimPrefix(text, prefix)
 	}
-	text = strings.TrimSpace(text)
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
 	if rest, ok := strings.CutPrefix(text, "line "); ok {
 		if number, message, ok := strings.Cut(rest, ": "); ok {
 			if line, err := strconv.Atoi(number); err == nil {

@@ -73,3 +73,11 @@ func TestWhatIsBeforeAFaultIsRead(t *testing.T) {
 		t.Errorf("%d documents, %v", len(docs), err)
 	}
 }
+
+// Several keys that are there twice are told by the first, in the row of the file.
+func TestKeysTwice(t *testing.T) {
+	_, err := Split("f.yaml", []byte("a: 1\n---\n# a comment\nkind: Pod\nname: a\nkind: Pod\nname: b\n"))
+	if want := `f.yaml:6: key "kind" already set in map`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}

@@ -25,8 +25,10 @@ const (
 	crdsEvery = time.Minute
 	// crdsAgain is after how long what could not be written is tried again at first.
 	crdsAgain = 5 * time.Second
-	// truce is for how long a CRD is left as somebody else wants it after it was written once. Both would write for ever.
+	// truce is for how long a CRD is left as somebody else wants it after it was written, at first; it doubles each time.
 	truce = 10 * time.Minute
+	// maxTruce is the longest: two servers that want different things of a CRD would write for ever.
+	maxTruce = time.Hour
 )
 
 // ConstraintCRDs makes, for each template that a Gatekeeper has read, the CRD of its constraints. It must run on one server at a time, the
@@ -36,8 +38,8 @@ const (
 // gave none.
 //
 // One that is there already, be it Gatekeeper's, is used as it is if it takes the parameters that the template says; otherwise it is changed
-// once. Whoever changes it back has it so for the next ten minutes: two servers side by side must not write for ever. A CRD of the name that is
-// not of constraints is never touched.
+// once. Whoever changes it back has it so for the next ten minutes, then for twenty, and at last for an hour: two servers side by side must not
+// write for ever. A CRD of the name that is not of constraints is never touched.
 type ConstraintCRDs struct {
 	// Client needs get, create and patch for CRDs, and list for constraints.
 	Client dynamic.Interface
@@ -63,7 +65,19 @@ type writtenCRD struct {
 	wanted [sha256.Size]byte
 	kept   bool // with what constraints use beside it
 	at     time.Time
+	lost   int // how often somebody else has not let it stand
 }
+
+// again is for a CRD that is written once more.
+func (w writtenCRD) again(wanted [sha256.Size]byte, kept bool, at time.Time) writtenCRD {
+	if w.wanted != wanted || w.kept != kept {
+		return writtenCRD{wanted: wanted, kept: kept, at: at}
+	}
+	return writtenCRD{wanted, kept, at, w.lost + 1}
+}
+
+// truce is for how long after it was written the CRD is left as somebody else wants it.
+func (w writtenCRD) truce() time.Duration { return min(truce<<min(w.lost, 10), maxTruce) }
 
 // NewConstraintCRDs returns what makes the CRDs for the templates of source; Run runs it.
 func NewConstraintCRDs(client dynamic.Interface, source *Gatekeeper, log *slog.Logger) *ConstraintCRDs {
@@ -172,7 +186,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		if err != nil {
 			return fmt.Errorf("make the CRD %s: %w", crdOf(t.Name), err)
 		}
-		c.wrote[t.Name] = writtenCRD{sum, false, time.Now()}
+		c.wrote[t.Name] = writtenCRD{wanted: sum, at: time.Now()}
 		c.Log.Info("the CRD of constraints is made", "template", t.Name, "crd", crdOf(t.Name))
 		return nil
 	case err != nil:
@@ -193,12 +207,13 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		delete(c.seen, t.Name)
 		return err
 	}
-	switch last := c.wrote[t.Name]; {
+	last := c.wrote[t.Name]
+	switch {
 	case suffices(live, wanted, t):
 		return kept
-	case last.wanted == sum && last.kept == (kept != nil) && time.Since(last.at) < truce:
+	case last.wanted == sum && last.kept == (kept != nil) && time.Since(last.at) < last.truce():
 		return fmt.Errorf("the CRD %s was changed back by somebody else after it was written as the template says, and %w for %s",
-			crdOf(t.Name), errLeftAlone, truce)
+			crdOf(t.Name), errLeftAlone, last.truce())
 	}
 	body, err := overwriting(merged(live, wanted, t))
 	if err != nil {
@@ -213,7 +228,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		delete(c.seen, t.Name)
 		return fmt.Errorf("change the CRD %s: %w", crdOf(t.Name), err)
 	}
-	c.wrote[t.Name] = writtenCRD{sum, kept != nil, time.Now()}
+	c.wrote[t.Name] = last.again(sum, kept != nil, time.Now())
 	c.Log.Info("the CRD of constraints is changed", "template", t.Name, "crd", crdOf(t.Name))
 	return kept
 }
@@ -221,7 +236,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 // again reports whether a truce is over, or constraints may have changed that a CRD waits for.
 func (c *ConstraintCRDs) again(template string, before error) bool {
 	last, wrote := c.wrote[template]
-	return errors.Is(before, errInUse) || before != nil && wrote && time.Since(last.at) >= truce
+	return errors.Is(before, errInUse) || before != nil && wrote && time.Since(last.at) >= last.truce()
 }
 
 // wantedCRD is the CRD of a template's constraints, with what tells it from another.
