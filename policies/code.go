@@ -38,6 +38,7 @@ type query struct {
 	compiled ast.QueryCompiler
 	answer   ast.Var
 	plan     *plan.Plan // nil if the query has none
+	trouble  trouble    // of the plan
 }
 
 // codes are those that were compiled already, by Spec.Code. There is none of the empty name.

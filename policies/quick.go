@@ -2,6 +2,7 @@ package policies
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -25,13 +26,17 @@ func (c *code) plan(ctx context.Context, spec Spec, rule Rule) *plan.Plan {
 
 // silent reports whether the rule certainly says nothing.
 func (a asked) silent(ctx context.Context, input *ast.Term, cancel topdown.Cancel) bool {
-	if a.query.plan == nil {
+	if a.query.plan == nil || !a.query.trouble.mayTry() {
 		return false
 	}
 	value, err := a.query.plan.Value(ctx, input, ast.InternedEmptyObject, cancel)
 	if err != nil {
+		if !cancel.Cancelled() { // that would be no fault of the plan's
+			a.query.trouble.failed()
+		}
 		return false
 	}
+	a.query.trouble.over()
 	switch v := value.(type) {
 	case nil:
 		return true
@@ -41,4 +46,36 @@ func (a asked) silent(ctx context.Context, input *ast.Term, cancel topdown.Cance
 		return v.Len() == 0
 	}
 	return false
+}
+
+const (
+	// failuresInARow is after how many of them a plan is not worth its time.
+	failuresInARow = 5
+	// passedOver is how many times the rule is then asked without its plan, before that may show whether it has come to answer.
+	passedOver = 1000
+)
+
+// trouble is what a plan has of its failures: their number in a row or, below zero, how many times it is still passed over. A count that is lost
+// when two ask at once does no harm. The zero value is a plan that has not failed. It is safe for concurrent use.
+type trouble struct{ count atomic.Int32 }
+
+// mayTry reports whether the plan is worth to be tried now.
+func (t *trouble) mayTry() bool {
+	if t.count.Load() >= 0 {
+		return true
+	}
+	t.count.Add(1)
+	return false
+}
+
+func (t *trouble) failed() {
+	if t.count.Add(1) >= failuresInARow {
+		t.count.Store(-passedOver)
+	}
+}
+
+func (t *trouble) over() {
+	if t.count.Load() > 0 { // whoever has no trouble writes nothing that others read
+		t.count.Store(0)
+	}
 }
