@@ -1,54 +1,299 @@
 package chart
 
 import (
-	"os/exec"
+	"bytes"
+	"encoding/json"
+	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
 
-	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
+	"github.com/portcullis-dev/portcullis/cmd"
+	"github.com/portcullis-dev/portcullis/policies/library"
+	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/test/release"
 )
 
-func TestLibraryPoliciesAreDocumentsOfOurOwn(t *testing.T) {
-	server := pods(t, objects(t, render(t, values(t)["everything"])))["Deployment gate"]
-	got := map[string]v1alpha1.Policy{}
-	for _, volume := range server.Spec.Volumes {
-		if volume.Name != "policies" {
+type object = map[string]any
+
+var schemaFile = filepath.Join(root, "charts", "portcullis", "values.schema.json")
+
+// metadata is what a library policy's METADATA says to Portcullis.
+func metadata(t *testing.T, name string) object {
+	t.Helper()
+	text, err := fs.ReadFile(library.FS(), library.File(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := ast.ParseModuleWithOpts(name, string(text), ast.ParserOptions{ProcessAnnotation: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, annotation := range module.Annotations {
+		if ours, ok := annotation.Custom["portcullis"].(object); ok {
+			return ours
+		}
+	}
+	t.Fatalf("%s has no METADATA", name)
+	return nil
+}
+
+// parameters are the JSON schema that a library policy's METADATA has for its parameters; nil if it takes none.
+func parameters(t *testing.T, name string) object {
+	t.Helper()
+	described, _ := metadata(t, name)["parameters"].(object)
+	return described
+}
+
+// asGiven is a schema of what a user writes: members with a default need not be given. Descriptions are left out.
+func asGiven(schema any) any {
+	switch s := schema.(type) {
+	case object:
+		out := object{}
+		for key, value := range s {
+			switch key {
+			case "description", "default", "examples":
+				if _, isMember := value.(object); !isMember {
+					continue
+				}
+			}
+			out[key] = asGiven(value)
+		}
+		properties, _ := s["properties"].(object)
+		if required, ok := s["required"].([]any); ok {
+			delete(out, "required")
+			required = slices.DeleteFunc(slices.Clone(required), func(name any) bool {
+				member, _ := properties[name.(string)].(object)
+				_, byDefault := member["default"]
+				return byDefault
+			})
+			if len(required) > 0 {
+				out["required"] = required
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(s))
+		for i := range s {
+			out[i] = asGiven(s[i])
+		}
+		return out
+	}
+	return schema
+}
+
+// match is the schema of spec.match, as the definition of the kind has it, closed at every level. Documents may have one stage as a text.
+func match(t *testing.T) object {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "files", "crds", "portcullis.dev_policies.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var definition any
+	if err := yaml.Unmarshal(text, &definition); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []string{"spec", "versions", "", "schema", "openAPIV3Schema", "properties", "spec", "properties", "match"} {
+		if list, ok := definition.([]any); ok {
+			definition = list[0]
 			continue
 		}
-		for _, file := range volume.DownwardAPI.Items {
-			key := strings.TrimSuffix(strings.TrimPrefix(file.FieldRef.FieldPath, "metadata.annotations['"), "']")
-			var p v1alpha1.Policy
-			if err := yaml.UnmarshalStrict([]byte(server.Annotations[key]), &p); err != nil {
-				t.Errorf("%s: %v", file.Path, err)
-			}
-			got[file.Path] = p
+		definition = definition.(object)[step]
+	}
+	var closed func(any) any
+	closed = func(schema any) any {
+		s, ok := schema.(object)
+		if !ok {
+			return schema
 		}
+		out := object{}
+		for key, value := range s {
+			if key == "description" || strings.HasPrefix(key, "x-kubernetes-") {
+				continue
+			}
+			if members, ok := value.(object); ok && key == "properties" {
+				all := object{}
+				for name, member := range members {
+					all[name] = closed(member)
+				}
+				out[key], out["additionalProperties"] = all, false
+				continue
+			}
+			out[key] = closed(value)
+		}
+		return out
 	}
-	p := got["images.allowed_registries.yaml"]
-	if p.Name != "images.allowed-registries" || p.Spec.Use != "images.allowed_registries" || p.Spec.Enforcement != "deny" || p.Spec.Parameters == nil {
-		t.Errorf("the policy with a spec of its own is %+v", p)
+	out := closed(definition).(object)
+	members := out["properties"].(object)
+	stages := members["stage"].(object)
+	members["stage"] = object{"anyOf": []any{stages, stages["items"]}}
+	return out
+}
+
+// definitions are the part of the chart's schema that is about the library.
+func definitions(t *testing.T) object {
+	t.Helper()
+	names := slices.Sorted(slices.Values(library.Names()))
+	specs, needs := object{}, []any{}
+	for _, name := range names {
+		spec := object{
+			"match":       object{"$ref": "#/$defs/libraryMatch"},
+			"enforcement": object{"type": "string", "enum": []string{"deny", "warn", "audit", "off"}},
+			"onError":     object{"type": "string", "enum": []string{"deny", "warn", "allow"}},
+			"parameters":  object{"type": "object", "additionalProperties": false},
+		}
+		described := object{"type": "object", "additionalProperties": false, "properties": spec}
+		if given := parameters(t, name); given != nil {
+			of := asGiven(given).(object)
+			spec["parameters"] = of
+			if of["required"] != nil {
+				described["required"] = []string{"parameters"}
+				needs = append(needs, object{
+					"if":   object{"properties": object{"names": object{"contains": object{"const": name}}}, "required": []string{"names"}},
+					"then": object{"properties": object{"specs": object{"required": []string{name}}}},
+				})
+			}
+		}
+		specs[name] = described
 	}
-	if p := got["pods.privileged.yaml"]; p.Spec.Use != "pods.privileged" || p.Spec.Enforcement != "warn" {
-		t.Errorf("the policy without one is %+v", p)
+	return object{
+		"libraryPolicy": object{"enum": names},
+		"libraryMatch":  match(t),
+		"libraryNeeds":  object{"allOf": needs},
+		"librarySpecs":  object{"type": "object", "additionalProperties": false, "properties": specs},
 	}
 }
 
-// Who has just installed a release reads which policies are in force, or that none is.
-func TestNotesSayWhatIsInForce(t *testing.T) {
+func TestSchemaKnowsTheLibrary(t *testing.T) {
+	text, err := os.ReadFile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const begin = "  \"$defs\": "
+	before, _, _ := bytes.Cut(text, []byte(begin))
+	var made bytes.Buffer
+	encoder := json.NewEncoder(&made)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("  ", "  ")
+	if err := encoder.Encode(definitions(t)); err != nil {
+		t.Fatal(err)
+	}
+	want := string(before) + begin + made.String() + "}\n"
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(schemaFile, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Error("values.schema.json is not what the METADATA of the library says; run `make chart UPDATE=1`")
+	}
+}
+
+// The templates know which kinds of objects the policies of the library read: the server must be allowed to.
+func TestTheChartKnowsWhatTheLibraryReads(t *testing.T) {
+	reads := object{}
+	for _, name := range library.Names() {
+		if kinds := metadata(t, name)["data"]; kinds != nil {
+			reads[name] = kinds
+		}
+	}
+	want, err := yaml.Marshal(reads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "charts", "portcullis", "files", "library-data.yaml")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("files/library-data.yaml is not what the METADATA of the library says; run `make chart UPDATE=1`: %v", err)
+	}
+	given := []string{`policies.library={"names":["ingresses.unique_host"]}`, `rbac.inventory=[{"apiGroup":"networking.k8s.io","resources":["services","ingresses"]}]`}
+	if _, err := (release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: given}).Render(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+	off := []string{`policies.library={"names":["ingresses.unique_host"],"specs":{"ingresses.unique_host":{"enforcement":"off"}}}`}
+	if _, err := (release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: off}).Render(t.Context(), true); err != nil {
+		t.Error(err)
+	}
+}
+
+// What the schema lets pass, a server must start with, and what it does not it must not.
+func TestSchemaIsOfOneMindWithTheServer(t *testing.T) {
+	schema, err := jsonschema.NewCompiler().Compile(schemaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := cmd.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(name, spec string) {
+		t.Helper()
+		var given object
+		if err := yaml.Unmarshal([]byte(spec), &given); err != nil {
+			t.Fatal(err)
+		}
+		values := object{"names": []any{name}, "specs": object{name: given}}
+		if given == nil {
+			delete(values, "specs")
+			values["specs"] = object{} // as values.yaml has it
+		}
+		refused := schema.Validate(object{"policies": object{"library": values}})
+		document := object{"use": name}
+		maps.Copy(document, given)
+		text, err := yaml.Marshal(object{"apiVersion": "portcullis.dev/v1alpha1", "kind": "Policy", "metadata": object{"name": "p"}, "spec": document})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, faults := reader.Read([]native.File{{Name: "p.yaml", Text: text}}); (len(faults) > 0) != (refused != nil) {
+			t.Errorf("%s with %q: the schema says %v, and the server %v", name, spec, refused, faults)
+		}
+	}
+	for _, name := range library.Names() {
+		for _, spec := range []string{
+			"", "{}", "{parameters: {}}", "{parameters: {exemptImage: [x]}}", "{parameters: {registries: []}}", "{parameters: 1}", "{match: {namespace: [a]}}",
+			"{match: {namespaceLabels: {matchLabel: {a: b}}}}", "{enforcement: block}", "{onError: ignore}", "{other: 1}",
+		} {
+			same(name, spec)
+		}
+		given := parameters(t, name)
+		examples, _ := given["examples"].([]any)
+		for _, example := range examples {
+			text, err := yaml.Marshal(object{"parameters": example})
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(name, string(text))
+		}
+	}
+	same("pods.privileged", "{match: {stage: admission, namespaces: [a], labels: {matchLabels: {a: b}}}}")
+	same("pods.privileged", "{match: {stage: [admission], excludeNamespaces: [a]}}")
+}
+
+func TestWrongPoliciesOfTheLibraryAreRefused(t *testing.T) {
 	for set, want := range map[string]string{
-		"log.level=info": "and they go with the release. Until there is a\npolicy nothing is judged. What is wrong",
-		"policies.library.names={pods.privileged,pods.no_exec}": "These policies of the\nlibrary are in force as soon as the Pods run: pods.privileged, pods.no_exec. " +
-			"What is wrong, if anything is, and what to do about it:\n\n  portcullis doctor --name portcullis --namespace guard\n",
+		`{"names":["images.allowed_registries"]}`:                                                              "at '/policies/library/specs': missing property 'images.allowed_registries'",
+		`{"names":["pods.privileged"],"specs":{"pods.privilegd":{}}}`:                                          "at '/policies/library/specs': additional properties 'pods.privilegd' not allowed",
+		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"parameters":{"exemptImage":["x"]}}}}`:       "at '/policies/library/specs/pods.privileged/parameters': additional properties 'exemptImage' not allowed",
+		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"match":{"namespace":["a"]}}}}`:              "at '/policies/library/specs/pods.privileged/match': additional properties 'namespace' not allowed",
+		`{"names":["pods.privileged"],"specs":{"pods.no_exec":{"enforcement":"warn"}}}`:                        "policies.library.specs has pods.no_exec, which policies.library.names does not put in force; add it there, or leave it out here",
+		`{"names":["images.allowed_registries"],"specs":{"images.allowed_registries":{"enforcement":"warn"}}}`: "at '/policies/library/specs/images.allowed_registries': missing property 'parameters'",
+		`{"names":["ingresses.unique_host"]}`: "the library's ingresses.unique_host reads ingresses.networking.k8s.io, which the server may not; " +
+			"add {apiGroup: \"networking.k8s.io\", resources: [ingresses]} to rbac.inventory",
 	} {
-		cmd := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "helm"), "install", "portcullis", filepath.Join(root, "charts", "portcullis"),
-			"--namespace=guard", "--dry-run=client", "--set="+set)
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), want) || strings.Contains(set, "pods") == strings.Contains(string(out), "nothing is judged") {
-			_, notes, _ := strings.Cut(string(out), "\nNOTES:\n")
-			t.Errorf("--set %s: %v\n%s", set, err, notes)
+		_, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{"policies.library=" + set}}.Render(t.Context(), true)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", set, err)
 		}
 	}
 }
