@@ -161,6 +161,7 @@ func FuzzRead(f *testing.F) {
 		spec("Assign", "m", `location: 'spec.c[name: a]', parameters: {assign: {value: {name: a}}}`),
 		spec("AssignImage", "m", `location: 'spec.c[name: *].image', parameters: {assignDomain: r.io, assignPath: a/b, assignTag: ":v1"}`),
 		spec("AssignMetadata", "m", `location: metadata.labels.x, parameters: {assign: {fromMetadata: {field: namespace}}}`),
+		spec("Assign", "m", `location: 'spec.c[name: *].image', parameters: {assign: {externalData: {provider: p, failurePolicy: Ignore}}}`),
 		spec("ModifySet", "m", `location: spec.l, parameters: {operation: prune, values: {fromList: [1, a]}}`),
 	} {
 		text, err := yaml.YAMLToJSON([]byte(text))

@@ -205,6 +205,7 @@ func FuzzRead(f *testing.F) {
 	for _, text := range []string{
 		"apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nskip: true\ntests: [{name: a, template: t, constraint: c, cases: [{object: o, assertions: [{violations: yes}]}]}]",
 		"apiVersion: test.portcullis.dev/v1alpha1\nkind: Suite\ntests: [{policies: [a], cases: [{user: {username: a}, assertions: [{verdict: deny}]}]}]",
+		"apiVersion: test.portcullis.dev/v1alpha1\nkind: Suite\ntests: [{mutators: [a], expansion: e, cases: [{object: o, assertions: [{object: p}]}]}]",
 		"apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests: {a: 1}\n---\nkind: Other",
 		"apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\nTESTS: [null, {cases: [null, {assertions: [null, {violations: -1, message: 3}]}]}]",
 		"apiVersion: test.gatekeeper.sh/v1alpha1\nkind: Suite\ntests: &a [*a]", "1: 2", "- a", "\x00", "a: !!binary x",
