@@ -152,7 +152,7 @@ func (c gatekeepers) testLife(t *testing.T) {
 	props.Eventually(t, "the constraint is read", func() bool { return g(c).held("refuses/all", `"more":1`) })
 	broken := strings.Replace(aTemplate("Refuses", "two", "label: {type: string}"), "{ true }", "{ nothing }", 1)
 	c.apply(t, broken)
-	expect(t, c.bundles, `constrainttemplate/refuses:3: var nothing is unsafe`)
+	expect(t, c.bundles, `constrainttemplate/refuses:3: ConstraintTemplate refuses: var nothing is unsafe`)
 	c.apply(t, aTemplate("Refuses", "three", "more: {type: integer}"))
 	expect(t, c.bundles, `refuses/all "three"`)
 	c.testNarrowed(t)

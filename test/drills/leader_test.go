@@ -140,6 +140,21 @@ func (w *world) put1(t *testing.T, policy, text string) {
 	})
 }
 
+// told is what the status of a Policy says, without times: who comes to say the same again has flapped.
+func told(policy *unstructured.Unstructured) string {
+	serving, _, _ := unstructured.NestedString(policy.Object, "status", "replicas")
+	findings, _, _ := unstructured.NestedInt64(policy.Object, "status", "findings")
+	faults, counted, _ := unstructured.NestedInt64(policy.Object, "status", "faults")
+	out := fmt.Sprintf("%s counted=%t %d %d", serving, counted, findings, faults)
+	conditions, _, _ := unstructured.NestedSlice(policy.Object, "status", "conditions")
+	for _, condition := range conditions {
+		if c, ok := condition.(map[string]any); ok {
+			out += fmt.Sprintf(" %v=%v", c["type"], c["reason"])
+		}
+	}
+	return out
+}
+
 // changes are what happens to what leaders write.
 type changes struct {
 	mu  sync.Mutex
@@ -170,8 +185,7 @@ func (w *world) follow(t *testing.T) *changes {
 				}
 				what := fmt.Sprintf("%s %s %s", kind, o.GetName(), strings.ToLower(string(event.Type)))
 				if u, ok := o.(*unstructured.Unstructured); ok {
-					serving, _, _ := unstructured.NestedString(u.Object, "status", "replicas")
-					what += " " + serving
+					what += " " + told(u)
 				}
 				c.mu.Lock()
 				c.all = append(c.all, what)

@@ -34,8 +34,9 @@ func refusals() map[string]string {
 		"by user":        `deny contains "people only" if startswith(input.request.userInfo.username, "system:")`,
 		"by group":       `deny contains "not of the staff" if not "staff" in input.request.userInfo.groups`,
 		"by label":       `deny contains "no owner" if not input.request.object.metadata.labels.owner`,
-		"by image":       "deny contains \"not our image\" if not ours\n\nours if every c in input.request.object.spec.containers { startswith(c.image, \"registry.corp/\") }",
-		"by a fault":     "deny contains \"no\" if x == 1\n\nx := 1 if input.request\n\nx := 2 if input.request",
+		"by image": "deny contains \"not our image\" if not ours\n\nours if {\n  some part in [\"spec\"]\n" +
+			"  every c in input.request.object[part].containers { startswith(c.image, \"registry.corp/\") }\n}",
+		"by a fault": "deny contains \"no\" if x == 1\n\nx := 1 if input.request\n\nx := 2 if input.request",
 	}
 }
 
