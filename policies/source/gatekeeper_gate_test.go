@@ -75,7 +75,7 @@ func TestWhatTheGateSaysOfATemplate(t *testing.T) {
 		{"new", aTemplate("Other", "two", ""), ""},
 		{
 			"does not compile", strings.Replace(aTemplate("Refuses", "one", "label: {type: string}"), "{ true }", "{ nothing }", 1),
-			"deny portcullis: constrainttemplate/refuses:3: var nothing is unsafe",
+			"deny portcullis: constrainttemplate/refuses:3: ConstraintTemplate refuses: var nothing is unsafe",
 		},
 		{
 			"a constraint does not fit any more", aTemplate("Refuses", "one", "other: {type: string}"),
