@@ -84,7 +84,7 @@ func TestConstraintsOfAFaultyTemplateStay(t *testing.T) {
 	}
 	next("")
 	write(t, filepath.Join(dir, "template.yaml"), theTemplate("no.such(1)"))
-	load := next("template.yaml:10: undefined function no.such")
+	load := next("template.yaml:10: ConstraintTemplate always: undefined function no.such")
 	if got := strings.Join(load.Kept, " "); got != "always/one always/two" || len(load.Faults) != 1 {
 		t.Errorf("%s stay, with %v", got, load.Faults)
 	}
