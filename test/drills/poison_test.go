@@ -33,8 +33,8 @@ func refusals() map[string]string {
 		"by namespace":   `deny contains "only in work" if object.get(input.request, "namespace", "") != "work"`,
 		"by user":        `deny contains "people only" if startswith(input.request.userInfo.username, "system:")`,
 		"by group":       `deny contains "not of the staff" if not "staff" in input.request.userInfo.groups`,
-		"by label":       `deny contains "no owner" if not input.request.object.metadata.labels.owner`,
-		"by image": "deny contains \"not our image\" if not ours\n\nours if {\n  some part in [\"spec\"]\n" +
+		"by label":       `deny contains "no owner" if not object.get(input.request.object, ["metadata", "labels", "owner"], false)`,
+		"by image": "deny contains \"not our image\" if not ours\n\nours if {\n  part := lower(\"SPEC\")\n" +
 			"  every c in input.request.object[part].containers { startswith(c.image, \"registry.corp/\") }\n}",
 		"by a fault": "deny contains \"no\" if x == 1\n\nx := 1 if input.request\n\nx := 2 if input.request",
 	}
