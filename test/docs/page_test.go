@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // page is a page of the documentation; what stands between fences are its blocks.
@@ -65,6 +67,9 @@ func root(t *testing.T) string {
 // binary is one that make builds.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	if name == "portcullis" {
+		return props.ServerT(t, root(t))
+	}
 	path := filepath.Join(root(t), "bin", name)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v; run `make bin/%s`", err, name)

@@ -101,14 +101,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 // binary is bin/portcullis, which make builds.
 func binary(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join("..", "..", "bin", "portcullis"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("%v; run `make build`", err)
-	}
-	return path
+	return props.ServerT(t, filepath.Join("..", ".."))
 }
 
 // suite is what the scripts share.

@@ -69,6 +69,7 @@ func condition(ctx context.Context, policies dynamic.ResourceInterface, name, ki
 
 // What the status of a Policy says is so.
 func TestStatusTellsTheTruth(t *testing.T) {
+	t.Parallel()
 	w := startTroubled(t)
 	policies := w.policies(t)
 	apply := func(t *testing.T, text string) (warnings string) {
