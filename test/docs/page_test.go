@@ -166,7 +166,7 @@ func freeAddress(t *testing.T) string {
 // eventually waits for what takes milliseconds on an idle machine.
 func eventually(t *testing.T, what string, try func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if try() {
 			return
 		}

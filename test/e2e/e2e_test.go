@@ -192,7 +192,7 @@ func (s suite) metrics(ts *testscript.TestScript, names string) string {
 }
 
 func (s suite) await(ts *testscript.TestScript, names, before string) {
-	const patience = 20 * time.Second // it takes a tenth of a second on an idle machine
+	const patience = 2 * time.Minute // it takes a tenth of a second on an idle machine
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if s.metrics(ts, names) != before {
 			return

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is for what a control plane does in its own time, as collecting what has lost its owner.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // served is a cluster with one Portcullis that takes policies from it, Gatekeeper's too, and registers itself.
 type served struct {
