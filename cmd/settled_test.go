@@ -110,6 +110,7 @@ func looking(t *testing.T, engine *policies.Engine, namespace, name, want string
 
 // What a template sees at data.inventory is what lies in a cluster, of the kinds that a SyncSet says, as long as it says so.
 func TestDataInventoryOfARealCluster(t *testing.T) {
+	t.Parallel()
 	c := cluster.StartT(t, cluster.Options{NoControllerManager: true})
 	kubectl := func(manifest string, args ...string) {
 		t.Helper()

@@ -149,6 +149,7 @@ spec:
 
 // TestGatekeepersObjects is what a team does that has templates and constraints, and finds Portcullis in the place of Gatekeeper.
 func TestGatekeepersObjects(t *testing.T) {
+	t.Parallel()
 	s := serveObjects(t)
 	s.must(t, props.GatekeeperCRDs(), "apply", "-f", "-")
 	s.must(t, "", "wait", "--for=condition=Established", "crd/constrainttemplates.templates.gatekeeper.sh", "--timeout=30s")
