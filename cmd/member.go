@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/certs/certmanager"
@@ -83,7 +82,7 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	if err := f.complete(stored); err != nil {
 		return nil, err
 	}
-	klog.SetSlogLogger(log) // what client-go has to say belongs into one log, in one format
+	slog.SetDefault(log) // what client-go has to say belongs into one log, in one format; see logClients
 	c := &member{flags: f, exempt: f.spared(exempt), log: log, metrics: m}
 	var err error
 	if c.config, err = f.config(); err != nil {

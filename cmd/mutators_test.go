@@ -272,8 +272,8 @@ func TestServeMutators(t *testing.T) {
 	if !patched(`"second"`)() {
 		t.Error("the last good version is gone")
 	}
-	if text := out.String(); !strings.Contains(text, `msg="mutators are in force" mutators=1 changed=AssignMetadata/a`) ||
-		!strings.Contains(text, `policy=AssignMetadata/a`) || strings.Contains(text, "not in force") {
+	eventually(t, "it is logged, too", func() bool { return strings.Contains(out.String(), `policy=AssignMetadata/a`) })
+	if text := out.String(); !strings.Contains(text, `msg="mutators are in force" mutators=1 changed=AssignMetadata/a`) || strings.Contains(text, "not in force") {
 		t.Errorf("the log:\n%s", text)
 	}
 }

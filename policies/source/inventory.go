@@ -23,6 +23,10 @@ import (
 // their objects what is read. A kind that the cluster does not know, or does not let it list, is looked for again and again; until it is
 // found, policies that read it have no answer. Its methods may be called from any goroutine.
 type Inventory struct {
+	// Retry is the longest pause between attempts to list a kind, and that after which a kind that is not there is looked for. Zero means
+	// 30 seconds. It must not be changed once Run is called.
+	Retry time.Duration
+
 	store  *inventory.Store
 	server apiServer
 	log    *slog.Logger
@@ -187,6 +191,9 @@ func (i *Inventory) Run(ctx context.Context) error {
 				continue
 			}
 			f := newFollower(kind, need, i.server, i.store, i.log)
+			if i.Retry > 0 {
+				f.retry = i.Retry
+			}
 			f.before = before // which goes on until the new one has listed
 			following[kind] = f
 			wg.Go(func() { f.run(ctx) })

@@ -111,7 +111,7 @@ func followed(t *testing.T, server apiServer) (*Inventory, *inventory.Store) {
 // eventually waits until what is seen is what is wanted.
 func eventually(t *testing.T, want string, seen func() string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		got := seen()
 		if got == want {

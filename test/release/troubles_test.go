@@ -200,6 +200,7 @@ func TestACertificateOfAnAuthorityThatTheMachineKnows(t *testing.T) {
 // Whatever is wrong with what a server is given is told where people look: at the object, or where there is none at the Lease of the leader;
 // and what was good goes on.
 func TestTroublesAreTold(t *testing.T) {
+	t.Parallel()
 	w := startTroubled(t)
 	w.kubectl(t, noTeam, "apply", "-f", "-")
 	w.kubectl(t, "", "wait", "--for=condition=Ready", "policy/team", "--timeout=60s")
