@@ -286,7 +286,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 
 // checks are what a server must know of the cluster before it is ready.
 func (c *member) checks() []webhook.Check {
-	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}, {Name: "inventory", Check: c.inventory.Ready}}
+	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}, {Name: "inventory", Check: c.inventory.Ready, Note: c.inventory.Note}}
 	if c.objects != nil {
 		checks = append(checks, webhook.Check{Name: "cluster-policies", Check: c.objects.Ready})
 	}

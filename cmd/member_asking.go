@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -240,5 +241,5 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 			out = append(out, fmt.Sprintf("nothing is known of %s: %s; until it is known, the policy's onError decides", kind, why))
 		}
 	}
-	return out
+	return append(out, policy.Lacking(snapshot, time.Now())...)
 }

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
@@ -53,7 +54,11 @@ func NewInventory(config *rest.Config, store *inventory.Store, log *slog.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("the client for the metadata of the cluster's objects: %w", err)
 	}
-	return newInventory(&clients{kinds: kinds, objects: objects, metadata: names}, store, log), nil
+	access, err := authorizationclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("the client for what this server may: %w", err)
+	}
+	return newInventory(&clients{kinds: kinds, objects: objects, metadata: names, access: access.SelfSubjectAccessReviews()}, store, log), nil
 }
 
 func newInventory(server apiServer, store *inventory.Store, log *slog.Logger) *Inventory {

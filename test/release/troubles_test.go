@@ -56,6 +56,14 @@ func keyPair(t *testing.T) map[string][]byte {
 // startTroubled has the server given all of pair's, or a Secret without ca.crt and an API server that has the authority from its machine.
 func startTroubled(t *testing.T, without ...string) *troubled {
 	t.Helper()
+	w := installTroubled(t, without...)
+	w.serve(t, "one", w.listen, w.health)
+	return w
+}
+
+// installTroubled is startTroubled before the server runs.
+func installTroubled(t *testing.T, without ...string) *troubled {
+	t.Helper()
 	mine := keyPair(t)
 	authority := mine["ca.crt"]
 	if len(without) > 0 {
@@ -85,7 +93,6 @@ func startTroubled(t *testing.T, without ...string) *troubled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.serve(t, "one", w.listen, w.health)
 	return w
 }
 

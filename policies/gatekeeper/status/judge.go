@@ -50,6 +50,8 @@ type Page struct {
 	Served func(template string) bool
 	// CRDs says, by template, why the API server does not.
 	CRDs map[string]error
+	// Lacking says, by policy in force, what of the objects it reads cannot be relied on, a sentence each: it has no answer until they can.
+	Lacking map[string][]string
 }
 
 // Observed are the names under which a replica tells, beside the policies, which objects it has read, and in which version.
@@ -80,15 +82,15 @@ type judgement struct {
 // judge says what the status of an object should be. now is the time of what is new.
 func (p Page) judge(s subject, release string, replicas []Replica, now time.Time) judgement {
 	var out judgement
-	faults := p.faults(s)
-	created := s.at.Group != "templates.gatekeeper.sh" || p.Served(s.GetName())
+	faults, lacking := p.faults(s), p.lacking(s)
+	created := s.at.Group != templates || p.Served(s.GetName())
 	foreign, own := entries(s.Unstructured, release)
 	var mine []any
 	serve, enforce := 0, 0
 	for _, replica := range replicas {
 		id := release + "/" + replica.Name
 		before := own[id]
-		if entry, ok := p.entry(s, id, before, replica, faults, now); ok {
+		if entry, ok := p.entry(s, id, before, replica, faults, lacking, now); ok {
 			serve++
 			if s.shape.inForce == "" || entry[s.shape.inForce] == true {
 				enforce++
@@ -100,11 +102,11 @@ func (p Page) judge(s subject, release string, replicas []Replica, now time.Time
 	}
 	out.byPod = append(foreign, mine...)
 	// Gatekeeper says it, too, where it runs; then it is only said once it is true.
-	if s.at.Group == "templates.gatekeeper.sh" && (created || len(foreign) == 0) {
+	if s.at.Group == templates && (created || len(foreign) == 0) {
 		out.created = &created
 	}
-	out.ready = ready(faults, created, serve, enforce, len(replicas))
-	if why := p.weaker(s); why != "" && len(faults) == 0 && serve == len(replicas) {
+	out.ready = ready(faults, lacking, created, serve, enforce, len(replicas))
+	if why := p.weaker(s); why != "" && len(faults)+len(lacking) == 0 && serve == len(replicas) {
 		out.ready.Message = why
 	}
 	return out
@@ -121,7 +123,7 @@ func (p Page) weaker(s subject) string {
 	return ""
 }
 
-func ready(faults []fault, created bool, serve, enforce, all int) metav1.Condition {
+func ready(faults, lacking []fault, created bool, serve, enforce, all int) metav1.Condition {
 	out := metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse}
 	switch {
 	case len(faults) > 0:
@@ -132,6 +134,8 @@ func ready(faults []fault, created bool, serve, enforce, all int) metav1.Conditi
 		out.Reason, out.Message = "RollingOut", fmt.Sprintf("%d of %d replicas have read it", serve, all)
 	case enforce < all:
 		out.Reason, out.Message = "NotInForce", fmt.Sprintf("it is in force on %d of %d replicas", enforce, all)
+	case len(lacking) > 0:
+		out.Reason, out.Message = "DataUnavailable", lacking[0].message
 	default:
 		out.Status, out.Reason = metav1.ConditionTrue, "ServedByAll"
 	}
@@ -139,7 +143,7 @@ func ready(faults []fault, created bool, serve, enforce, all int) metav1.Conditi
 }
 
 // entry is that of one replica; false if it has not read this version of the object.
-func (p Page) entry(s subject, id string, before map[string]any, replica Replica, faults []fault, now time.Time) (map[string]any, bool) {
+func (p Page) entry(s subject, id string, before map[string]any, replica Replica, faults, lacking []fault, now time.Time) (map[string]any, bool) {
 	revision := ""
 	if p.Load.Set != nil {
 		revision = p.Load.Set.Revision()
@@ -163,7 +167,7 @@ func (p Page) entry(s subject, id string, before map[string]any, replica Replica
 	if why := p.weaker(s); why != "" && len(faults) == 0 && entry[s.shape.inForce] == false {
 		told = []fault{{code: codeIngest, message: why}}
 	}
-	if len(told) > 0 {
+	if told = slices.Concat(told, lacking); len(told) > 0 {
 		entry["errors"] = s.errors(told, before, now)
 	}
 	if points := pointsOf(s); len(points) > 0 {
@@ -222,8 +226,32 @@ func (p Page) faults(s subject) (out []fault) {
 			out = append(out, one)
 		}
 	}
-	if err := p.CRDs[s.GetName()]; err != nil && s.at.Group == "templates.gatekeeper.sh" {
+	if err := p.CRDs[s.GetName()]; err != nil && s.at.Group == templates {
 		out = append(out, fault{code: codeCreate, message: review.Sentence(err.Error(), maxMessage)})
+	}
+	return out
+}
+
+// lacking is what is not known of what a constraint, or those of a template, read. They are in force all the same, and refuse.
+func (p Page) lacking(s subject) (out []fault) {
+	var all []string
+	switch s.at.Group {
+	case constraints:
+		all = p.Lacking[policyOf(s.at, s.GetKind(), s.GetName())]
+	case templates:
+		for name, texts := range p.Lacking {
+			if strings.HasPrefix(name, s.GetName()+"/") {
+				all = append(all, texts...)
+			}
+		}
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	for _, text := range all {
+		if !p.Warns {
+			text += "; until then a constraint that denies refuses what it is asked about"
+		}
+		out = append(out, fault{code: codeIngest, message: review.Sentence(text, maxMessage)})
 	}
 	return out
 }

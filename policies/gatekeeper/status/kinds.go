@@ -15,8 +15,9 @@ type shape struct {
 	operation string // what a replica does with such an object, in Gatekeeper's words
 }
 
-// The groups of all kinds of constraints, and of mutators.
+// The groups of templates, of all kinds of constraints, and of mutators.
 const (
+	templates   = "templates.gatekeeper.sh"
 	constraints = "constraints.gatekeeper.sh"
 	mutations   = "mutations.gatekeeper.sh"
 )
@@ -26,7 +27,7 @@ func shapeOf(at schema.GroupVersionResource) (shape, bool) {
 	switch at.Group {
 	case constraints:
 		return shape{uid: "constraintUID", inForce: "enforced", coded: true, operation: "webhook"}, true
-	case "templates.gatekeeper.sh":
+	case templates:
 		return shape{uid: "templateUID", coded: true, operation: "webhook"}, true
 	case mutations:
 		return shape{uid: "mutatorUID", inForce: "enforced", operation: "mutation-webhook"}, true

@@ -135,6 +135,8 @@ func TestShapes(t *testing.T) {
 		map[string]any{"name": "*"}, map[string]any{"name": "validation.gatekeeper.sh"}, map[string]any{"name": "vap.k8s.io"}, map[string]any{"name": "audit.gatekeeper.sh"},
 	}}}}
 	const ready = `"lastTransitionTime":"2000-01-01T00:00:00Z","message":"","observedGeneration":3,"reason":"ServedByAll","status":"True","type":"Ready"}]`
+	const without, refuses = "without v1/Secret nothing can be judged: no", "; until then a constraint that denies refuses what it is asked about"
+	lacking := func(p *Page) { p.InForce["owner/all"], p.Lacking = "v", map[string][]string{"owner/all": {without}} }
 	const left = "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
 	for name, c := range map[string]struct {
 		at     schema.GroupVersionResource
@@ -189,6 +191,38 @@ func TestShapes(t *testing.T) {
 			constraintsAt, "Owner", nil, func(p *Page) { p.InForce["owner/all"], p.Warns = "v", true },
 			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],"conditions":[{` +
 				strings.Replace(ready, `"message":""`, `"message":"gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"`, 1) + `}`,
+		},
+		"a constraint that reads what is not known": {
+			constraintsAt, "Owner", nil, lacking,
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"` + without + refuses + `"}],"id":"guard/a",` +
+				`"observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + without + refuses + `",` +
+				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
+		},
+		"one that is faulty, too": {
+			constraintsAt, "Owner", nil, func(p *Page) {
+				lacking(p)
+				p.Load = faultOf("owner/all", "no")
+			},
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"no"},` +
+				`{"code":"ingest_error","message":"` + without + refuses + `"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],` +
+				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
+		},
+		"one while Gatekeeper decides": {
+			constraintsAt, "Owner", nil, func(p *Page) {
+				lacking(p)
+				p.Warns = true
+			},
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"` + without + `"}],"id":"guard/a",` +
+				`"observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + without + `",` +
+				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
+		},
+		"a template whose constraints read what is not known": {
+			templatesAt, "ConstraintTemplate", nil, func(p *Page) {
+				p.Lacking = map[string][]string{"all/b": {"b", without}, "all/a": {without}, "another/a": {"of another"}, "al/l": {"of yet another"}}
+			},
+			`{"byPod":[{"errors":[{"code":"ingest_error","message":"b` + refuses + `"},{"code":"ingest_error","message":"` + without + refuses + `"}],` +
+				`"id":"guard/a","observedGeneration":3,"operations":["webhook"],"templateUID":"uid-all"}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z",` +
+				`"message":"b` + refuses + `","observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}],"created":true}`,
 		},
 		"an ExpansionTemplate": {
 			expansionsAt, "ExpansionTemplate", nil, func(p *Page) { p.Load = faultOf("expansiontemplate/all", "no") },
