@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
@@ -29,17 +29,20 @@ func (i *Inventory) CannotHold(ctx context.Context, kinds []schema.GroupVersionK
 	defer cancel()
 	held := i.store.Snapshot().Kinds()
 	sentences := make([]string, len(kinds))
-	var asking errgroup.Group
-	asking.SetLimit(holdingAtOnce)
+	var asking sync.WaitGroup
+	slots := make(chan struct{}, holdingAtOnce)
 	for at, gvk := range kinds {
-		if kind := inventory.SyncedKind(gvk); !slices.Contains(held, kind) {
-			asking.Go(func() error {
-				sentences[at] = i.cannotHold(ctx, kind)
-				return nil
-			})
+		kind := inventory.SyncedKind(gvk)
+		if slices.Contains(held, kind) {
+			continue
 		}
+		slots <- struct{}{}
+		asking.Go(func() {
+			defer func() { <-slots }()
+			sentences[at] = i.cannotHold(ctx, kind)
+		})
 	}
-	_ = asking.Wait() // nobody returns one
+	asking.Wait()
 	return slices.DeleteFunc(sentences, func(text string) bool { return text == "" })
 }
 
