@@ -169,7 +169,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 			return err
 		}
 		c.sentinel = judge
-		loader.Gate = judge.Check
+		loader.Gate = c.gatekeeper.easeCheck(judge.Check, c.log)
 	}
 	report := loader.Report
 	loader.Report = func(load policies.Load) {
