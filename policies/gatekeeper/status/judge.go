@@ -1,6 +1,8 @@
 package status
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -13,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -20,6 +23,7 @@ import (
 // The codes of errors, as Gatekeeper has them.
 const (
 	codeCreate = "create_error" // the kind of a template's constraints could not be made
+	codeUpdate = "update_error" // nor changed
 	codeIngest = "ingest_error" // what the object says is not in force
 )
 
@@ -94,7 +98,7 @@ func (p Page) judge(s subject, release string, replicas []Replica, now time.Time
 				enforce++
 			}
 			mine = append(mine, entry)
-		} else if before != nil && before[s.shape.uid] == string(s.GetUID()) { // what it made of an earlier version
+		} else if before != nil && (s.shape.uid == "" || before[s.shape.uid] == string(s.GetUID())) { // what it made of an earlier version
 			mine = append(mine, before)
 		}
 	}
@@ -144,12 +148,16 @@ func (p Page) entry(s subject, id string, before map[string]any, replica Replica
 	if p.Load.Set != nil {
 		revision = p.Load.Set.Revision()
 	}
-	file := source.GatekeeperFileName(s.GetKind(), s.GetName())
+	file := source.GatekeeperFileOf(s.Unstructured)
 	if !replica.Serves(revision, observed(file), p.Versions[file]) {
 		return nil, false
 	}
-	entry := map[string]any{
-		"id": id, s.shape.uid: string(s.GetUID()), "observedGeneration": s.GetGeneration(), "operations": []any{s.shape.operation},
+	entry := map[string]any{"id": id, "observedGeneration": s.GetGeneration()}
+	if s.shape.uid != "" {
+		entry[s.shape.uid] = string(s.GetUID())
+	}
+	if s.shape.operation != "" {
+		entry["operations"] = []any{s.shape.operation}
 	}
 	if s.shape.inForce != "" {
 		inForce := len(faults) == 0
@@ -188,8 +196,11 @@ func (s subject) errors(faults []fault, before map[string]any, now time.Time) (o
 				one["location"] = f.location
 			}
 		}
+		if s.shape.typed {
+			one["type"] = "Conversion"
+		}
 		if s.shape.dated {
-			one["type"], one["retryable"], one["errorTimestamp"] = "Conversion", false, now.UTC().Format(time.RFC3339)
+			one["retryable"], one["errorTimestamp"] = false, now.UTC().Format(time.RFC3339)
 			known, _ := before["errors"].([]any)
 			for _, old := range known {
 				if was, ok := old.(map[string]any); ok && was["message"] == f.message && was["errorTimestamp"] != nil {
@@ -214,7 +225,7 @@ func (p Page) faults(s subject) (out []fault) {
 			continue
 		}
 		for line := range strings.SplitSeq(f.Err.Error(), "\n") {
-			one := fault{code: codeIngest, message: line}
+			one := fault{code: cmp.Or(gatekeeper.CodeOf(f.Err), codeIngest), message: line}
 			if found := at.FindStringSubmatch(line); found != nil {
 				one.location, one.message = found[1], found[2]
 			}
@@ -223,7 +234,11 @@ func (p Page) faults(s subject) (out []fault) {
 		}
 	}
 	if err := p.CRDs[s.GetName()]; err != nil && s.at.Group == "templates.gatekeeper.sh" {
-		out = append(out, fault{code: codeCreate, message: review.Sentence(err.Error(), maxMessage)})
+		code := codeCreate
+		if _, there := errors.AsType[*source.UpdateError](err); there {
+			code = codeUpdate
+		}
+		out = append(out, fault{code: code, message: review.Sentence(err.Error(), maxMessage)})
 	}
 	return out
 }
