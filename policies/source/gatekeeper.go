@@ -166,8 +166,11 @@ func templateIn(store cache.Store, name string) *unstructured.Unstructured {
 	return u
 }
 
-// filesOf are the files of an object: one, or none if it counts for nothing.
+// filesOf are the files of an object: one, or none if it counts for nothing, as a template that is being deleted, whose CRD may be gone already.
 func (g *Gatekeeper) filesOf(u *unstructured.Unstructured) []native.File {
+	if u.GetKind() == theTemplates().kind && u.GetDeletionTimestamp() != nil {
+		return nil
+	}
 	if namespace := u.GetNamespace(); namespace != "" && !slices.Contains(g.namespaces, namespace) {
 		return nil
 	}
