@@ -114,13 +114,24 @@ func (p Page) judge(s subject, release string, replicas []Replica, now time.Time
 	return out
 }
 
+// byChoice begins why an object does less than it says, since somebody wanted it so.
+const byChoice = "gatekeeper-enforcement is warn: "
+
+func restsByChoice(message string) bool { return strings.HasPrefix(message, byChoice) }
+
+// The reasons for which an object is not ready that pass by themselves.
+const (
+	reasonKindMissing = "KindMissing"
+	reasonRollingOut  = "RollingOut"
+)
+
 // weaker says why an object without fault does less here than it says, or nothing.
 func (p Page) weaker(s subject) string {
 	switch {
 	case p.Warns && s.at.Group == constraints:
-		return "gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"
+		return byChoice + "what this constraint would refuse passes with a warning"
 	case p.Warns && s.at.Group == mutations:
-		return "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
+		return byChoice + "this mutator is left to Gatekeeper, and changes nothing here"
 	}
 	return ""
 }
@@ -131,9 +142,9 @@ func ready(faults []fault, created bool, serve, enforce, all int) metav1.Conditi
 	case len(faults) > 0:
 		out.Reason, out.Message = "Faulty", faults[0].message
 	case !created:
-		out.Reason, out.Message = "KindMissing", "the API server does not take constraints of this kind yet"
+		out.Reason, out.Message = reasonKindMissing, "the API server does not take constraints of this kind yet"
 	case serve < all || all == 0:
-		out.Reason, out.Message = "RollingOut", fmt.Sprintf("%d of %d replicas have read it", serve, all)
+		out.Reason, out.Message = reasonRollingOut, fmt.Sprintf("%d of %d replicas have read it", serve, all)
 	case enforce < all:
 		out.Reason, out.Message = "NotInForce", fmt.Sprintf("it is in force on %d of %d replicas", enforce, all)
 	default:
