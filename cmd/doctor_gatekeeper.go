@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -83,5 +84,8 @@ func (d *doctor) theirKinds() (out []schema.GroupVersionResource, err error) {
 			}
 		}
 	}
+	slices.SortFunc(out, func(a, b schema.GroupVersionResource) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Resource, b.Resource))
+	})
 	return out, nil
 }
