@@ -85,8 +85,11 @@ func TestWhatDoctorSaysOfGatekeepersObjects(t *testing.T) {
 				t.Fatal("no discovery")
 			}
 			for _, kind := range [][3]string{
-				{templates, "constrainttemplates", "ConstraintTemplate"}, {constraints, "owner", "Owner"}, {mutators, "assign", "Assign"},
-				{syncSets, "syncsets", "SyncSet"}, {"status.gatekeeper.sh/v1beta1", "configpodstatuses", "ConfigPodStatus"},
+				{templates, "constrainttemplates", "ConstraintTemplate"},
+				{constraints, "owner", "Owner"},
+				{mutators, "assign", "Assign"},
+				{syncSets, "syncsets", "SyncSet"},
+				{"status.gatekeeper.sh/v1beta1", "configpodstatuses", "ConfigPodStatus"},
 			} {
 				gv, err := schema.ParseGroupVersion(kind[0])
 				if err != nil {

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/source"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -236,7 +235,7 @@ func (p Page) faults(s subject) (out []fault) {
 			continue
 		}
 		for line := range strings.SplitSeq(f.Err.Error(), "\n") {
-			one := fault{code: cmp.Or(gatekeeper.CodeOf(f.Err), codeIngest), message: line}
+			one := fault{code: cmp.Or(source.CodeOf(f.Err), codeIngest), message: line}
 			if found := at.FindStringSubmatch(line); found != nil {
 				one.location, one.message = found[1], found[2]
 			}
