@@ -117,6 +117,13 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 			return nil, err
 		}
 		c.theirStatus = newTheirStatus(c)
+		if c.lastGood != nil {
+			c.theirs.objects.LastGood, c.lastGood.Gatekeeper = c.objects.LastGood, c.theirs.objects
+			c.theirs.objects.Settled = func() {
+				c.lastGood.Wake()
+				c.keeping.wake()
+			}
+		}
 	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
@@ -168,7 +175,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 			return err
 		}
 		c.sentinel = judge
-		loader.Gate = judge.Check
+		loader.Gate = c.gatekeeper.easeCheck(judge.Check, c.log)
 	}
 	report := loader.Report
 	loader.Report = func(load policies.Load) {
@@ -180,6 +187,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		c.loaded = load
 		if c.theirs != nil {
 			c.theirVersions = c.theirs.objects.Versions()
+			c.theirs.objects.Loaded(load)
 		}
 		c.mu.Unlock()
 		if c.objects != nil {

@@ -231,6 +231,11 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 		if c.keeper != nil && stage == review.Validate {
 			unasked, _ := c.unasked(spec)
 			out = append(append(out, unasked...), c.sentinel.Spared(ctx, policy)...)
+			if c.gatekeeper.warns() && spec.Convention == policies.Gatekeeper {
+				if err := c.sentinel.Check(ctx, policy); err != nil && ctx.Err() == nil {
+					out = append(out, "it only warns, because gatekeeper-enforcement is warn; with deny it would not be in force: "+err.Error())
+				}
+			}
 		} else if !c.everHeard(stage) {
 			out = append(out, notHeard(stage))
 		}

@@ -71,7 +71,7 @@ func (t *theirs) gate(c *member, engine *policies.Engine) *source.GatekeeperGate
 	}
 	gate := &source.GatekeeperGate{Objects: t.objects, Engine: engine, Warn: c.warnings, Documents: c.tryDocuments}
 	if c.sentinel != nil {
-		gate.Check = c.sentinel.Check
+		gate.Check = c.gatekeeper.easeCheck(c.sentinel.Check, slog.New(slog.DiscardHandler)) // c.warnings says it
 	}
 	if c.settled != nil {
 		gate.Settings, gate.WarnOf = func() source.Synced { return c.settled.current.Load() }, c.warnOf

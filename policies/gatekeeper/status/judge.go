@@ -1,6 +1,8 @@
 package status
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -20,6 +22,7 @@ import (
 // The codes of errors, as Gatekeeper has them.
 const (
 	codeCreate = "create_error" // the kind of a template's constraints could not be made
+	codeUpdate = "update_error" // nor changed
 	codeIngest = "ingest_error" // what the object says is not in force
 )
 
@@ -96,7 +99,7 @@ func (p Page) judge(s subject, release string, replicas []Replica, now time.Time
 				enforce++
 			}
 			mine = append(mine, entry)
-		} else if before != nil && before[s.shape.uid] == string(s.GetUID()) { // what it made of an earlier version
+		} else if before != nil && (s.shape.uid == "" || before[s.shape.uid] == string(s.GetUID())) { // what it made of an earlier version
 			mine = append(mine, before)
 		}
 	}
@@ -112,13 +115,24 @@ func (p Page) judge(s subject, release string, replicas []Replica, now time.Time
 	return out
 }
 
+// byChoice begins why an object does less than it says, since somebody wanted it so.
+const byChoice = "gatekeeper-enforcement is warn: "
+
+func restsByChoice(message string) bool { return strings.HasPrefix(message, byChoice) }
+
+// The reasons for which an object is not ready that pass by themselves.
+const (
+	reasonKindMissing = "KindMissing"
+	reasonRollingOut  = "RollingOut"
+)
+
 // weaker says why an object without fault does less here than it says, or nothing.
 func (p Page) weaker(s subject) string {
 	switch {
 	case p.Warns && s.at.Group == constraints:
-		return "gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"
+		return byChoice + "what this constraint would refuse passes with a warning"
 	case p.Warns && s.at.Group == mutations:
-		return "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
+		return byChoice + "this mutator is left to Gatekeeper, and changes nothing here"
 	}
 	return ""
 }
@@ -129,9 +143,9 @@ func ready(faults, lacking []fault, created bool, serve, enforce, all int) metav
 	case len(faults) > 0:
 		out.Reason, out.Message = "Faulty", faults[0].message
 	case !created:
-		out.Reason, out.Message = "KindMissing", "the API server does not take constraints of this kind yet"
+		out.Reason, out.Message = reasonKindMissing, "the API server does not take constraints of this kind yet"
 	case serve < all || all == 0:
-		out.Reason, out.Message = "RollingOut", fmt.Sprintf("%d of %d replicas have read it", serve, all)
+		out.Reason, out.Message = reasonRollingOut, fmt.Sprintf("%d of %d replicas have read it", serve, all)
 	case enforce < all:
 		out.Reason, out.Message = "NotInForce", fmt.Sprintf("it is in force on %d of %d replicas", enforce, all)
 	case len(lacking) > 0:
@@ -148,12 +162,16 @@ func (p Page) entry(s subject, id string, before map[string]any, replica Replica
 	if p.Load.Set != nil {
 		revision = p.Load.Set.Revision()
 	}
-	file := source.GatekeeperFileName(s.GetKind(), s.GetName())
+	file := source.GatekeeperFileOf(s.Unstructured)
 	if !replica.Serves(revision, observed(file), p.Versions[file]) {
 		return nil, false
 	}
-	entry := map[string]any{
-		"id": id, s.shape.uid: string(s.GetUID()), "observedGeneration": s.GetGeneration(), "operations": []any{s.shape.operation},
+	entry := map[string]any{"id": id, "observedGeneration": s.GetGeneration()}
+	if s.shape.uid != "" {
+		entry[s.shape.uid] = string(s.GetUID())
+	}
+	if s.shape.operation != "" {
+		entry["operations"] = []any{s.shape.operation}
 	}
 	if s.shape.inForce != "" {
 		inForce := len(faults) == 0
@@ -192,8 +210,11 @@ func (s subject) errors(faults []fault, before map[string]any, now time.Time) (o
 				one["location"] = f.location
 			}
 		}
+		if s.shape.typed {
+			one["type"] = "Conversion"
+		}
 		if s.shape.dated {
-			one["type"], one["retryable"], one["errorTimestamp"] = "Conversion", false, now.UTC().Format(time.RFC3339)
+			one["retryable"], one["errorTimestamp"] = false, now.UTC().Format(time.RFC3339)
 			known, _ := before["errors"].([]any)
 			for _, old := range known {
 				if was, ok := old.(map[string]any); ok && was["message"] == f.message && was["errorTimestamp"] != nil {
@@ -218,7 +239,7 @@ func (p Page) faults(s subject) (out []fault) {
 			continue
 		}
 		for line := range strings.SplitSeq(f.Err.Error(), "\n") {
-			one := fault{code: codeIngest, message: line}
+			one := fault{code: cmp.Or(source.CodeOf(f.Err), codeIngest), message: line}
 			if found := at.FindStringSubmatch(line); found != nil {
 				one.location, one.message = found[1], found[2]
 			}
@@ -227,7 +248,11 @@ func (p Page) faults(s subject) (out []fault) {
 		}
 	}
 	if err := p.CRDs[s.GetName()]; err != nil && s.at.Group == templates {
-		out = append(out, fault{code: codeCreate, message: review.Sentence(err.Error(), maxMessage)})
+		code := codeCreate
+		if _, there := errors.AsType[*source.UpdateError](err); there {
+			code = codeUpdate
+		}
+		out = append(out, fault{code: code, message: review.Sentence(err.Error(), maxMessage)})
 	}
 	return out
 }

@@ -110,6 +110,8 @@ var (
 	providersAt   = schema.GroupVersionResource{Group: "externaldata.gatekeeper.sh", Version: "v1beta1", Resource: "providers"}
 	mutatorsAt    = schema.GroupVersionResource{Group: "mutations.gatekeeper.sh", Version: "v1", Resource: "assign"}
 	expansionsAt  = schema.GroupVersionResource{Group: "expansion.gatekeeper.sh", Version: "v1beta1", Resource: "expansiontemplate"}
+	syncSetsAt    = schema.GroupVersionResource{Group: "syncset.gatekeeper.sh", Version: "v1alpha1", Resource: "syncsets"}
+	podStatusesAt = schema.GroupVersionResource{Group: "status.gatekeeper.sh", Version: "v1beta1", Resource: "configpodstatuses"}
 	configsAt     = schema.GroupVersionResource{Group: "config.gatekeeper.sh", Version: "v1alpha1", Resource: "configs"}
 )
 
@@ -235,7 +237,20 @@ func TestShapes(t *testing.T) {
 				`"lastTransitionTime":"2000-01-01T00:00:00Z","observedGeneration":3,"operations":["webhook"],"providerUID":"uid-all"}],` +
 				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
 		},
-		"what has none": {configsAt, "Config", nil, func(*Page) {}, `null`},
+		"a Config": {
+			configsAt, "Config", nil, func(p *Page) { p.Load = faultOf("config/all", "config/all:1: no") },
+			`{"byPod":[{"configUID":"uid-all","errors":[{"message":"no","type":"Conversion"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],` +
+				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
+		},
+		"a SyncSet": {
+			syncSetsAt, "SyncSet", nil, func(*Page) {}, `{"byPod":[{"id":"guard/a","observedGeneration":3}],"conditions":[{` + ready + `}`,
+		},
+		"a template whose kind was not changed": {templatesAt, "ConstraintTemplate", nil, func(p *Page) {
+			p.CRDs = map[string]error{"all": &source.UpdateError{Err: errors.New("change the CRD all: no")}}
+		}, `{"byPod":[{"errors":[{"code":"update_error","message":"change the CRD all: no"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"],` +
+			`"templateUID":"uid-all"}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"change the CRD all: no","observedGeneration":3,` +
+			`"reason":"Faulty","status":"False","type":"Ready"}],"created":true}`},
+		"what has none": {podStatusesAt, "ConfigPodStatus", nil, func(*Page) {}, `null`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
