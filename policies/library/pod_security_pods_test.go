@@ -42,7 +42,7 @@ func (m maker) rarely(make func() any) any {
 // fieldsOf is an object without the fields that are absent.
 func fieldsOf(fields map[string]any) map[string]any {
 	for name, value := range fields {
-		if value == (any)(absent{}) {
+		if _, ok := value.(absent); ok {
 			delete(fields, name)
 		}
 	}
