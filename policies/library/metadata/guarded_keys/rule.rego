@@ -35,6 +35,7 @@
 package portcullis.library.metadata.guarded_keys
 
 import data.portcullis.kubernetes
+import data.portcullis.users
 
 deny contains {"message": message, "field": field} if {
 	some name in ["labels", "annotations"]
@@ -61,7 +62,4 @@ changed(before, after) := {key |
 
 trusted if kubernetes.username in input.parameters.users
 
-trusted if {
-	some group in kubernetes.groups
-	group in input.parameters.groups
-}
+trusted if users.of_group(input.parameters.groups)

@@ -24,6 +24,12 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-z0-9.*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.secrets.no_environment
 
 import data.portcullis.kubernetes

@@ -14,6 +14,16 @@
 #     severity: high
 #     controls: [nsa/secrets]
 #     match: {resources: [configmaps, pods, workloads]}
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       properties:
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.secrets.no_private_keys
 
 import data.portcullis.kubernetes

@@ -24,9 +24,16 @@
 #           type: array
 #           items: {type: string, minLength: 1}
 #           default: [system:masters]
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.serviceaccounts.guarded_change
 
 import data.portcullis.kubernetes
+import data.portcullis.users
 
 deny contains {"message": message, "field": field} if {
 	input.request.operation == "UPDATE"
@@ -51,7 +58,4 @@ account(spec) := spec.serviceAccountName if {
 
 trusted if kubernetes.username in input.parameters.users
 
-trusted if {
-	some group in kubernetes.groups
-	group in input.parameters.groups
-}
+trusted if users.of_group(input.parameters.groups)

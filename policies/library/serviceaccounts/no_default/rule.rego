@@ -20,6 +20,12 @@
 #             Whether a Pod may run as default if it says automountServiceAccountToken is false and mounts no token by itself.
 #           type: boolean
 #           default: false
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.serviceaccounts.no_default
 
 import data.portcullis.kubernetes

@@ -32,11 +32,18 @@
 #           type: array
 #           items: {type: string, minLength: 1}
 #           default: [system:masters, system:nodes, system:serviceaccounts:kube-system]
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 #       examples:
 #       - serviceAccounts: [shop/operator, "ci/deployer-*"]
 package portcullis.library.serviceaccounts.reserved_accounts
 
 import data.portcullis.kubernetes
+import data.portcullis.users
 
 deny contains {"message": message, "field": field} if {
 	name := account(kubernetes.pod_spec)
@@ -60,7 +67,4 @@ account(spec) := spec.serviceAccountName if {
 
 trusted if kubernetes.username in input.parameters.users
 
-trusted if {
-	some group in kubernetes.groups
-	group in input.parameters.groups
-}
+trusted if users.of_group(input.parameters.groups)

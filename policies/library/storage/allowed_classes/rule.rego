@@ -27,6 +27,12 @@
 #             PersistentVolumeClaim is judged, where there is a default; templates stay without.
 #           type: boolean
 #           default: true
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 #       examples:
 #       - classes: [encrypted, encrypted-fast]
 package portcullis.library.storage.allowed_classes

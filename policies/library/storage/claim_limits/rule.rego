@@ -26,17 +26,24 @@
 #           minItems: 1
 #           items: {type: string, enum: [ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod]}
 #           default: [ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod]
+#         podTemplates:
+#           description: >-
+#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 #       examples:
 #       - maximum: 1Ti
 #         accessModes: [ReadWriteOnce, ReadWriteOncePod]
 package portcullis.library.storage.claim_limits
 
 import data.portcullis.kubernetes
+import data.portcullis.quantities
 
 deny contains {"message": message, "field": field} if {
 	some path, claim in claims
 	size := claim.spec.resources.requests.storage
-	not within(size)
+	not quantities.at_most(size, input.parameters.maximum)
 	not kept(path, size)
 	field := sprintf("%sspec.resources.requests.storage", [path])
 	message := sprintf("the claim asks for %v; ask for %s at most", [size, input.parameters.maximum])
@@ -62,11 +69,6 @@ claims[path] := volume.ephemeral.volumeClaimTemplate if {
 	some i, volume in kubernetes.pod_spec.volumes
 	volume.ephemeral
 	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.", [kubernetes.pod_spec_path, i])
-}
-
-within(size) if {
-	quantity.is_valid(size)
-	quantity.parse(size) <= quantity.parse(input.parameters.maximum)
 }
 
 kept("", size) if {
