@@ -68,8 +68,8 @@ func TestEveryPolicyLoads(t *testing.T) {
 	}
 }
 
-// A glob that cannot be read would be a fault of every request. It is refused when the policy is loaded.
-func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
+// A glob or a regular expression that cannot be read would be a fault of every request. It is refused when the policy is loaded.
+func TestPatternsAreReadWhenTheyAreLoaded(t *testing.T) {
 	for _, c := range []struct{ use, parameters, want string }{
 		{"pods.no_exec", `{namespaces: ["prod-*", vault, "*-a"]}`, ""},
 		{"pods.no_exec", `{namespaces: [vault, "prod-["]}`, `p.yaml:4: Policy p: parameters.namespaces.1: 'prod-[' does not match pattern '^[a-z0-9*-]+$'`},
@@ -77,6 +77,9 @@ func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
 		{"pods.no_exec", `{namespaces: [""]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '' does not match pattern '^[a-z0-9*-]+$'`},
 		{"pods.privileged", `{exemptImages: ["registry.example.com:5000/Debug_*/a.b@sha256:*"]}`, ""},
 		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
+		{"metadata.names", `{pattern: "(?i)[a-z]+"}`, ""},
+		{"metadata.names", `{pattern: "(a"}`, "p.yaml:4: Policy p: parameters.pattern: '(a' is not valid regex: error parsing regexp: missing closing ): `(a`"},
+		{"metadata.guarded_keys", `{keys: ["a/[b"]}`, `p.yaml:4: Policy p: parameters.keys.0: 'a/[b' does not match pattern '^[a-zA-Z0-9._/*-]+$'`},
 	} {
 		_, faults := load(t, c.use, c.parameters)
 		if got := faults.Error(); got != c.want {

@@ -56,3 +56,22 @@ test_who_is_trusted_may if {
 		guarded_keys.deny == set() with input as asked("CREATE", null, labelled({"owner": "anna"}), user)
 	}
 }
+
+owned := {"metadata": {"labels": {"owner": "anna"}}}
+
+create(kind, spec) := object.union(
+	asked("CREATE", null, {"spec": spec}, anna),
+	{"request": {"kind": {"kind": kind}}},
+)
+
+test_templates_count if {
+	guarded_keys.deny == {{
+		"message": `anna may not set "owner" in spec.template.metadata.labels; leave it as it is, or ask somebody who may`,
+		"field": `spec.template.metadata.labels["owner"]`,
+	}} with input as create("Deployment", {"template": owned})
+	{f.field | some f in guarded_keys.deny} == {
+		`spec.jobTemplate.metadata.labels["owner"]`,
+		`spec.jobTemplate.spec.template.metadata.labels["owner"]`,
+	} with input as create("CronJob", {"jobTemplate": object.union(owned, {"spec": {"template": owned}})})
+	guarded_keys.deny == set() with input as create("Pod", {"template": owned})
+}

@@ -26,9 +26,10 @@
 #           default: [system:masters]
 #         podTemplates:
 #           description: >-
-#             Where custom resources keep their Pod template, by resource and group, as rollouts.argoproj.io with spec.template.
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
 #           type: object
-#           additionalProperties: {type: string, minLength: 1}
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 package portcullis.library.serviceaccounts.guarded_change
 
