@@ -57,6 +57,7 @@ test_conversion_without_authorities_is_denied if {
 
 test_authorities_may_be_written_by_others if {
 	custom_resources.deny == set() with input as asked(conversion({}), {"cert-manager.io/inject-ca-from": "tool/tool"})
+	count(custom_resources.deny) == 1 with input as asked(conversion({}), {"example.com/inject-ca-from": "tool/tool"})
 }
 
 test_others_are_allowed if {

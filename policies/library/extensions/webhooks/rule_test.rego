@@ -39,6 +39,7 @@ test_one_for_the_system_is_denied if {
 		{"matchExpressions": [{"key": metadata_name, "operator": "In", "values": ["kube-system"]}]},
 		{"matchExpressions": [{"key": metadata_name, "operator": "Exists"}]},
 		{"matchExpressions": [{"key": "ignore", "operator": "DoesNotExist"}]},
+		{"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["kube-system"]}]},
 		{"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
 	] {
 		webhooks.deny == {{

@@ -15,6 +15,7 @@ test_missing_annotations_are_denied if {
 		}} with input as object(annotations)
 	}
 	count(required_annotations.deny) == 2 with input as object(null)
+	count(required_annotations.deny) == 1 with input as object({"contact": "shop", "runbook": ""})
 }
 
 test_the_whole_value_must_match if {

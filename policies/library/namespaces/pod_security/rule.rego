@@ -35,7 +35,6 @@ package portcullis.library.namespaces.pod_security
 import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field("enforce")} if {
-	input.request.kind.kind == "Namespace"
 	level := object.get(kubernetes.labels, label("enforce"), "")
 	not level in enough[input.parameters.level]
 	not exempt
@@ -44,7 +43,6 @@ deny contains {"message": message, "field": field("enforce")} if {
 
 deny contains {"message": message, "field": field("enforce-version")} if {
 	input.parameters.versionRequired
-	input.request.kind.kind == "Namespace"
 	object.get(kubernetes.labels, label("enforce-version"), "") == ""
 	not exempt
 	message := sprintf("the namespace does not say the version of its Pod Security level; set its label %s, as to v1.37", [

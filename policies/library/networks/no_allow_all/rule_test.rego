@@ -13,7 +13,7 @@ policy(spec, parameters) := {
 dns := [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]
 
 test_a_rule_for_everybody_is_denied if {
-	every rule in [{}, {"from": []}, {"from": null}, {"ports": [{"port": 80}]}, null] {
+	every rule in [{}, {"from": []}, {"from": null}, {"ports": [{"port": 80}]}, {"ports": []}, null] {
 		no_allow_all.deny == {{
 			"message": "the ingress rule is for everybody; name Pods, namespaces or addresses in from",
 			"field": "spec.ingress[0]",
@@ -60,7 +60,9 @@ test_open_ports_are_allowed if {
 }
 
 test_directions_are_judged_as_wanted if {
-	no_allow_all.deny == set() with input as policy({"egress": [{}]}, {"directions": ["ingress"]})
+	wide := [{}, {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}, {"to": [{"namespaceSelector": {}}]}]
+	no_allow_all.deny == set() with input as policy({"egress": wide}, {"directions": ["ingress"]})
+	count(no_allow_all.deny) == 3 with input as policy({"egress": wide}, {"directions": ["egress"]})
 }
 
 test_narrow_rules_are_allowed if {

@@ -32,7 +32,7 @@ test_those_of_the_list_may if {
 test_other_labels_are_allowed if {
 	every labels in [
 		null,
-		{"team": "shop"},
+		{"team": "shop", "edit": "true"},
 		{"rbac.authorization.k8s.io/aggregate-to-edit": "false"},
 		{"rbac.authorization.k8s.io/aggregate-to-monitoring": "true"},
 	] {

@@ -58,6 +58,10 @@ test_other_accounts_are_allowed if {
 			{"kind": "User", "name": "default"},
 			{"kind": "User", "name": "system:serviceaccount:default:web"},
 			{"kind": "Group", "name": "default"},
+			{"kind": "Group", "name": "system:serviceaccount:web:default"},
+			{"kind": "User", "name": "oidc:a:b:default"},
+			{"kind": "User", "name": "system:serviceaccounts"},
+			{"kind": "User", "name": "system:serviceaccounts:ci"},
 		],
 		{},
 	)

@@ -62,6 +62,7 @@ test_a_star_with_a_subresource_is_that_of_each if {
 		"field": "rules[0]",
 	}} with input as role([rule("", "*/exec", "create")], {})
 	no_escalation.deny == set() with input as role([rule("", "*/status", "create")], {})
+	no_escalation.deny == set() with input as role([rule("", "x/exec", "create")], {})
 }
 
 test_what_is_not_refused_is_allowed if {
@@ -96,4 +97,5 @@ test_exempt_roles_are_allowed if {
 	no_escalation.deny == set() with input as object.union(role(rules, {}), namespaced("shop"))
 	count(no_escalation.deny) == 1 with input as object.union(role(rules, {}), namespaced("blog"))
 	count(no_escalation.deny) == 1 with input as role(rules, {})
+	no_escalation.deny == set() with input as role(rules, {"exemptRoles": ["ClusterRole/oper*"]})
 }

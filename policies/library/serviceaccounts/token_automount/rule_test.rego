@@ -45,6 +45,8 @@ test_exempt_accounts_are_allowed if {
 test_mirrors_of_static_pods_are_allowed if {
 	mirror := {"request": {"object": {"metadata": {"annotations": {"kubernetes.io/config.mirror": "abc"}}}}}
 	token_automount.deny == set() with input as object.union(pod({}, {}), mirror)
+	template := {"request": {"kind": {"kind": "Deployment"}, "object": {"spec": {"template": {"spec": {}}}}}}
+	count(token_automount.deny) == 1 with input as object.union(object.union(pod({}, {}), mirror), template)
 }
 
 test_what_has_no_pod_is_allowed if {

@@ -80,7 +80,4 @@ class_of(claim) := claim.spec.storageClassName if {
 	not claim.metadata.annotations["volume.beta.kubernetes.io/storage-class"]
 }
 
-kept("", class) if {
-	input.request.operation == "UPDATE"
-	class_of(kubernetes.old_object) == class
-}
+kept("", class) if class_of(kubernetes.old_object) == class

@@ -61,6 +61,7 @@ test_a_claim_without_a_class_is_denied_if_that_is_wanted if {
 
 test_allowed_classes_are_allowed if {
 	allowed_classes.deny == set() with input as claim({"storageClassName": "encrypted"})
+	allowed_classes.deny == set() with input as asked("PersistentVolumeClaim", {"spec": {"storageClassName": "fast"}}, false)
 	allowed_classes.deny == set() with input as asked("Pod", {"spec": {"volumes": [{"name": "a", "emptyDir": {}}]}}, false)
 }
 

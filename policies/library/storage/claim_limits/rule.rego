@@ -72,12 +72,6 @@ claims[path] := volume.ephemeral.volumeClaimTemplate if {
 	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.", [kubernetes.pod_spec_path, i])
 }
 
-kept("", size) if {
-	input.request.operation == "UPDATE"
-	kubernetes.old_object.spec.resources.requests.storage == size
-}
+kept("", size) if kubernetes.old_object.spec.resources.requests.storage == size
 
-had("", mode) if {
-	input.request.operation == "UPDATE"
-	mode in kubernetes.old_object.spec.accessModes
-}
+had("", mode) if mode in kubernetes.old_object.spec.accessModes

@@ -49,6 +49,10 @@ test_claims_within_the_limits_are_allowed if {
 test_a_claim_that_exists_is_let_be if {
 	update := {"request": {"operation": "UPDATE", "oldObject": claim("2Ti", ["ReadWriteMany"])}}
 	claim_limits.deny == set() with input as object.union(asked("PersistentVolumeClaim", claim("2Ti", ["ReadWriteMany"])), update)
+	{f.field | some f in claim_limits.deny} == {"spec.accessModes[1]"} with input as object.union(
+		asked("PersistentVolumeClaim", claim("2Ti", ["ReadWriteMany", "ReadWriteOncePod"])),
+		update,
+	)
 	{f.field | some f in claim_limits.deny} == {"spec.resources.requests.storage"} with input as object.union(
 		asked("PersistentVolumeClaim", claim("3Ti", ["ReadWriteMany"])),
 		update,
