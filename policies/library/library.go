@@ -14,10 +14,11 @@ const Helper = "kubernetes.rego"
 
 // The tests stay out: a server needs no fixtures.
 //
-//go:embed kubernetes.rego */*/rule.rego
+//go:embed kubernetes.rego */*/rule.rego bundles/*.yaml
 var files embed.FS
 
-// FS returns the files of the library: Helper, and TOPIC/RULE/rule.rego for each policy.
+// FS returns the files of the library: Helper, TOPIC/RULE/rule.rego for each policy, and bundles/NAME.yaml for each bundle, the policies that are
+// put in force together by one name.
 func FS() fs.FS { return files }
 
 // Names returns the identities of the policies, as pods.privileged, in alphabetical order.

@@ -3,7 +3,6 @@ package library
 import (
 	"fmt"
 	"io/fs"
-	"path"
 	"testing"
 
 	engine "github.com/portcullis-dev/portcullis/policies"
@@ -15,8 +14,8 @@ import (
 func reader(t testing.TB) *native.Reader {
 	t.Helper()
 	var embedded []native.File
-	err := fs.WalkDir(FS(), ".", func(name string, _ fs.DirEntry, err error) error {
-		if err != nil || path.Ext(name) != ".rego" {
+	err := fs.WalkDir(FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
 			return err
 		}
 		text, err := fs.ReadFile(FS(), name)
