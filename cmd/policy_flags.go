@@ -21,7 +21,7 @@ const libraryPrefix = "library:"
 type policyFlags struct{ from []string }
 
 func (p *policyFlags) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&p.from, "policies", nil, "`PATH` of a directory or file with policies, or library:NAME; may be repeated")
+	flags.StringArrayVar(&p.from, "policies", nil, "`PATH` of a directory or file with policies, or library:NAME of a policy or bundle; may be repeated")
 }
 
 // source returns the Source that the flags name; with the error that they name nothing, one of nothing.
