@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 
@@ -53,14 +54,16 @@ func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 func gatekeeperOperations() []string { return []string{"CREATE", "UPDATE"} }
 
 // NewReader returns a Reader that knows the embedded library. It is exported for the contract tests.
-func NewReader() (*native.Reader, error) {
+func NewReader() (*native.Reader, error) { return embedded() }
+
+// embedded reads the library, once: to parse it takes a tenth of a second, and it never changes.
+var embedded = sync.OnceValues(func() (*native.Reader, error) {
 	var files []native.File
-	embedded := library.FS()
-	err := fs.WalkDir(embedded, ".", func(name string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(library.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		text, err := fs.ReadFile(embedded, name)
+		text, err := fs.ReadFile(library.FS(), name)
 		files = append(files, native.File{Name: "library/" + name, Text: text})
 		return err
 	})
@@ -68,4 +71,4 @@ func NewReader() (*native.Reader, error) {
 		return nil, fmt.Errorf("the library: %w", err)
 	}
 	return native.NewReader(files)
-}
+})

@@ -141,9 +141,9 @@ func (d Description) Refuses() bool {
 
 // Parameter is one that a policy takes, or a member of one that is an object.
 type Parameter struct {
-	Name        string // "issuers[].audiences" is a member of each element of a list
-	Type        string // "string", "list of object", in the words of JSON schema
-	Limits      string // what else its value must be, as "minimum 1, pattern ^a$"
+	Name        string   // "issuers[].audiences" is a member of each element of a list
+	Type        string   // "string", "list of object", in the words of JSON schema
+	Limits      []string // what else its value must be, as "minimum 1" and "pattern ^a$"
 	Required    bool
 	Default     json.RawMessage // nil if it has none
 	Description string
@@ -151,10 +151,7 @@ type Parameter struct {
 
 // Words are what it must be, and what it is if it is not given.
 func (p Parameter) Words() []string {
-	out := []string{p.Type}
-	if p.Limits != "" {
-		out = append(out, p.Limits)
-	}
+	out := append([]string{p.Type}, p.Limits...)
 	switch {
 	case p.Default != nil:
 		out = append(out, "default "+compact(p.Default))
@@ -215,7 +212,7 @@ func (s parameterSchema) members(prefix string) (out []Parameter) {
 	for _, name := range names {
 		p := s.Properties[name]
 		out = append(out, Parameter{
-			Name: prefix + name, Type: p.typed(), Limits: strings.Join(p.limits(), ", "), Required: required(name) == 0, Default: p.Default,
+			Name: prefix + name, Type: p.typed(), Limits: p.limits(), Required: required(name) == 0, Default: p.Default,
 			Description: strings.Join(strings.Fields(p.Description), " "),
 		})
 		out = append(out, p.inside(prefix+name)...)

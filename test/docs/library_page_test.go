@@ -76,9 +76,9 @@ func (e entry) section() string {
 	if takes := e.Takes(); len(takes) > 0 {
 		out.WriteString("\n")
 		table(&out, []string{"parameter", "what it must be", "default", "what it is"}, takes, func(p native.Parameter) []string {
-			must, otherwise := p.Type, ""
-			if p.Limits != "" {
-				must += ", " + p.Limits
+			must, otherwise := []string{text(p.Type)}, ""
+			for _, limit := range p.Limits {
+				must = append(must, code(limit))
 			}
 			switch {
 			case p.Default != nil:
@@ -86,7 +86,7 @@ func (e entry) section() string {
 			case p.Required:
 				otherwise = "required"
 			}
-			return []string{code(p.Name), text(must), otherwise, text(p.Description)}
+			return []string{code(p.Name), strings.Join(must, ", "), otherwise, text(p.Description)}
 		})
 	}
 	by := "A Policy that puts it in force:"
