@@ -78,11 +78,10 @@ func (f *policiesShowFlags) bundle(out io.Writer, reader *native.Reader, l nativ
 	case "rego":
 		return fmt.Errorf("-o rego prints one policy, and %s is a bundle of several; name one of them", l.Name)
 	case "json":
-		l.Policies = l.In(version)
 		return encode(out, l)
 	}
 	var all []native.Description
-	for _, member := range l.In(version) {
+	for _, member := range l.Policies {
 		d, err := reader.Describe(member)
 		if err != nil {
 			return err

@@ -24,7 +24,7 @@ func TestBundles(t *testing.T) {
 		if !slices.IsSorted(l.Policies) || len(slices.Compact(slices.Clone(l.Policies))) != len(l.Policies) {
 			t.Errorf("%s: the policies are not sorted, or one is there twice", l.Name)
 		}
-		for _, name := range l.In("v1.0") {
+		for _, name := range l.Policies {
 			specs, faults := from.Use(name)
 			if len(faults) > 0 || len(specs) != 1 {
 				t.Errorf("%s: %s is not in force by its name: %v", l.Name, name, faults)
@@ -68,36 +68,39 @@ func readsNamespaces(spec engine.Spec) (reads bool) {
 	return reads
 }
 
-// The levels of the Pod Security Standards have what the METADATA of the policies say is a check of theirs. Restricted has all of baseline, but for
-// checks whose place one of its own takes from some version on.
-func TestTheLevelsAreWhatTheControlsSay(t *testing.T) {
-	of := map[string][]string{}
-	for _, p := range policies(t) {
-		if !p.defines("deny") || !slices.Contains(p.said.stages(), "admission") {
-			continue
+// The levels of the Pod Security Standards are what is held to Kubernetes' own judgement, and what the METADATA of the policies say of themselves.
+func TestTheLevelsAreTheStandards(t *testing.T) {
+	wanted, instead := map[string][]string{}, map[string]bool{}
+	for _, check := range checks {
+		if check.baseline != "" {
+			wanted["pss-baseline"] = append(wanted["pss-baseline"], check.rule)
+			instead[check.rule] = check.restricted == ""
 		}
-		for _, control := range p.said.Controls {
-			of[control] = append(of[control], p.name)
+		if check.restricted != "" {
+			wanted["pss-restricted"] = append(wanted["pss-restricted"], check.rule)
 		}
 	}
-	from := reader(t)
-	for _, l := range from.Bundles() {
-		var want []string
-		switch l.Name {
-		case "pss-baseline":
-			want = of["pss/baseline"]
-		case "pss-restricted":
-			want = append(of["pss/restricted"], of["pss/baseline"]...)
-			want = slices.DeleteFunc(want, func(name string) bool { return slices.Contains(replaced(), name) })
-		default:
+	said := map[string][]string{}
+	for _, p := range policies(t) {
+		if !p.defines("deny") {
 			continue
 		}
-		slices.Sort(want)
-		if got := l.In("v1.0"); !slices.Equal(got, slices.Compact(want)) {
-			t.Errorf("%s has\n%s\nand the controls say\n%s", l.Name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		if slices.Contains(p.said.Controls, "pss/baseline") {
+			said["pss-baseline"] = append(said["pss-baseline"], p.name)
+		}
+		if slices.Contains(p.said.Controls, "pss/restricted") || slices.Contains(p.said.Controls, "pss/baseline") && !instead[p.name] {
+			said["pss-restricted"] = append(said["pss-restricted"], p.name)
+		}
+	}
+	for _, l := range reader(t).Bundles() {
+		if !strings.HasPrefix(l.Name, "pss-") {
+			continue
+		}
+		if !slices.Equal(l.Policies, wanted[l.Name]) {
+			t.Errorf("%s has\n%s\nand is held to\n%s", l.Name, strings.Join(l.Policies, "\n"), strings.Join(wanted[l.Name], "\n"))
+		}
+		if !slices.Equal(l.Policies, said[l.Name]) {
+			t.Errorf("%s has\n%s\nand the controls say\n%s", l.Name, strings.Join(l.Policies, "\n"), strings.Join(said[l.Name], "\n"))
 		}
 	}
 }
-
-// replaced are the checks of baseline whose place one of restricted takes in every version.
-func replaced() []string { return nil }

@@ -183,6 +183,22 @@ containers := [entry |
 ]
 
 # METADATA
+# title: Volumes
+# description: >-
+#   Every volume of the Pod specification. Each entry has the volume itself, its path, and, ready for a message, its name, which
+#   is empty where it is missing.
+volumes := [entry |
+	base := pod_spec_path
+	some i, volume in pod_spec.volumes
+	name := [text | text := volume.name; is_string(text)]
+	entry := {
+		"name": concat("", name),
+		"path": concat("", [base, ".volumes[", format_int(i, 10), "]"]),
+		"volume": volume,
+	}
+]
+
+# METADATA
 # title: Images
 # description: >-
 #   Every image the object would run or mount, each with its path, and with the kind and the name of what has it, ready for a
@@ -201,12 +217,12 @@ _container_images := [{
 ]
 
 _volume_images := [{
-	"image": volume.image.reference,
+	"image": entry.volume.image.reference,
 	"kind": "volume",
-	"name": _or_else(volume, "name", ""),
-	"path": sprintf("%s.volumes[%d].image.reference", [pod_spec_path, i]),
+	"name": entry.name,
+	"path": concat("", [entry.path, ".image.reference"]),
 } |
-	some i, volume in pod_spec.volumes
+	some entry in volumes
 ]
 
 _reviewed_images := [{"image": container.image, "kind": "container", "name": "", "path": ""} |

@@ -67,7 +67,7 @@ func (r *Reader) Describe(name string) (Description, error) {
 		}
 	}
 	for _, l := range r.bundles {
-		if slices.Contains(l.Policies, name) || l.Before[name] != "" {
+		if slices.Contains(l.Policies, name) {
 			d.Bundles = append(d.Bundles, l.Name)
 		}
 	}

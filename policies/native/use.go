@@ -75,7 +75,7 @@ func (r *Reader) named(name string) (members []string, version string, err error
 		return nil, "", fmt.Errorf("%s: %q is no version of Kubernetes; write latest, or one as v1.30", name, version)
 	}
 	if l, ok := r.bundle(base); ok {
-		return l.In(version), version, nil
+		return l.Policies, version, nil
 	}
 	if !slices.Contains(r.Names(), base) {
 		return nil, "", r.unknown(base)

@@ -176,8 +176,7 @@ func definitions(t *testing.T) object {
 
 // member is what the chart is told of a policy in a bundle.
 type member struct {
-	Versioned bool   `json:"versioned,omitempty"` // it has the parameter version
-	Before    string `json:"before,omitempty"`    // the version from which it is not in the bundle any more
+	Versioned bool `json:"versioned,omitempty"` // it has the parameter version
 }
 
 // bundles are those of the library, by their names and those of their policies.
@@ -190,9 +189,9 @@ func bundles(t *testing.T) map[string]map[string]member {
 	out := map[string]map[string]member{}
 	for _, l := range reader.Bundles() {
 		out[l.Name] = map[string]member{}
-		for _, name := range l.In("v1.0") {
+		for _, name := range l.Policies {
 			properties, _ := parameters(t, name)["properties"].(object)
-			out[l.Name][name] = member{Versioned: properties["version"] != nil, Before: l.Before[name]}
+			out[l.Name][name] = member{Versioned: properties["version"] != nil}
 		}
 	}
 	return out

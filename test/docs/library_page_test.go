@@ -141,13 +141,9 @@ says more. ` + "`portcullis policies list`" + ` and ` + "`portcullis policies sh
 `)
 	for _, l := range bundles {
 		fmt.Fprintf(&out, "### %s\n\n%s. %s\n\n", code(l.Name), strong(l.Title), text(l.Description))
-		in := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return !slices.Contains(l.Policies, e.Name) && l.Before[e.Name] == "" })
+		in := slices.DeleteFunc(slices.Clone(all), func(e entry) bool { return !slices.Contains(l.Policies, e.Name) })
 		table(&out, []string{"policy", "what it is", "severity"}, in, func(e entry) []string {
-			title := text(e.Title)
-			if before := l.Before[e.Name]; before != "" {
-				title += ", before " + text(before)
-			}
-			return []string{e.link(), title, e.Severity}
+			return []string{e.link(), text(e.Title), e.Severity}
 		})
 		out.WriteString("\n")
 	}

@@ -81,15 +81,12 @@ that changes, or when they are made anew. */}}
 {{- $name := splitList "@" $bundle -}}
 {{- $version := without (rest $name) "latest" | first | default "" -}}
 {{- range $policy, $in := get $bundles (first $name) -}}
-{{- $replaced := trimPrefix "v1." ($in.before | default "") -}}
-{{- if or (not $replaced) (and $version (lt (trimPrefix "v1." $version | int) (int $replaced))) -}}
 {{- $asked := ternary $version "" ($in.versioned | default false) -}}
 {{- if and (hasKey $by $policy) (ne (get $policies $policy) $asked) -}}
 {{- fail (printf "policies.library.bundles: %s and %s have the policy %s, for different versions; give both the same one" (get $by $policy) $bundle $policy) -}}
 {{- end -}}
 {{- $_ := set $policies $policy $asked -}}
 {{- $_ := set $by $policy $bundle -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toYaml $policies -}}

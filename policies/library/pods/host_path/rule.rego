@@ -1,15 +1,18 @@
 # METADATA
 # title: No directories of the host
 # description: >-
-#   A hostPath volume gives a container files of its node, and often the node itself with them. Only paths below those of the
-#   parameter are allowed. Persistent volumes that stand for host paths are made by administrators and are not covered.
+#   A hostPath volume gives a container files of its node, and often the node itself with them. Only paths below those
+#   of the parameter are allowed. Persistent volumes that stand for host paths are made by administrators and are not
+#   covered.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+#   description: Pod Security Standards, baseline
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
 #   description: hostPath volumes
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [pss/baseline, cis-1.9/5.2.12]
+#     controls: [pss/baseline, cis-1.9/5.2.12, nsa/host-path]
 #     match: {resources: [pods, workloads]}
 #     parameters:
 #       type: object
@@ -20,18 +23,32 @@
 #           type: array
 #           items: {type: string, pattern: "^/"}
 #           default: []
+#         version:
+#           description: >-
+#             The version of the Pod Security Standards to judge by, as v1.30, or latest. This rule has been the same in
+#             all of them.
+#           type: string
+#           pattern: '^(latest|v1\.(0|[1-9][0-9]*))$'
+#           default: latest
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
+#           type: object
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
+#           default: {}
 package portcullis.library.pods.host_path
 
 import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
-	some i, volume in kubernetes.pod_spec.volumes
-	volume.hostPath != null
-	not allowed(volume.hostPath)
-	field := sprintf("%s.volumes[%d].hostPath", [kubernetes.pod_spec_path, i])
+	some entry in kubernetes.volumes
+	entry.volume.hostPath != null
+	not allowed(entry.volume.hostPath)
+	field := sprintf("%s.hostPath", [entry.path])
 	message := sprintf("the volume %q mounts the path %q of the node; use another kind of volume", [
-		object.get(volume, "name", ""),
-		object.get(volume, ["hostPath", "path"], ""),
+		entry.name,
+		object.get(entry.volume, ["hostPath", "path"], ""),
 	])
 }
 
