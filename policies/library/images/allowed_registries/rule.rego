@@ -22,10 +22,10 @@
 #         registries:
 #           description: >-
 #             Registries, as registry.example.com, or repositories with everything below them, as docker.io/library. There are
-#             no wildcards.
+#             no wildcards, and a port is part of the name.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, pattern: "^(localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:[0-9]+|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?(/[a-z0-9._-]+)*/?$"}
 #       examples:
 #       - registries: [registry.example.com, docker.io/library]
 package portcullis.library.images.allowed_registries
@@ -36,10 +36,10 @@ deny contains {"message": message, "field": entry.path} if {
 	some entry in kubernetes.images
 	image.is_valid(entry.image)
 	parts := image.parse(entry.image)
-	name := sprintf("%s/%s", [parts.registry, parts.repository])
-	not allowed(name)
-	message := sprintf("the image %s is not from an allowed registry; use one of %s", [
-		name,
+	not allowed(parts)
+	message := sprintf("the image %s/%s is not from an allowed registry; use one of %s", [
+		parts.registry,
+		parts.repository,
 		concat(", ", input.parameters.registries),
 	])
 }
@@ -51,7 +51,18 @@ deny contains {"message": message, "field": entry.path} if {
 }
 
 # The slashes keep registry.example.com from allowing registry.example.com.evil.org.
-allowed(name) if {
-	some registry in input.parameters.registries
-	startswith(sprintf("%s/", [name]), sprintf("%s/", [trim_right(registry, "/")]))
+allowed(parts) if {
+	name := concat("/", [parts.registry, parts.repository, ""])
+	some prefix in prefixes
+	startswith(name, prefix)
 }
+
+prefixes := [normal(prefix) |
+	some registry in input.parameters.registries
+	prefix := concat("", [trim_right(registry, "/"), "/"])
+]
+
+# Docker Hub has two names, of which a parsed reference has the shorter one.
+normal(prefix) := concat("", ["docker.io/", trim_prefix(prefix, "index.docker.io/")]) if {
+	startswith(prefix, "index.docker.io/")
+} else := prefix

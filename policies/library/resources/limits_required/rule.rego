@@ -2,7 +2,8 @@
 # title: Containers say what they need
 # description: >-
 #   Without a memory limit one container can take a node down; without requests the scheduler packs pods blindly. Each
-#   container needs the limits and requests of the parameters, itself or by its pod, and no limit above the maximum.
+#   container needs the limits and requests of the parameters, itself or by its pod, and no limit or request above the maximum. A limit without a request is the request as well, and a
+#   limit of 0 is none.
 #   Ephemeral containers cannot have any and are left out.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
@@ -26,7 +27,7 @@
 #           items: {type: string, minLength: 1}
 #           default: [cpu, memory]
 #         maximum:
-#           description: The highest limit a container or pod may set, as a quantity for each resource.
+#           description: The highest limit and request a container or pod may set, as a quantity for each resource.
 #           type: object
 #           additionalProperties: {type: string}
 #           default: {}
@@ -39,28 +40,56 @@ import data.portcullis.kubernetes
 deny contains {"message": message, "field": field} if {
 	some entry in kubernetes.containers
 	entry.kind != "ephemeral container"
-	some amount in ["limits", "requests"]
-	some resource in input.parameters[amount]
-	not entry.container.resources[amount][resource]
-	not kubernetes.pod_spec.resources[amount][resource]
-	field := sprintf("%s.resources.%s", [entry.path, amount])
-	message := sprintf("%s %q has no %s in resources.%s; add it", [entry.kind, entry.name, resource, amount])
+	some resource in input.parameters.limits
+	not limited(entry.container, resource)
+	field := sprintf("%s.resources.limits", [entry.path])
+	message := sprintf("%s %q has no %s in resources.limits; add it", [entry.kind, entry.name, resource])
 }
 
 deny contains {"message": message, "field": field} if {
-	some path, limits in limits_at
-	some resource, maximum in input.parameters.maximum
-	limit := limits[resource]
-	not within(limit, maximum)
-	field := sprintf("%s.resources.limits.%s", [path, resource])
-	message := sprintf("the %s limit %v is above %s; lower it", [resource, limit, maximum])
+	some entry in kubernetes.containers
+	entry.kind != "ephemeral container"
+	some resource in input.parameters.requests
+	not requested(entry.container, resource)
+	field := sprintf("%s.resources.requests", [entry.path])
+	message := sprintf("%s %q has no %s in resources.requests; add it", [entry.kind, entry.name, resource])
 }
 
-limits_at[kubernetes.pod_spec_path] := kubernetes.pod_spec.resources.limits
+deny contains {"message": message, "field": field} if {
+	some resource, maximum in input.parameters.maximum
+	some path, resources in resources_at
+	some amount in ["limits", "requests"]
+	value := resources[amount][resource]
+	not within(value, maximum)
+	field := sprintf("%s.resources.%s.%s", [path, amount, resource])
+	message := sprintf("the %s %s %v is above %s; lower it", [resource, trim_suffix(amount, "s"), value, maximum])
+}
 
-limits_at[entry.path] := entry.container.resources.limits if some entry in kubernetes.containers
+limited(container, resource) if something(container.resources.limits[resource])
 
-within(limit, maximum) if {
-	quantity.is_valid(limit)
-	quantity.parse(limit) <= quantity.parse(maximum)
+limited(_, resource) if something(kubernetes.pod_spec.resources.limits[resource])
+
+requested(container, resource) if something(container.resources.requests[resource])
+
+requested(_, resource) if something(kubernetes.pod_spec.resources.requests[resource])
+
+# Where only a limit is set, Kubernetes takes it for the request.
+requested(container, resource) if {
+	not container.resources.requests[resource]
+	limited(container, resource)
+}
+
+# A limit of nothing is none, and so is a request.
+something(value) if {
+	quantity.is_valid(value)
+	quantity.parse(value) > 0
+}
+
+resources_at[kubernetes.pod_spec_path] := kubernetes.pod_spec.resources
+
+resources_at[entry.path] := entry.container.resources if some entry in kubernetes.containers
+
+within(value, maximum) if {
+	quantity.is_valid(value)
+	quantity.parse(value) <= quantity.parse(maximum)
 }

@@ -1,0 +1,46 @@
+# METADATA
+# title: Images are named by their digest
+# description: >-
+#   A tag can be moved to another image after it was reviewed, and then every node runs what it happened to pull; a digest
+#   cannot. Every image of containers of all kinds and of image volumes needs one. A tag may stand before it, for people to
+#   read. What the API server asks the image policy webhook is judged by images.trusted.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
+#   description: Image names
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#image
+#   description: Image volumes
+# custom:
+#   portcullis:
+#     severity: medium
+#     controls: [nsa/secure-images]
+#     match: {resources: [pods, workloads]}
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       properties:
+#         exemptImages:
+#           description: Images that need no digest, as they are written, as globs in which a star stands for any text.
+#           type: array
+#           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
+#           default: []
+package portcullis.library.images.digest_required
+
+import data.portcullis.kubernetes
+
+deny contains {"message": message, "field": entry.path} if {
+	some entry in kubernetes.images
+	not pinned(entry.image)
+	not exempt(entry.image)
+	message := sprintf("the image %q has no digest; name it as REPOSITORY:TAG@sha256:...", [entry.image])
+}
+
+pinned(reference) if {
+	image.is_valid(reference)
+	image.parse(reference).digest != ""
+}
+
+exempt(reference) if {
+	is_string(reference)
+	some pattern in input.parameters.exemptImages
+	glob.match(pattern, null, reference)
+}
