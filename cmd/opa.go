@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	opacmd "github.com/open-policy-agent/opa/cmd"
@@ -21,10 +23,10 @@ import (
 )
 
 // opaMounts are the commands of OPA we have, to the flag. Those that compile policies do so with our language, and those that read
-// a policy directory find the helper package of the library and pass over the fixtures in it.
+// a policy directory find the helper packages of the library and pass over the fixtures in it.
 var opaMounts = []struct {
 	name string
-	// helper is how a command is handed the helper package: as an "argument", with a flag ("data"), or not at all. A bundle
+	// helper is how a command is handed the helper packages: as an "argument", with a flag ("data"), or not at all. A bundle
 	// goes without, as the server that loads it has its own.
 	helper string
 }{
@@ -89,24 +91,26 @@ func opaRun(c *cobra.Command, args []string, helper string, run func(*cobra.Comm
 		}
 	}
 	given := args
-	switch wanted := wantsHelper(c, args, helper); {
+	switch wanted := wantedHelpers(c, args, helper); {
 	case coverage(c):
 		run = telling(func(c *cobra.Command, args []string) error { return runCoverage(c, args, wanted) })
 	case c.Name() == "fmt" && isSet(c, "diff") && len(args) > 0:
 		run = telling(showDiff)
-	case wanted:
-		file := filepath.Join(dir, library.Helper)
-		source, err := fs.ReadFile(library.FS(), library.Helper)
-		if err == nil {
-			err = os.WriteFile(file, source, 0o600)
-		}
-		if err != nil {
-			return fmt.Errorf("the package data.portcullis.kubernetes: %w", err)
-		}
-		if helper == "argument" {
-			args = append([]string{file}, args...)
-		} else if err := flagValue(c, helper).Set(file); err != nil {
-			return fmt.Errorf("--%s: %w", helper, err)
+	default:
+		for _, name := range wanted {
+			file := filepath.Join(dir, name)
+			source, err := fs.ReadFile(library.FS(), name)
+			if err == nil {
+				err = os.WriteFile(file, source, 0o600)
+			}
+			if err != nil {
+				return fmt.Errorf("the package data.%s: %w", library.HelperPackage(name), err)
+			}
+			if helper == "argument" {
+				args = append([]string{file}, args...)
+			} else if err := flagValue(c, helper).Set(file); err != nil {
+				return fmt.Errorf("--%s: %w", helper, err)
+			}
 		}
 	}
 	err = interruptible(c, args, run)
@@ -191,23 +195,37 @@ func writeCapabilities(file string) error {
 	return nil
 }
 
-// wantsHelper reports whether what the command reads mentions the helper package and does not define it. Otherwise the package is
-// left out, so that it does not count in the coverage of policies that have nothing to do with it.
-func wantsHelper(c *cobra.Command, args []string, helper string) bool {
+// wantedHelpers lists the files of the helper packages that what the command reads mentions and does not define, and those that
+// these mention. The others are left out, so that they do not count in the coverage of policies that have nothing to do with them.
+func wantedHelpers(c *cobra.Command, args []string, helper string) []string {
 	// Bundles have roots of their own, with which a module beside them would collide.
 	if helper == "" || helper == "argument" && isSet(c, "bundle") {
-		return false
+		return nil
 	}
-	const helperPackage = "portcullis.kubernetes"
-	mentioned := strings.Contains(strings.Join(args, " "), "data."+helperPackage) // in a query
-	defined := false
-	for _, source := range regoOf(pathsOf(c, args, helper)) {
+	all := library.Helpers()
+	wanted, defined := map[string]bool{}, map[string]bool{}
+	read := func(source string) {
 		for line := range strings.Lines(source) {
-			mentioned = mentioned || strings.Contains(line, "data."+helperPackage)
-			defined = defined || strings.TrimSpace(line) == "package "+helperPackage
+			for _, name := range all {
+				wanted[name] = wanted[name] || strings.Contains(line, "data."+library.HelperPackage(name))
+				defined[name] = defined[name] || strings.TrimSpace(line) == "package "+library.HelperPackage(name)
+			}
 		}
 	}
-	return mentioned && !defined
+	read(strings.Join(args, " ")) // in a query
+	for _, source := range regoOf(pathsOf(c, args, helper)) {
+		read(source)
+	}
+	given := maps.Clone(defined)
+	for range all {
+		for _, name := range all {
+			if wanted[name] && !given[name] {
+				source, _ := fs.ReadFile(library.FS(), name)
+				read(string(source))
+			}
+		}
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return !wanted[name] || given[name] })
 }
 
 func isRego(file string) bool { return filepath.Ext(file) == ".rego" }

@@ -19,7 +19,7 @@ import (
 	"github.com/portcullis-dev/portcullis/policies/library"
 )
 
-// coverage reports whether a command is "test" and is to tell which rows were reached. OPA's own would count the rows of the helper package,
+// coverage reports whether a command is "test" and is to tell which rows were reached. OPA's own would count the rows of the helper packages,
 // most of which no policy needs, and no --threshold would be met.
 func coverage(c *cobra.Command) bool {
 	if c.Name() != "test" || isSet(c, "bench") || isSet(c, "watch") || isSet(c, "bundle") {
@@ -29,8 +29,8 @@ func coverage(c *cobra.Command) bool {
 	return err == nil && threshold >= 0 && threshold <= 100 && (isSet(c, "coverage") || threshold > 0)
 }
 
-// runCoverage is "test --coverage". The helper package is left out of the report.
-func runCoverage(c *cobra.Command, args []string, helper bool) error {
+// runCoverage is "test --coverage". The helper packages are left out of the report.
+func runCoverage(c *cobra.Command, args, helpers []string) error {
 	o, err := readCoverageOptions(c)
 	if err != nil {
 		return err
@@ -42,13 +42,13 @@ func runCoverage(c *cobra.Command, args []string, helper bool) error {
 		return err
 	}
 	all := maps.Clone(modules)
-	if helper {
+	for _, helper := range helpers {
 		// What has no file is not covered, and does not count.
-		source, err := fs.ReadFile(library.FS(), library.Helper)
+		source, err := fs.ReadFile(library.FS(), helper)
 		if err != nil {
 			return err
 		}
-		if all[library.Helper], err = ast.ParseModuleWithOpts("", string(source), ast.ParserOptions{RegoVersion: ast.RegoV1}); err != nil {
+		if all[helper], err = ast.ParseModuleWithOpts("", string(source), ast.ParserOptions{RegoVersion: ast.RegoV1}); err != nil {
 			return err
 		}
 	}

@@ -43,8 +43,10 @@ func explain(c *cobra.Command, args []string, helper string) {
 // undefinedIn compiles the sources as a server would, all at once, and returns what the compiler says. Those that cannot be parsed are
 // passed over.
 func undefinedIn(sources map[string]string) ast.Errors {
-	if helper, err := fs.ReadFile(library.FS(), library.Helper); err == nil {
-		sources[library.Helper] = string(helper)
+	for _, helper := range library.Helpers() {
+		if source, err := fs.ReadFile(library.FS(), helper); err == nil {
+			sources[helper] = string(source)
+		}
 	}
 	modules := map[string]*ast.Module{}
 	for _, name := range slices.Sorted(maps.Keys(sources)) {

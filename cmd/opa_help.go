@@ -32,7 +32,7 @@ The exit code is 0, or 1 when the query cannot be answered or, without --fail=fa
 		long: `Compiles the Rego files of the paths and packs them, with the data beside them, into a bundle: a compressed tar archive. Data is what is
 in files named data.json or data.yaml, and in JSON and YAML files that are named themselves.
 A bundle is for other programs that run Rego: serve and review read directories and files.
-Those that are to call the package data.portcullis.kubernetes need it beside, as it is left out.
+Those that are to call the packages of the library, as data.portcullis.kubernetes, need them beside, as they are left out.
 With --bundle the paths are bundles themselves; then --verification-key checks their signatures, and --signing-key signs the result.
 The exit code is 0, or 1 when something cannot be read or compiled.`,
 		example: `  portcullis build --output bundle.tar.gz ./policies`,
@@ -94,8 +94,8 @@ The exit code is 0, or 1 when something cannot be read or signed.`,
 	},
 	"test": {
 		short: "Runs the tests of policies",
-		long: `Runs the rules whose names begin with test_ in the Rego files of the paths, with what policies may use in the server, the package
-data.portcullis.kubernetes included. Files named data.json and data.yaml are data, and so are JSON and YAML files that are named themselves.
+		long: `Runs the rules whose names begin with test_ in the Rego files of the paths, with what policies may use in the server, packages
+as data.portcullis.kubernetes included. Files named data.json and data.yaml are data, and so are JSON and YAML files that are named themselves.
 A rule whose name begins with todo_test_ is skipped. With --coverage the report is which rows of the policies were reached, with --bench how
 long each test takes.
 The exit code is 0 when all tests pass, 2 when one fails, is skipped or --threshold is missed, and 1 when something cannot be read or

@@ -9,6 +9,10 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
+// PodTemplates is the parameter that says where custom resources have their Pod template, "spec.template" by "rollouts.argoproj.io". Helper
+// packages may read it: a Spec that has it shares none of them.
+const PodTemplates = fields.PodTemplates
+
 // checkFields returns an error if the policy's own package reads a field that nothing has. A policy written for OPA may count on that being
 // undefined.
 func (s Spec) checkFields(compiler *ast.Compiler) error {

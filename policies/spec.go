@@ -61,7 +61,7 @@ type Spec struct {
 	Package ast.Ref       // the package whose rules are asked, data.portcullis.library.pods.privileged
 	Modules []*ast.Module // the package's modules and every module they may import
 	// Shared are packages among the modules whose rules have the same values for every policy that shares them, as long as the review is
-	// the same: their modules are the same, and nothing in them reads input.parameters.
+	// the same: their modules are the same, and nothing in them reads input.parameters but PodTemplates, which none of them has.
 	Shared []ast.Ref
 	Rules  []Rule
 	Match  Match

@@ -54,6 +54,13 @@ gone := object.spec.never
 
 kept := object.metadata if not object.spec.never
 
+template := declared if {
+	input.parameters.podTemplates
+	walk(object, [["at"], declared])
+}
+
+template := object.spec if input.request.kind.kind == "Pod"
+
 user := info if { info := input.request.userInfo } else := {"username": input.spec.user}
 `
 
@@ -126,6 +133,10 @@ func TestFieldsThatAreNeverThere(t *testing.T) {
 			"pods,jobs.batch,deployments.apps,statefulsets.apps,daemonsets.apps", `deny contains "no" if input.request.object.spec.zzz`,
 			`a.rego:5: input.request.object.spec.zzz: there is no field "zzz" in DaemonSet's spec, Deployment's spec, Job's spec or 2 others as of Kubernetes 1.37; ` +
 				`one that is newer can be read with object.get`,
+		},
+		{
+			"pods", `deny contains "no" if helper.template.hostnetwork`,
+			`a.rego:5: data.helper.template.hostnetwork: there is no field "hostnetwork" in Pod's spec; did you mean "hostNetwork"?`,
 		},
 		{
 			"pods/exec", `deny contains "no" if input.request.object.comand`,

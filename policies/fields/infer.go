@@ -228,8 +228,15 @@ func (r *reading) object(o ast.Object, s *scope) (Type, bool) {
 	return typeOf(out), holds
 }
 
+// PodTemplates is the parameter that says where custom resources have their Pod template. What a rule makes of it never is of a built-in
+// kind, and only of those anything is known.
+const PodTemplates = "podTemplates"
+
 // ref is what a reference leads to. It returns false if that is nothing, ever.
 func (r *reading) ref(ref ast.Ref, s *scope) (Type, bool) {
+	if len(ref) > 2 && ref[0].Equal(ast.InputRootDocument) && ref[1].Equal(ast.InternedTerm("parameters")) && ref[2].Equal(ast.InternedTerm(PodTemplates)) {
+		return Type{}, false
+	}
 	t, at := Type{}, 1
 	if ref[0].Equal(ast.DefaultRootDocument) {
 		t, at = r.data(ref)

@@ -92,11 +92,10 @@ func cluster(documents []map[string]any, kinds []string) map[string]any {
 // speaker prepares a policy; what it returns is everything the policy says about an input, given what it sees of the cluster.
 func speaker(t testing.TB, p policy, cluster map[string]any) func(input map[string]any) []any {
 	t.Helper()
-	helper := modules(t)[Helper]
-	query, err := rego.New(
-		rego.Query("x := data.portcullis.library."+p.name), rego.ParsedModule(helper), rego.ParsedModule(p.module),
+	query, err := rego.New(append(helpers(t),
+		rego.Query("x := data.portcullis.library."+p.name), rego.ParsedModule(p.module),
 		rego.Capabilities(language.Capabilities()), rego.Store(inmem.NewFromObject(map[string]any{"kubernetes": cluster})),
-	).PrepareForEval(t.Context())
+	)...).PrepareForEval(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,6 +119,16 @@ func speaker(t testing.TB, p policy, cluster map[string]any) func(input map[stri
 		}
 		return said
 	}
+}
+
+// helpers are the packages that policies may import.
+func helpers(t testing.TB) (out []func(*rego.Rego)) {
+	t.Helper()
+	all := modules(t)
+	for _, file := range Helpers() {
+		out = append(out, rego.ParsedModule(all[file]))
+	}
+	return out
 }
 
 // wellFormed knows what a finding, an edit and a user look like.
@@ -288,10 +297,9 @@ func BenchmarkPods(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		query, err := rego.New(
-			rego.Query("data.portcullis.library."+p.name), rego.ParsedModule(modules(t)[Helper]), rego.ParsedModule(p.module),
-			rego.Capabilities(language.Capabilities()),
-		).PrepareForEval(b.Context())
+		query, err := rego.New(append(helpers(t),
+			rego.Query("data.portcullis.library."+p.name), rego.ParsedModule(p.module), rego.Capabilities(language.Capabilities()),
+		)...).PrepareForEval(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

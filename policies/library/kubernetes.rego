@@ -86,76 +86,132 @@ groups := names if {
 }
 
 # METADATA
-# title: Path of the pod specification
+# title: Path of the Pod template
 # description: >-
-#   Where the object keeps its pod specification, for example spec.template.spec. Any kind other than Pod, CronJob and
-#   PodTemplate is taken to keep it where Deployment does, so that custom workloads of that shape are covered as well.
-pod_spec_path := "spec" if input.request.kind.kind == "Pod"
+#   Where the object keeps its Pod template, for example spec.template: metadata and spec of a Pod. It is empty for a Pod,
+#   which is all of it itself. Where a custom resource keeps it says the parameter podTemplates, by resource and group, as in
+#   {"rollouts.argoproj.io": "spec.template"}; any other kind is taken to keep it where Deployment does, so that custom
+#   workloads of that shape are covered as well.
+pod_template_path := _declared_path if {
+	_declared_path
+} else := "" if {
+	input.request.kind.kind == "Pod"
+} else := "spec.jobTemplate.spec.template" if {
+	input.request.kind.kind == "CronJob"
+} else := "template" if {
+	input.request.kind.kind == "PodTemplate"
+} else := "spec.template"
 
-pod_spec_path := "spec.jobTemplate.spec.template.spec" if input.request.kind.kind == "CronJob"
+# Nothing is put together where nothing is declared.
+_declared_path := path if {
+	some resource, path in input.parameters.podTemplates
+	resource == concat(".", [input.request.resource.resource, input.request.resource.group])
+}
 
-pod_spec_path := "template.spec" if input.request.kind.kind == "PodTemplate"
+# METADATA
+# title: Path of the Pod specification
+# description: Where the object keeps its Pod specification, for example spec.template.spec; see pod_template_path.
+pod_spec_path := "spec" if {
+	pod_template_path == ""
+} else := concat("", [pod_template_path, ".spec"])
 
-pod_spec_path := "spec.template.spec" if not input.request.kind.kind in {"Pod", "CronJob", "PodTemplate"}
+# METADATA
+# title: Pod template
+# description: >-
+#   What has the metadata and the specification of Pods: a Pod itself, or the template of a workload (Deployment, ReplicaSet,
+#   StatefulSet, DaemonSet, Job, CronJob, ReplicationController), of a PodTemplate or of a custom resource. Undefined for an
+#   object without one.
+pod_template := template if {
+	input.parameters.podTemplates
+	walk(object, [split(_declared_path, "."), template])
+}
+
+pod_template := _known_template if not _declared_path
+
+_known_template := object if {
+	input.request.kind.kind == "Pod"
+} else := object.spec.jobTemplate.spec.template if {
+	input.request.kind.kind == "CronJob"
+} else := object.template if {
+	input.request.kind.kind == "PodTemplate"
+} else := object.spec.template
 
 # METADATA
 # title: Pod specification
-# description: >-
-#   The pod specification of a Pod, of a workload (Deployment, ReplicaSet, StatefulSet, DaemonSet, Job, CronJob,
-#   ReplicationController) or of a PodTemplate; undefined for an object without one.
+# description: The specification of the Pod, or of the Pods that come of the object; undefined for an object without one.
 pod_spec := spec if {
-	spec := _spec_at[pod_spec_path]
+	spec := pod_template.spec
 	is_object(spec)
 }
 
-_spec_at["spec"] := object.spec
+# METADATA
+# title: Annotations of the Pod
+# description: The annotations of the Pod, or of the Pods that come of the object; an empty object when they have none.
+default pod_annotations := {}
 
-_spec_at["spec.jobTemplate.spec.template.spec"] := object.spec.jobTemplate.spec.template.spec
+pod_annotations := pod_template.metadata.annotations if is_object(pod_template.metadata.annotations)
 
-_spec_at["template.spec"] := object.template.spec
+# METADATA
+# title: Labels of the Pod
+# description: The labels of the Pod, or of the Pods that come of the object; an empty object when they have none.
+default pod_labels := {}
 
-_spec_at["spec.template.spec"] := object.spec.template.spec
+pod_labels := pod_template.metadata.labels if is_object(pod_template.metadata.labels)
 
 # METADATA
 # title: Containers
 # description: >-
-#   Every container of the pod specification, in the order init containers, containers, ephemeral containers. Each entry has
+#   Every container of the Pod specification, in the order init containers, containers, ephemeral containers. Each entry has
 #   the container itself, its path, and, ready for a message, its name and its kind in words. The name is empty where it is
 #   missing, so that a message can always be made.
 containers := [entry |
-	some [field, kind] in [
-		["initContainers", "init container"],
-		["containers", "container"],
-		["ephemeralContainers", "ephemeral container"],
+	pod := pod_spec
+	base := pod_spec_path
+	some [field, kind, at] in [
+		["initContainers", "init container", ".initContainers["],
+		["containers", "container", ".containers["],
+		["ephemeralContainers", "ephemeral container", ".ephemeralContainers["],
 	]
-	some i, container in pod_spec[field]
+	some i, container in pod[field]
+	name := [text | text := container.name; is_string(text)]
 	entry := {
 		"container": container,
 		"kind": kind,
-		"name": _or_else(container, "name", ""),
-		"path": sprintf("%s.%s[%d]", [pod_spec_path, field, i]),
+		"name": concat("", name),
+		"path": concat("", [base, at, format_int(i, 10), "]"]),
 	}
 ]
 
 # METADATA
 # title: Images
 # description: >-
-#   Every image the object would run or mount, each with its path: those of containers of every kind, those of image volumes,
-#   and, in an image review, those it lists; they have no path, because the review does not say where in the Pod they are.
+#   Every image the object would run or mount, each with its path, and with the kind and the name of what has it, ready for a
+#   message: containers of every kind, image volumes and, in an image review, the containers it lists. Those have neither path
+#   nor name, because the review does not say where in the Pod they are. What these images are called is in
+#   data.portcullis.images.
 images := array.concat(_reviewed_images, array.concat(_container_images, _volume_images))
 
-_container_images := [{"image": entry.container.image, "path": sprintf("%s.image", [entry.path])} |
+_container_images := [{
+	"image": entry.container.image,
+	"kind": entry.kind,
+	"name": entry.name,
+	"path": concat("", [entry.path, ".image"]),
+} |
 	some entry in containers
 ]
 
 _volume_images := [{
 	"image": volume.image.reference,
+	"kind": "volume",
+	"name": _or_else(volume, "name", ""),
 	"path": sprintf("%s.volumes[%d].image.reference", [pod_spec_path, i]),
 } |
 	some i, volume in pod_spec.volumes
 ]
 
-_reviewed_images := [{"image": container.image, "path": ""} | some container in input.spec.containers]
+_reviewed_images := [{"image": container.image, "kind": "container", "name": "", "path": ""} |
+	some container in input.spec.containers
+]
 
 # object.get cannot be called here: in this package the name object is the rule above.
 _or_else(from, key, otherwise) := value if {

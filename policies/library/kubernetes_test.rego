@@ -96,6 +96,74 @@ test_pod_spec_of_every_kind if {
 	}
 }
 
+test_pod_template_of_every_kind if {
+	every kind, manifest in spec_of {
+		kubernetes.pod_template.spec == {"nodeName": "n"} with input as admission(kind, manifest)
+		path := kubernetes.pod_template_path with input as admission(kind, manifest)
+		object.get(manifest, [segment | some segment in split(path, "."); segment != ""], null) == kubernetes.pod_template with input as admission(kind, manifest)
+	}
+}
+
+test_annotations_and_labels_of_the_pod if {
+	metadata := {"annotations": {"a": "b"}, "labels": {"c": "d"}}
+	every kind, object in {"Pod": {"metadata": metadata}, "Deployment": {"spec": {"template": {"metadata": metadata}}}} {
+		kubernetes.pod_annotations == {"a": "b"} with input as admission(kind, object)
+		kubernetes.pod_labels == {"c": "d"} with input as admission(kind, object)
+	}
+	every object in [{}, {"metadata": {"annotations": null, "labels": ["x"]}}] {
+		kubernetes.pod_annotations == {} with input as admission("Pod", object)
+		kubernetes.pod_labels == {} with input as admission("Pod", object)
+	}
+}
+
+custom(templates) := {
+	"request": {
+		"operation": "CREATE",
+		"kind": {"group": "example.com", "version": "v1", "kind": "Pod"},
+		"resource": {"group": "example.com", "version": "v1", "resource": "pods"},
+		"object": {"spec": {"worker": {"pod": {
+			"metadata": {"labels": {"a": "b"}},
+			"spec": {"containers": [{"name": "app", "image": "x"}]},
+		}}}},
+	},
+	"parameters": {"podTemplates": templates},
+}
+
+test_a_custom_resource_keeps_its_pod_template_where_it_is_said if {
+	review := custom({"rollouts.argoproj.io": "spec.template", "pods.example.com": "spec.worker.pod"})
+	kubernetes.pod_template_path == "spec.worker.pod" with input as review
+	kubernetes.pod_spec_path == "spec.worker.pod.spec" with input as review
+	kubernetes.pod_spec == {"containers": [{"name": "app", "image": "x"}]} with input as review
+	kubernetes.pod_labels == {"a": "b"} with input as review
+	kubernetes.containers[0].path == "spec.worker.pod.spec.containers[0]" with input as review
+	kubernetes.images[0].path == "spec.worker.pod.spec.containers[0].image" with input as review
+}
+
+test_a_custom_resource_without_the_pod_template_that_is_said if {
+	review := custom({"pods.example.com": "spec.template"})
+	not kubernetes.pod_spec with input as review
+	kubernetes.containers == [] with input as review
+}
+
+test_pod_templates_of_other_resources_change_nothing if {
+	every templates in [{}, {"rollouts.argoproj.io": "spec.worker.pod"}] {
+		kubernetes.pod_spec_path == "spec" with input as custom(templates)
+	}
+}
+
+test_subresources_of_pods_carry_a_pod if {
+	every subresource in ["ephemeralcontainers", "resize"] {
+		review := {"request": {
+			"operation": "UPDATE",
+			"kind": {"group": "", "version": "v1", "kind": "Pod"},
+			"resource": {"group": "", "version": "v1", "resource": "pods"},
+			"subResource": subresource,
+			"object": {"spec": {"ephemeralContainers": [{"name": "debug"}]}},
+		}}
+		kubernetes.containers[0].path == "spec.ephemeralContainers[0]" with input as review
+	}
+}
+
 test_no_pod_spec_in_other_objects if {
 	every object in [{}, null, {"spec": null}, {"spec": {"template": "x"}}] {
 		not kubernetes.pod_spec with input as admission("ConfigMap", object)
@@ -140,19 +208,20 @@ test_containers_of_every_kind if {
 
 test_images_of_containers_and_volumes if {
 	object := {"spec": {
-		"containers": [{"image": "a"}, {"name": "without"}],
-		"initContainers": [{"image": "b"}],
-		"volumes": [{"emptyDir": {}}, {"image": {"reference": "c"}}],
+		"containers": [{"name": "app", "image": "a"}, {"name": "without"}],
+		"initContainers": [{"name": "setup", "image": "b"}],
+		"volumes": [{"emptyDir": {}}, {"name": "model", "image": {"reference": "c"}}, {"image": {"reference": "d"}}],
 	}}
 	kubernetes.images == [
-		{"image": "b", "path": "spec.initContainers[0].image"},
-		{"image": "a", "path": "spec.containers[0].image"},
-		{"image": "c", "path": "spec.volumes[1].image.reference"},
+		{"image": "b", "kind": "init container", "name": "setup", "path": "spec.initContainers[0].image"},
+		{"image": "a", "kind": "container", "name": "app", "path": "spec.containers[0].image"},
+		{"image": "c", "kind": "volume", "name": "model", "path": "spec.volumes[1].image.reference"},
+		{"image": "d", "kind": "volume", "name": "", "path": "spec.volumes[2].image.reference"},
 	] with input as admission("Pod", object)
 }
 
 test_images_of_an_image_review if {
-	kubernetes.images == [{"image": "a", "path": ""}] with input as {
+	kubernetes.images == [{"image": "a", "kind": "container", "name": "", "path": ""}] with input as {
 		"kind": "ImageReview",
 		"spec": {"containers": [{"image": "a"}]},
 	}

@@ -1,5 +1,5 @@
-// Package library is the policies Portcullis brings along, and the helper package data.portcullis.kubernetes all policies may
-// import. They are plain Rego, embedded; what each is about is in its METADATA.
+// Package library is the policies Portcullis brings along, and the helper packages all policies may import, as data.portcullis.kubernetes.
+// They are plain Rego, embedded; what each is about is in its METADATA.
 package library
 
 import (
@@ -9,28 +9,36 @@ import (
 	"strings"
 )
 
-// Helper is the file of FS with the package data.portcullis.kubernetes.
-const Helper = "kubernetes.rego"
-
 // The tests stay out: a server needs no fixtures.
 //
-//go:embed kubernetes.rego */*/rule.rego
+//go:embed images.rego kubernetes.rego quantities.rego users.rego */*/rule.rego
 var files embed.FS
 
-// FS returns the files of the library: Helper, and TOPIC/RULE/rule.rego for each policy.
+// FS returns the files of the library: Helpers, and TOPIC/RULE/rule.rego for each policy.
 func FS() fs.FS { return files }
+
+// Helpers returns the files of FS with the packages that every policy may import, in alphabetical order: kubernetes.rego has
+// data.portcullis.kubernetes.
+func Helpers() []string { return matching("*.rego") }
+
+// HelperPackage returns the package in one of the Helpers, as portcullis.kubernetes.
+func HelperPackage(helper string) string { return "portcullis." + strings.TrimSuffix(helper, ".rego") }
 
 // Names returns the identities of the policies, as pods.privileged, in alphabetical order.
 func Names() []string {
-	paths, err := fs.Glob(files, "*/*/rule.rego")
-	if err != nil { // only for a malformed pattern, and this one is a constant
-		return nil
-	}
-	names := make([]string, len(paths))
-	for i, p := range paths {
+	names := matching("*/*/rule.rego")
+	for i, p := range names {
 		names[i] = strings.ReplaceAll(path.Dir(p), "/", ".")
 	}
 	return names
+}
+
+func matching(pattern string) []string {
+	paths, err := fs.Glob(files, pattern)
+	if err != nil { // only for a malformed pattern, and these are constants
+		return nil
+	}
+	return paths
 }
 
 // File returns the path within FS of the policy of that name, whether or not there is one.

@@ -83,6 +83,27 @@ func TestReplicasAreImmutableByWayOfScale(t *testing.T) {
 	}
 }
 
+// What a policy reads of containers is held to the fields that containers have, although custom resources may have theirs anywhere.
+func TestFieldsOfContainersAreKnown(t *testing.T) {
+	for of, want := range map[string]string{
+		"pods, workloads": `a.rego:7: c.container.securityContxt: there is no field "securityContxt" in CronJob's spec.jobTemplate.spec.template.spec.containers[_], ` +
+			`CronJob's spec.jobTemplate.spec.template.spec.ephemeralContainers[_], CronJob's spec.jobTemplate.spec.template.spec.initContainers[_] or 24 others; ` +
+			`did you mean "securityContext"?`,
+		"pods, rollouts.argoproj.io": "<nil>",
+	} {
+		specs, faults := reader(t).Read([]native.File{{Name: "a.rego", Text: fmt.Appendf(nil,
+			"# METADATA\n# custom: {portcullis: {match: {resources: [%s]}}}\npackage a\n\nimport data.portcullis.kubernetes\n\n"+
+				"deny contains \"no\" if {some c in kubernetes.containers; c.container.securityContxt.privileged}\n", of)}})
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		_, err := engine.Compile(t.Context(), specs)
+		if got := fmt.Sprint(err); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", of, got, want)
+		}
+	}
+}
+
 // BenchmarkCompile compiles every policy of the library that needs no parameters.
 func BenchmarkCompile(b *testing.B) {
 	from := reader(b)

@@ -74,7 +74,7 @@ func NewReader(library []File) (*Reader, error) {
 			return nil, fmt.Errorf("the library: %w", err)
 		}
 		if !strings.HasPrefix(m.path(), libraryPrefix) {
-			if policies.Reads(m.Module, ast.InputRootDocument, "parameters") {
+			if readsParameters(m.Module) {
 				return nil, fmt.Errorf("the library: %s reads input.parameters; a helper package serves policies with different ones", file.Name)
 			}
 			r.shared = append(r.shared, m.Package.Path)
@@ -236,7 +236,7 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	pkg, over := modules[0].Package, o.policy.Spec
 	spec := policies.Spec{
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
-		File: pkg.Location.File, Row: pkg.Location.Row, Package: pkg.Path, Shared: b.shared, Lenient: legacy,
+		File: pkg.Location.File, Row: pkg.Location.Row, Package: pkg.Path, Lenient: legacy,
 	}
 	at, whom, given := fmt.Sprintf("%s:%d", pkg.Location.File, pkg.Location.Row), "policy "+spec.ID, meta.keys
 	if o.policy.Name != "" {
@@ -274,6 +274,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	}
 	if spec.Parameters, err = schema.parameters(values); err != nil {
 		return spec, blame(err, at, whom, given)
+	}
+	if !declaresTemplates(spec.Parameters) {
+		spec.Shared = b.shared
 	}
 	if meta.keys.node != nil { // without METADATA the policy was written for OPA, and may well ask what it is not given
 		if err := schema.undeclared(modules); err != nil {

@@ -228,10 +228,35 @@ func TestAHelperPackageDoesNotReadParameters(t *testing.T) {
 		"package helper\n\nx := input.parameters.max\n",
 		"package helper\n\nx := input\n",
 		"package helper\n\nx := input[y] if some y in [\"parameters\"]\n",
+		"package helper\n\nx := input.parameters.podTemplate\n",
+		"package helper\n\nx := input.parameters[y] if some y in [\"podTemplates\"]\n",
+		"package helper\n\nx := [input.parameters.podTemplates, input.parameters]\n",
 	} {
 		_, err := NewReader([]File{{Name: "helper.rego", Text: []byte(text)}})
 		if err == nil || err.Error() != "the library: helper.rego reads input.parameters; a helper package serves policies with different ones" {
 			t.Errorf("%s%v", text, err)
+		}
+	}
+}
+
+// Of what says where Pod templates are a helper package may read, since policies that say it share nothing.
+func TestPoliciesThatSayWherePodTemplatesAreShareNothing(t *testing.T) {
+	r, err := NewReader([]File{
+		{Name: "helper.rego", Text: []byte("package helper\n\nx := path if some path in input.parameters.podTemplates\n")},
+		{Name: "rule.rego", Text: []byte("# METADATA\n# custom:\n#   portcullis:\n#     match: {resources: [pods]}\n" +
+			"#     parameters: {type: object, properties: {podTemplates: {type: object, default: {}}}}\n" +
+			"package portcullis.library.a.b\n\nimport data.helper\n\ndeny contains helper.x\n")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for parameters, shares := range map[string]bool{"{}": true, "{podTemplates: {}}": true, "{podTemplates: {a.b: c}}": false} {
+		specs, faults := r.Read([]File{{Name: "p.yaml", Text: []byte(policy("  use: a.b\n  parameters: " + parameters + "\n"))}})
+		if len(faults) > 0 || len(specs) != 1 {
+			t.Fatal(faults)
+		}
+		if (len(specs[0].Shared) > 0) != shares {
+			t.Errorf("%s: %v", parameters, specs[0].Shared)
 		}
 	}
 }

@@ -100,7 +100,7 @@ func engineOf(t *testing.T, i *Inventory, store *inventory.Store, specs []polici
 func theLibrarys(t *testing.T, name string) []policies.Spec {
 	t.Helper()
 	var files []native.File
-	for _, file := range []string{library.Helper, library.File(name)} {
+	for _, file := range append(library.Helpers(), library.File(name)) {
 		text, err := fs.ReadFile(library.FS(), file)
 		if err != nil {
 			t.Fatal(err)
