@@ -26,43 +26,35 @@
 #           type: array
 #           minItems: 1
 #           items: {type: string, pattern: "^(localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:[0-9]+|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?(/[a-z0-9._-]+)*/?$"}
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 #       examples:
 #       - registries: [registry.example.com, docker.io/library]
 package portcullis.library.images.allowed_registries
 
-import data.portcullis.kubernetes
+import data.portcullis.images
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	image.is_valid(entry.image)
-	parts := image.parse(entry.image)
-	not allowed(parts)
-	message := sprintf("the image %s/%s is not from an allowed registry; use one of %s", [
-		parts.registry,
-		parts.repository,
+	some entry in images.readable
+	not images.within(entry.place, places)
+	message := sprintf("the image %s is not from an allowed registry; use one of %s", [
+		entry.place,
 		concat(", ", input.parameters.registries),
 	])
 }
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	not image.is_valid(entry.image)
+	some entry in images.unreadable
 	message := sprintf("%q is not a valid image reference; write it as REGISTRY/REPOSITORY:TAG", [entry.image])
 }
 
-# The slashes keep registry.example.com from allowing registry.example.com.evil.org.
-allowed(parts) if {
-	name := concat("/", [parts.registry, parts.repository, ""])
-	some prefix in prefixes
-	startswith(name, prefix)
-}
+# Docker Hub has two names, of which a place has the shorter one.
+places := [known(registry) | some registry in input.parameters.registries]
 
-prefixes := [normal(prefix) |
-	some registry in input.parameters.registries
-	prefix := concat("", [trim_right(registry, "/"), "/"])
-]
-
-# Docker Hub has two names, of which a parsed reference has the shorter one.
-normal(prefix) := concat("", ["docker.io/", trim_prefix(prefix, "index.docker.io/")]) if {
-	startswith(prefix, "index.docker.io/")
-} else := prefix
+known(registry) := trim_prefix(registry, "index.") if {
+	startswith(concat("", [registry, "/"]), "index.docker.io/")
+} else := registry

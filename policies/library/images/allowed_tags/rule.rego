@@ -30,32 +30,30 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 #       examples:
 #       - patterns: ["v?[0-9]+\\.[0-9]+(\\.[0-9]+)?(-[a-z0-9.]+)?"]
 package portcullis.library.images.allowed_tags
 
-import data.portcullis.kubernetes
+import data.portcullis.images
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	tag := tag_of(entry.image)
+	some entry in images.readable
+	entry.digest == ""
+	tag := named(entry.tag)
 	not versioned(tag)
-	not exempt(entry.image)
+	not images.like(entry.image, input.parameters.exemptImages)
 	message := sprintf("the tag %s of the image %q is not allowed; name that of a version, or a digest", [tag, entry.image])
 }
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	not image.is_valid(entry.image)
+	some entry in images.unreadable
 	message := sprintf("%q is not a valid image reference; write it as REGISTRY/REPOSITORY:TAG", [entry.image])
-}
-
-# What is pulled by tag, and by which; undefined where a digest says what is pulled.
-tag_of(reference) := tag if {
-	image.is_valid(reference)
-	parts := image.parse(reference)
-	parts.digest == ""
-	tag := named(parts.tag)
 }
 
 named(tag) := "latest" if tag == ""
@@ -63,13 +61,8 @@ named(tag) := "latest" if tag == ""
 named(tag) := tag if tag != ""
 
 versioned(tag) if {
-	not denied(tag)
+	not images.like(tag, input.parameters.denied)
 	fits(tag)
-}
-
-denied(tag) if {
-	some pattern in input.parameters.denied
-	glob.match(pattern, null, tag)
 }
 
 fits(_) if count(input.parameters.patterns) == 0
@@ -77,9 +70,4 @@ fits(_) if count(input.parameters.patterns) == 0
 fits(tag) if {
 	some pattern in input.parameters.patterns
 	regex.match(sprintf("^(?:%s)$", [pattern]), tag)
-}
-
-exempt(reference) if {
-	some pattern in input.parameters.exemptImages
-	glob.match(pattern, null, reference)
 }

@@ -23,24 +23,24 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.images.digest_required
 
-import data.portcullis.kubernetes
+import data.portcullis.images
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	not pinned(entry.image)
-	not exempt(entry.image)
+	some entry in images.readable
+	entry.digest == ""
+	not images.like(entry.image, input.parameters.exemptImages)
 	message := sprintf("the image %q has no digest; name it as REPOSITORY:TAG@sha256:...", [entry.image])
 }
 
-pinned(reference) if {
-	image.is_valid(reference)
-	image.parse(reference).digest != ""
-}
-
-exempt(reference) if {
-	is_string(reference)
-	some pattern in input.parameters.exemptImages
-	glob.match(pattern, null, reference)
+deny contains {"message": message, "field": entry.path} if {
+	some entry in images.unreadable
+	message := sprintf("%q is not a valid image reference; write it as REGISTRY/REPOSITORY:TAG", [entry.image])
 }

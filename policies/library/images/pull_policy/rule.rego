@@ -33,8 +33,15 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.images.pull_policy
 
+import data.portcullis.images
 import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
@@ -88,8 +95,4 @@ exempt(reference) if {
 	image.parse(reference).digest != ""
 }
 
-exempt(reference) if {
-	is_string(reference)
-	some pattern in input.parameters.exemptImages
-	glob.match(pattern, null, reference)
-}
+exempt(reference) if images.like(reference, input.parameters.exemptImages)

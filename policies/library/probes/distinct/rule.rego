@@ -20,8 +20,15 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.probes.distinct
 
+import data.portcullis.images
 import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
@@ -30,7 +37,7 @@ deny contains {"message": message, "field": field} if {
 	readiness := entry.container.readinessProbe
 	asked(liveness) == asked(readiness)
 	patience(liveness) <= patience(readiness)
-	not exempt(entry.container)
+	not images.like(object.get(entry.container, "image", ""), input.parameters.exemptImages)
 	field := sprintf("%s.livenessProbe", [entry.path])
 	message := sprintf("%s %q is killed by its liveness probe as soon as its readiness probe fails, %s; %s", [
 		entry.kind,
@@ -55,9 +62,3 @@ patience(probe) := number(probe, "failureThreshold", 3) * number(probe, "periodS
 number(probe, key, otherwise) := probe[key] if {
 	is_number(probe[key])
 } else := otherwise
-
-exempt(container) if {
-	some pattern in input.parameters.exemptImages
-	is_string(container.image)
-	glob.match(pattern, null, container.image)
-}

@@ -33,8 +33,15 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.probes.required
 
+import data.portcullis.images
 import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
@@ -42,7 +49,7 @@ deny contains {"message": message, "field": field} if {
 	some probe in input.parameters.probes
 	not has(entry.container, probe)
 	runs_for_long(entry)
-	not exempt(entry.container)
+	not images.like(object.get(entry.container, "image", ""), input.parameters.exemptImages)
 	field := sprintf("%s.%s", [entry.path, probe])
 	message := sprintf("%s %q has no %s; add one", [entry.kind, entry.name, probe])
 }
@@ -66,9 +73,3 @@ policy(container) := container.restartPolicy if {
 } else := kubernetes.pod_spec.restartPolicy if {
 	is_string(kubernetes.pod_spec.restartPolicy)
 } else := "Always"
-
-exempt(container) if {
-	some pattern in input.parameters.exemptImages
-	is_string(container.image)
-	glob.match(pattern, null, container.image)
-}

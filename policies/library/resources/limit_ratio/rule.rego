@@ -27,16 +27,24 @@
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
 #           default: []
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.resources.limit_ratio
 
+import data.portcullis.images
 import data.portcullis.kubernetes
+import data.portcullis.quantities
 
 deny contains {"message": message, "field": field} if {
 	some entry in kubernetes.containers
 	some resource, ratio in input.parameters.ratios
 	[limit, request] := set_in(entry.container.resources, resource)
 	not near(limit, request, ratio)
-	not exempt(entry.container)
+	not images.like(object.get(entry.container, "image", ""), input.parameters.exemptImages)
 	field := sprintf("%s.resources.limits.%s", [entry.path, resource])
 	message := sprintf("%s %q has the %s limit %v, more than %v times its request %v; raise the request or lower the limit", [
 		entry.kind,
@@ -67,14 +75,4 @@ set_in(resources, resource) := [limit, request] if {
 	limit != request
 }
 
-near(limit, request, ratio) if {
-	quantity.is_valid(limit)
-	quantity.is_valid(request)
-	quantity.parse(limit) <= quantity.parse(request) * ratio
-}
-
-exempt(container) if {
-	some pattern in input.parameters.exemptImages
-	is_string(container.image)
-	glob.match(pattern, null, container.image)
-}
+near(limit, request, ratio) if quantities.amount(limit) <= quantities.amount(request) * ratio

@@ -31,11 +31,18 @@
 #           type: object
 #           additionalProperties: {type: string}
 #           default: {}
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 #       examples:
 #       - maximum: {memory: 64Gi}
 package portcullis.library.resources.limits_required
 
 import data.portcullis.kubernetes
+import data.portcullis.quantities
 
 deny contains {"message": message, "field": field} if {
 	some entry in kubernetes.containers
@@ -60,36 +67,23 @@ deny contains {"message": message, "field": field} if {
 	some path, resources in resources_at
 	some amount in ["limits", "requests"]
 	value := resources[amount][resource]
-	not within(value, maximum)
+	not quantities.at_most(value, maximum)
 	field := sprintf("%s.resources.%s.%s", [path, amount, resource])
 	message := sprintf("the %s %s %v is above %s; lower it", [resource, trim_suffix(amount, "s"), value, maximum])
 }
 
-limited(container, resource) if something(container.resources.limits[resource])
+limited(container, resource) if something(quantities.limit(container, resource))
 
-limited(_, resource) if something(kubernetes.pod_spec.resources.limits[resource])
-
-requested(container, resource) if something(container.resources.requests[resource])
-
-requested(_, resource) if something(kubernetes.pod_spec.resources.requests[resource])
+limited(_, resource) if something(quantities.limit(kubernetes.pod_spec, resource))
 
 # Where only a limit is set, Kubernetes takes it for the request.
-requested(container, resource) if {
-	not container.resources.requests[resource]
-	limited(container, resource)
-}
+requested(container, resource) if something(quantities.request(container, resource))
+
+requested(_, resource) if something(quantities.request(kubernetes.pod_spec, resource))
 
 # A limit of nothing is none, and so is a request.
-something(value) if {
-	quantity.is_valid(value)
-	quantity.parse(value) > 0
-}
+something(value) if quantities.amount(value) > 0
 
 resources_at[kubernetes.pod_spec_path] := kubernetes.pod_spec.resources
 
 resources_at[entry.path] := entry.container.resources if some entry in kubernetes.containers
-
-within(value, maximum) if {
-	quantity.is_valid(value)
-	quantity.parse(value) <= quantity.parse(maximum)
-}

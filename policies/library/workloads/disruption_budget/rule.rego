@@ -23,14 +23,21 @@
 #           type: integer
 #           minimum: 1
 #           default: 2
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.workloads.disruption_budget
 
 import data.portcullis.kubernetes
 
-deny contains {"message": message, "field": "spec.template.metadata.labels"} if {
-	is_object(kubernetes.object.spec.template)
+deny contains {"message": message, "field": field} if {
+	is_object(kubernetes.pod_template)
 	replicas >= input.parameters.replicas
 	not budgeted
+	field := sprintf("%s.metadata.labels", [kubernetes.pod_template_path])
 	message := sprintf("no PodDisruptionBudget selects the Pods of the %s %s; create one with maxUnavailable 1 first", [
 		input.request.kind.kind,
 		object.get(input.request, "name", ""),
@@ -51,16 +58,12 @@ budgeted if {
 selects(selector) if {
 	is_object(selector)
 	every key, value in object.get(selector, "matchLabels", {}) {
-		labels[key] == value
+		kubernetes.pod_labels[key] == value
 	}
 	every requirement in object.get(selector, "matchExpressions", []) {
 		meets(requirement.operator, requirement)
 	}
 }
-
-default labels := {}
-
-labels := kubernetes.object.spec.template.metadata.labels if is_object(kubernetes.object.spec.template.metadata.labels)
 
 meets("In", requirement) if listed(requirement)
 
@@ -70,6 +73,6 @@ meets("Exists", requirement) if labelled(requirement)
 
 meets("DoesNotExist", requirement) if not labelled(requirement)
 
-listed(requirement) if labels[requirement.key] in requirement.values
+listed(requirement) if kubernetes.pod_labels[requirement.key] in requirement.values
 
-labelled(requirement) if is_string(labels[requirement.key])
+labelled(requirement) if is_string(kubernetes.pod_labels[requirement.key])

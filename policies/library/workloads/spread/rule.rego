@@ -28,6 +28,12 @@
 #           minItems: 1
 #           items: {type: string, minLength: 1}
 #           default: [kubernetes.io/hostname, topology.kubernetes.io/zone]
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#           type: object
+#           additionalProperties: {type: string, minLength: 1}
+#           default: {}
 package portcullis.library.workloads.spread
 
 import data.portcullis.kubernetes
