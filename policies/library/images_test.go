@@ -2,7 +2,6 @@ package library
 
 import (
 	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -145,11 +144,10 @@ func (w *walk) into(of reflect.Type, path []step) {
 	w.inside = append(w.inside, of)
 	defer func() { w.inside = w.inside[:len(w.inside)-1] }()
 	var docs map[string]string
-	if documented, ok := reflect.Zero(of).Interface().(interface{ SwaggerDoc() map[string]string }); ok {
+	if documented, ok := reflect.TypeAssert[interface{ SwaggerDoc() map[string]string }](reflect.Zero(of)); ok {
 		docs = documented.SwaggerDoc()
 	}
-	for i := range of.NumField() {
-		field := of.Field(i)
+	for field := range of.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if field.Type == reflect.TypeFor[metav1.ObjectMeta]() || field.Type == reflect.TypeFor[metav1.TypeMeta]() || name == "-" {
 			continue
@@ -164,15 +162,11 @@ func (w *walk) into(of reflect.Type, path []step) {
 			value = value.Elem()
 		}
 		at := append(slices.Clone(path), s)
-		switch value.Kind() {
-		case reflect.Struct:
-			if !value.Implements(reflect.TypeFor[json.Marshaler]()) { // times and quantities
-				w.into(value, at)
-			}
-		case reflect.String:
-			if mentions(name) || mentions(docs[name]) || mentions(of.Name()) {
-				w.fields = append(w.fields, place{name: fmt.Sprintf("%s.%s", of.Name(), name), path: at})
-			}
+		if value.Kind() == reflect.Struct && !value.Implements(reflect.TypeFor[json.Marshaler]()) { // as times and quantities do
+			w.into(value, at)
+		}
+		if value.Kind() == reflect.String && (mentions(name) || mentions(docs[name]) || mentions(of.Name())) {
+			w.fields = append(w.fields, place{name: of.Name() + "." + name, path: at})
 		}
 	}
 }

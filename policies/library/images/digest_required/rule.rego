@@ -25,9 +25,10 @@
 #           default: []
 #         podTemplates:
 #           description: >-
-#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
 #           type: object
-#           additionalProperties: {type: string, minLength: 1}
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 package portcullis.library.images.digest_required
 

@@ -35,9 +35,10 @@
 #           default: []
 #         podTemplates:
 #           description: >-
-#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
 #           type: object
-#           additionalProperties: {type: string, minLength: 1}
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 package portcullis.library.images.pull_policy
 
@@ -47,7 +48,9 @@ import data.portcullis.kubernetes
 deny contains {"message": message, "field": field} if {
 	some entry in kubernetes.containers
 	reference := entry.container.image
-	policy := policy_of(object.get(entry.container, "imagePullPolicy", ""), reference)
+	given := object.get(entry.container, "imagePullPolicy", "")
+	not given in input.parameters.allowed
+	policy := policy_of(given, reference)
 	not policy in input.parameters.allowed
 	not exempt(reference)
 	field := sprintf("%s.imagePullPolicy", [entry.path])

@@ -33,7 +33,7 @@ import data.portcullis.kubernetes
 deny contains {"message": message, "field": "spec.tls"} if {
 	some rule in kubernetes.object.spec.rules
 	host := rule.host
-	host != ""
+	not host in {"", null}
 	not encrypted(host)
 	not exempt(host)
 	message := sprintf("the host %s is served without TLS; add it to the hosts of an entry in spec.tls", [host])

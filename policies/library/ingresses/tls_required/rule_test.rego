@@ -22,6 +22,7 @@ test_every_host_without_tls_is_denied if {
 	every spec in [
 		{"rules": [{"http": {}}]},
 		{"rules": [{"host": ""}]},
+		{"rules": [{"host": null}]},
 		{"defaultBackend": {"service": {}}},
 		{"defaultBackend": {"service": {}}, "rules": [{"host": "a.example.com"}], "tls": [{"hosts": ["a.example.com"]}]},
 	] {

@@ -22,9 +22,10 @@
 #           default: []
 #         podTemplates:
 #           description: >-
-#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
 #           type: object
-#           additionalProperties: {type: string, minLength: 1}
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 package portcullis.library.probes.distinct
 
@@ -48,13 +49,15 @@ deny contains {"message": message, "field": field} if {
 }
 
 # What a probe asks, with what Kubernetes fills in.
-asked(probe) := object.union({"path": "/", "scheme": "HTTP"}, probe.httpGet)
-
-asked(probe) := ["tcp", probe.tcpSocket]
-
-asked(probe) := ["exec", probe.exec]
-
-asked(probe) := object.union({"service": ""}, probe.grpc)
+asked(probe) := object.union({"path": "/", "scheme": "HTTP"}, probe.httpGet) if {
+	is_object(probe.httpGet)
+} else := object.union({"service": ""}, probe.grpc) if {
+	is_object(probe.grpc)
+} else := probe.tcpSocket if {
+	is_object(probe.tcpSocket)
+} else := probe.exec if {
+	is_object(probe.exec)
+}
 
 # For how many seconds a probe may fail before something comes of it.
 patience(probe) := number(probe, "failureThreshold", 3) * number(probe, "periodSeconds", 10)

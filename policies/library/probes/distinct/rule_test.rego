@@ -33,7 +33,7 @@ test_all_that_may_be_asked_is_compared if {
 	] {
 		count(distinct.deny) == 1 with input as pod(probe, http)
 	}
-	every probe in [{"tcpSocket": {"port": 80}}, {"exec": {"command": ["true"]}}, {"grpc": {"port": 1}}] {
+	every probe in [{"httpGet": null, "tcpSocket": {"port": 80}}, {"exec": {"command": ["true"]}}, {"grpc": {"port": 1}}] {
 		count(distinct.deny) == 1 with input as pod(probe, probe)
 	}
 }

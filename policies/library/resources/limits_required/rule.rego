@@ -31,16 +31,23 @@
 #           type: object
 #           additionalProperties: {type: string}
 #           default: {}
+#         exemptImages:
+#           description: Images of containers that need neither, as they are written, as globs in which a star stands for any text.
+#           type: array
+#           items: {type: string, pattern: "^[a-zA-Z0-9._:/@*-]+$"}
+#           default: []
 #         podTemplates:
 #           description: >-
-#             Where custom resources have their Pod template, by resource and group, as in {rollouts.argoproj.io: spec.template}.
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
 #           type: object
-#           additionalProperties: {type: string, minLength: 1}
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 #       examples:
 #       - maximum: {memory: 64Gi}
 package portcullis.library.resources.limits_required
 
+import data.portcullis.images
 import data.portcullis.kubernetes
 import data.portcullis.quantities
 
@@ -49,6 +56,7 @@ deny contains {"message": message, "field": field} if {
 	entry.kind != "ephemeral container"
 	some resource in input.parameters.limits
 	not limited(entry.container, resource)
+	not exempt(entry.container)
 	field := sprintf("%s.resources.limits", [entry.path])
 	message := sprintf("%s %q has no %s in resources.limits; add it", [entry.kind, entry.name, resource])
 }
@@ -58,6 +66,7 @@ deny contains {"message": message, "field": field} if {
 	entry.kind != "ephemeral container"
 	some resource in input.parameters.requests
 	not requested(entry.container, resource)
+	not exempt(entry.container)
 	field := sprintf("%s.resources.requests", [entry.path])
 	message := sprintf("%s %q has no %s in resources.requests; add it", [entry.kind, entry.name, resource])
 }
@@ -80,6 +89,8 @@ limited(_, resource) if something(quantities.limit(kubernetes.pod_spec, resource
 requested(container, resource) if something(quantities.request(container, resource))
 
 requested(_, resource) if something(quantities.request(kubernetes.pod_spec, resource))
+
+exempt(container) if images.like(container.image, input.parameters.exemptImages)
 
 # A limit of nothing is none, and so is a request.
 something(value) if quantities.amount(value) > 0

@@ -10,7 +10,7 @@ pod_and_container(of_pod, of_container) := {
 		"initContainers": [{"name": "setup", "resources": of_container}],
 		"ephemeralContainers": [{"name": "debug"}],
 	}}},
-	"parameters": {"limits": ["memory"], "requests": ["cpu"], "maximum": {"memory": "1Gi"}},
+	"parameters": {"limits": ["memory"], "requests": ["cpu"], "maximum": {"memory": "1Gi"}, "exemptImages": ["registry.example.com/proxy:*"]},
 }
 
 test_missing_limits_and_requests_are_denied if {
@@ -49,6 +49,13 @@ test_resources_as_required_are_allowed if {
 test_resources_of_the_pod_suffice if {
 	resources := {"requests": {"cpu": "1m"}, "limits": {"memory": "1Gi"}}
 	limits_required.deny == set() with input as pod_and_container(resources, {})
+}
+
+test_exempt_images_are_allowed if {
+	image := {"image": "registry.example.com/proxy:2"}
+	limits_required.deny == set() with input as pod({}) with input.request.object.spec.initContainers as [image]
+	over := object.union(image, {"resources": {"limits": {"memory": "2Gi"}}})
+	count(limits_required.deny) == 1 with input as pod({}) with input.request.object.spec.initContainers as [over]
 }
 
 test_a_limit_is_a_request_as_well if {

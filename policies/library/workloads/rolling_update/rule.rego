@@ -47,7 +47,7 @@ deny contains {"message": message, "field": field} if {
 }
 
 # How many of a hundred Pods may be stopped; undefined where there is one Pod alone, or nobody knows how many there are.
-share(value) := ceil((100 * value) / replicas) if {
+share(value) := min({100, ceil((100 * value) / replicas)}) if {
 	is_number(value)
 	replicas > 1
 }

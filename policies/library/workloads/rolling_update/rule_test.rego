@@ -35,7 +35,10 @@ test_too_many_at_a_time_are_denied if {
 		"field": "spec.strategy.rollingUpdate.maxUnavailable",
 	}} with input as rolling(4, "80%")
 	every value in [7, "0100%"] {
-		count(rolling_update.deny) == 1 with input as rolling(2, value)
+		rolling_update.deny == {{
+			"message": sprintf("an update may stop 100%% of the Pods at a time by maxUnavailable %v, and 50%% are allowed; lower it", [value]),
+			"field": "spec.strategy.rollingUpdate.maxUnavailable",
+		}} with input as rolling(2, value)
 	}
 }
 
