@@ -55,7 +55,7 @@ func TestNoImageIsMissed(t *testing.T) {
 		if _, ok := of.FieldByName("ObjectMeta"); !ok {
 			continue // lists, options and the like: no object that is stored
 		}
-		w := &walk{}
+		w := &imageWalk{}
 		w.into(of, nil)
 		for _, field := range w.fields {
 			met[field.name] = true
@@ -89,20 +89,20 @@ func TestNoImageIsMissed(t *testing.T) {
 	}
 }
 
-// place is a field with a text in it.
-type place struct {
+// imageField is a field with a text in it.
+type imageField struct {
 	name string // Container.imagePullPolicy
-	path []step
+	path []fieldStep
 }
 
-// step is a field, and whether it is a list or a map.
-type step struct {
+// fieldStep is a field, and whether it is a list or a map.
+type fieldStep struct {
 	name        string
 	list, keyed bool
 }
 
 // String is the path as findings have it.
-func (p place) String() string {
+func (p imageField) String() string {
 	var out strings.Builder
 	for i, s := range p.path {
 		if i > 0 {
@@ -117,7 +117,7 @@ func (p place) String() string {
 }
 
 // object has nothing but the text at its place.
-func (p place) object(text string) any {
+func (p imageField) object(text string) any {
 	var value any = text
 	for _, s := range slices.Backward(p.path) {
 		switch {
@@ -131,13 +131,13 @@ func (p place) object(text string) any {
 	return value
 }
 
-// walk collects the places that speak of images.
-type walk struct {
-	fields []place
+// imageWalk collects the places that speak of images.
+type imageWalk struct {
+	fields []imageField
 	inside []reflect.Type
 }
 
-func (w *walk) into(of reflect.Type, path []step) {
+func (w *imageWalk) into(of reflect.Type, path []fieldStep) {
 	if slices.Contains(w.inside, of) {
 		return
 	}
@@ -156,7 +156,7 @@ func (w *walk) into(of reflect.Type, path []step) {
 			w.into(field.Type, path)
 			continue
 		}
-		s, value := step{name: name}, field.Type
+		s, value := fieldStep{name: name}, field.Type
 		for value.Kind() == reflect.Pointer || value.Kind() == reflect.Slice || value.Kind() == reflect.Map {
 			s.list, s.keyed = s.list || value.Kind() == reflect.Slice, s.keyed || value.Kind() == reflect.Map
 			value = value.Elem()
@@ -166,7 +166,7 @@ func (w *walk) into(of reflect.Type, path []step) {
 			w.into(value, at)
 		}
 		if value.Kind() == reflect.String && (mentions(name) || mentions(docs[name]) || mentions(of.Name())) {
-			w.fields = append(w.fields, place{name: of.Name() + "." + name, path: at})
+			w.fields = append(w.fields, imageField{name: of.Name() + "." + name, path: at})
 		}
 	}
 }
