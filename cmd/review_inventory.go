@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
+	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
 // fillInventory lets policies see, of the kinds they need, the documents that are judged, as if they all lay in the cluster. Reviews are
@@ -64,8 +64,8 @@ func synced(subjects []subject, place func(subject) string) ([]inventory.Item, e
 
 // kind is what policies call the document's kind.
 func (s subject) kind() inventory.Kind {
-	plural, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(s.head.APIVersion, s.head.Kind))
-	return inventory.Kind(plural.GroupResource().String())
+	kind := schema.FromAPIVersionAndKind(s.head.APIVersion, s.head.Kind).GroupKind()
+	return inventory.Kind(registration.GuessPlural(kind).String())
 }
 
 func (s subject) object(builder *inventory.Builder, namespace string) (inventory.Object, error) {

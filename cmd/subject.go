@@ -7,12 +7,12 @@ import (
 	"reflect"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/native"
 	"github.com/portcullis-dev/portcullis/review"
+	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
 // subject is one document to judge.
@@ -89,7 +89,7 @@ func (f *reviewFlags) ask(s *subject, old *subject) error {
 	if err != nil {
 		return err
 	}
-	plural, _ := meta.UnsafeGuessKindToResource(gv.WithKind(s.head.Kind))
+	plural := registration.GuessPlural(gv.WithKind(s.head.Kind).GroupKind())
 	kind := map[string]string{"group": gv.Group, "version": gv.Version, "kind": s.head.Kind}
 	resource := map[string]string{"group": gv.Group, "version": gv.Version, "resource": plural.Resource}
 	if gv.Group == "" && s.head.Kind == "Namespace" {

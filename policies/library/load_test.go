@@ -1,6 +1,7 @@
 package library
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"testing"
@@ -41,11 +42,17 @@ func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
 
 // A glob that cannot be read would be a fault of every request. It is refused when the policy is loaded.
 func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
+	const registry = `^(localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:[0-9]+|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?(/[a-z0-9._-]+)*/?$`
 	for _, c := range []struct{ use, parameters, want string }{
 		{"pods.no_exec", `{namespaces: ["prod-*", vault, "*-a"]}`, ""},
 		{"pods.no_exec", `{namespaces: [vault, "prod-["]}`, `p.yaml:4: Policy p: parameters.namespaces.1: 'prod-[' does not match pattern '^[a-z0-9*-]+$'`},
 		{"pods.no_exec", `{namespaces: ["{a"]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '{a' does not match pattern '^[a-z0-9*-]+$'`},
 		{"pods.no_exec", `{namespaces: [""]}`, `p.yaml:4: Policy p: parameters.namespaces.0: '' does not match pattern '^[a-z0-9*-]+$'`},
+		{"images.allowed_registries", `{registries: [registry.example.com, "localhost:5000/a", "[::1]:5000", docker.io/library/, "registry:5000/a/b_c"]}`, ""},
+		{"images.allowed_registries", `{registries: [acme/app]}`, `p.yaml:4: Policy p: parameters.registries.0: 'acme/app' does not match pattern '` + registry + `'`},
+		{"images.allowed_registries", `{registries: ["https://registry.example.com"]}`, `p.yaml:4: Policy p: parameters.registries.0: 'https://registry.example.com' does not match pattern '` + registry + `'`},
+		{"images.allowed_registries", `{registries: ["registry.example.com/*"]}`, `p.yaml:4: Policy p: parameters.registries.0: 'registry.example.com/*' does not match pattern '` + registry + `'`},
+		{"services.external_ips", `{allowed: ["203.0.113.7/32", "2001:db8::/64"]}`, ""},
 		{"pods.privileged", `{exemptImages: ["registry.example.com:5000/Debug_*/a.b@sha256:*"]}`, ""},
 		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
 	} {
@@ -99,6 +106,23 @@ func TestFieldsOfContainersAreKnown(t *testing.T) {
 		_, err := engine.Compile(t.Context(), specs)
 		if got := fmt.Sprint(err); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", of, got, want)
+		}
+	}
+}
+
+// Each policy can be put in force with the first example of its parameters, and reads no field that its kinds never have.
+func TestEveryPolicyCompiles(t *testing.T) {
+	for _, p := range policies(t) {
+		parameters, err := json.Marshal(p.said.parameters())
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs, faults := load(t, p.name, string(parameters))
+		if len(faults) > 0 {
+			t.Errorf("%s: %v", p.name, faults)
+		}
+		if _, err := engine.Compile(t.Context(), specs); err != nil {
+			t.Errorf("%s: %v", p.name, err)
 		}
 	}
 }

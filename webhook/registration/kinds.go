@@ -44,8 +44,8 @@ func GuessResources(kinds []schema.GroupKind) []Resource {
 			out = append(out, everything(kind.Group)...)
 			continue
 		}
-		plural, _ := meta.UnsafeGuessKindToResource(kind.WithVersion(""))
-		out = append(out, Resource{Group: kind.Group, Resource: plural.Resource})
+		plural := GuessPlural(kind)
+		out = append(out, Resource{Group: plural.Group, Resource: plural.Resource})
 		for _, carrier := range carriers() {
 			if kind.Kind == "Pod" && (kind.Group == carrier.Group || kind.Group == all) {
 				out = append(out, carrier)
@@ -53,6 +53,17 @@ func GuessResources(kinds []schema.GroupKind) []Resource {
 		}
 	}
 	return tidyResources(out)
+}
+
+// GuessPlural is the plural by which a kind is most likely served, where there is no cluster to ask: Ingress is ingresses, Gateway is
+// gateways, NetworkPolicy is networkpolicies.
+func GuessPlural(kind schema.GroupKind) schema.GroupResource {
+	plural, singular := meta.UnsafeGuessKindToResource(kind.WithVersion(""))
+	name := singular.Resource
+	if n := len(name); n > 1 && name[n-1] == 'y' && strings.IndexByte("aeiou", name[n-2]) >= 0 { // which would be gatewaies
+		plural.Resource = name + "s"
+	}
+	return plural.GroupResource()
 }
 
 // everything is all kinds of a group.

@@ -87,3 +87,14 @@ func TestResources(t *testing.T) {
 		})
 	}
 }
+
+func TestGuessPlural(t *testing.T) {
+	for kind, want := range map[string]string{
+		"Pod.": "pods", "Ingress.networking.k8s.io": "ingresses.networking.k8s.io", "NetworkPolicy.networking.k8s.io": "networkpolicies.networking.k8s.io",
+		"Gateway.gateway.networking.k8s.io": "gateways.gateway.networking.k8s.io", "Endpoints.": "endpoints",
+	} {
+		if got := GuessPlural(schema.ParseGroupKind(kind)).String(); got != want {
+			t.Errorf("%s: %s, want %s", kind, got, want)
+		}
+	}
+}

@@ -22,36 +22,40 @@
 #         registries:
 #           description: >-
 #             Registries, as registry.example.com, or repositories with everything below them, as docker.io/library. There are
-#             no wildcards.
+#             no wildcards, and a port is part of the name.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, pattern: "^(localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:[0-9]+|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?(/[a-z0-9._-]+)*/?$"}
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
+#           type: object
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
+#           default: {}
 #       examples:
 #       - registries: [registry.example.com, docker.io/library]
 package portcullis.library.images.allowed_registries
 
-import data.portcullis.kubernetes
+import data.portcullis.images
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	image.is_valid(entry.image)
-	parts := image.parse(entry.image)
-	name := sprintf("%s/%s", [parts.registry, parts.repository])
-	not allowed(name)
+	some entry in images.readable
+	not images.within(entry.place, places)
 	message := sprintf("the image %s is not from an allowed registry; use one of %s", [
-		name,
+		entry.place,
 		concat(", ", input.parameters.registries),
 	])
 }
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	not image.is_valid(entry.image)
+	some entry in images.unreadable
 	message := sprintf("%q is not a valid image reference; write it as REGISTRY/REPOSITORY:TAG", [entry.image])
 }
 
-# The slashes keep registry.example.com from allowing registry.example.com.evil.org.
-allowed(name) if {
-	some registry in input.parameters.registries
-	startswith(sprintf("%s/", [name]), sprintf("%s/", [trim_right(registry, "/")]))
-}
+# Docker Hub has two names, of which a place has the shorter one.
+places := [known(registry) | some registry in input.parameters.registries]
+
+known(registry) := trim_prefix(registry, "index.") if {
+	startswith(concat("", [registry, "/"]), "index.docker.io/")
+} else := registry

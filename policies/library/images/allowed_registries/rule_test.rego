@@ -45,6 +45,16 @@ test_allowed_registries_are_allowed if {
 	}
 }
 
+test_both_names_of_docker_hub_are_known if {
+	wanted := {"registries": ["index.docker.io/acme"]}
+	every name in ["acme/app", "docker.io/acme/app", "index.docker.io/acme/app"] {
+		allowed_registries.deny == set() with input as pod(name) with input.parameters as wanted
+	}
+	every name in ["nginx", "acmeevil/app", "registry.example.com/acme/app"] {
+		count(allowed_registries.deny) == 1 with input as pod(name) with input.parameters as wanted
+	}
+}
+
 test_invalid_reference_is_denied if {
 	allowed_registries.deny == {{
 		"message": `"https://registry.example.com/app" is not a valid image reference; write it as REGISTRY/REPOSITORY:TAG`,

@@ -10,21 +10,29 @@
 #   portcullis:
 #     severity: medium
 #     match: {resources: [pods, workloads]}
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       properties:
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
+#           type: object
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
+#           default: {}
 package portcullis.library.images.no_latest_tag
 
-import data.portcullis.kubernetes
+import data.portcullis.images
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	image.is_valid(entry.image)
-	parts := image.parse(entry.image)
-	parts.digest == ""
-	parts.tag in {"", "latest"}
+	some entry in images.readable
+	entry.digest == ""
+	entry.tag in {"", "latest"}
 	message := sprintf("the image %q means whatever is latest when it is pulled; name a version or a digest", [entry.image])
 }
 
 deny contains {"message": message, "field": entry.path} if {
-	some entry in kubernetes.images
-	not image.is_valid(entry.image)
+	some entry in images.unreadable
 	message := sprintf("%q is not a valid image reference; write it as REGISTRY/REPOSITORY:TAG", [entry.image])
 }

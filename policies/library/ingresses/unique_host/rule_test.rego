@@ -14,7 +14,7 @@ cluster := {"ingresses.networking.k8s.io": {
 
 asked(namespace, name, object) := {
 	"request": {"operation": "CREATE", "kind": {"kind": "Ingress"}, "namespace": namespace, "name": name, "object": object},
-	"parameters": {"sharedInNamespace": false},
+	"parameters": {"sharedInNamespace": false, "sharedWildcards": ["*.apps.example.com"]},
 }
 
 test_the_host_of_another_namespace_is_denied if {
@@ -51,16 +51,88 @@ test_rules_without_a_host_are_allowed if {
 }
 
 test_hosts_are_shared_in_a_namespace_if_that_is_wanted if {
-	wanted := object.union(asked("shop", "new", ingress("b.example.com")), {"parameters": {"sharedInNamespace": true}})
+	wanted := object.union(asked("shop", "new", ingress("b.example.com")), {"parameters": {"sharedInNamespace": true, "sharedWildcards": []}})
 	count(unique_host.deny) == 0 with input as wanted with data.kubernetes as cluster
 }
 
 test_and_never_between_namespaces if {
-	wanted := object.union(asked("blog", "new", ingress("b.example.com")), {"parameters": {"sharedInNamespace": true}})
+	wanted := object.union(asked("blog", "new", ingress("b.example.com")), {"parameters": {"sharedInNamespace": true, "sharedWildcards": []}})
 	count(unique_host.deny) == 1 with input as wanted with data.kubernetes as cluster
 }
 
 test_in_an_empty_cluster_everything_is_new if {
 	count(unique_host.deny) == 0 with input as asked("blog", "new", ingress("b.example.com"))
 		with data.kubernetes as {"ingresses.networking.k8s.io": {}}
+}
+
+test_a_host_that_it_had_may_stay if {
+	update := object.union(asked("blog", "old", ingress("shop.example.com")), {"request": {"operation": "UPDATE"}})
+	count(unique_host.deny) == 0 with input as update with input.request.oldObject as ingress("shop.example.com")
+		with data.kubernetes as cluster
+	count(unique_host.deny) == 1 with input as update with input.request.oldObject as ingress("old.example.com")
+		with data.kubernetes as cluster
+}
+
+wildcards := {"ingresses.networking.k8s.io": {
+	"shop": {"all": ingress("*.shop.example.com")},
+	"apps": {"all": ingress("*.apps.example.com")},
+}}
+
+test_a_host_below_the_wildcard_of_another_namespace_is_denied if {
+	unique_host.deny == {{
+		"message": concat("", [
+			"the host www.shop.example.com is one of *.shop.example.com, ",
+			"which belongs to the Ingress all in the namespace shop; choose another one",
+		]),
+		"field": "spec.rules[0].host",
+	}} with input as asked("blog", "new", ingress("www.shop.example.com")) with data.kubernetes as wildcards
+}
+
+test_the_wildcard_itself_is_denied_once if {
+	unique_host.deny == {{
+		"message": "the host *.shop.example.com belongs to the Ingress all in the namespace shop; choose another one",
+		"field": "spec.rules[0].host",
+	}} with input as asked("blog", "new", ingress("*.shop.example.com")) with data.kubernetes as wildcards
+}
+
+test_hosts_beside_it_are_allowed if {
+	every host in ["shop.example.com", "a.b.shop.example.com", "www.myshop.example.com", "*.example.com", "*.a.shop.example.com", "localhost"] {
+		count(unique_host.deny) == 0 with input as asked("blog", "new", ingress(host)) with data.kubernetes as wildcards
+	}
+}
+
+test_within_a_namespace_a_wildcard_is_shared if {
+	count(unique_host.deny) == 0 with input as asked("shop", "new", ingress("www.shop.example.com")) with data.kubernetes as wildcards
+}
+
+test_a_wildcard_above_the_hosts_of_others_is_denied if {
+	unique_host.deny == {
+		{
+			"message": concat("", [
+				"the host *.example.com would take a.example.com from the Ingress two in the namespace shop; ",
+				"name the hosts one by one",
+			]),
+			"field": "spec.rules[0].host",
+		},
+		{
+			"message": concat("", [
+				"the host *.example.com would take b.example.com from the Ingress two in the namespace shop; ",
+				"name the hosts one by one",
+			]),
+			"field": "spec.rules[0].host",
+		},
+		{
+			"message": concat("", [
+				"the host *.example.com would take shop.example.com from the Ingress web in the namespace shop; ",
+				"name the hosts one by one",
+			]),
+			"field": "spec.rules[0].host",
+		},
+	} with input as asked("blog", "new", ingress("*.example.com")) with data.kubernetes as cluster
+}
+
+test_shared_wildcards_are_nobodys if {
+	count(unique_host.deny) == 0 with input as asked("blog", "new", ingress("blog.apps.example.com")) with data.kubernetes as wildcards
+	count(unique_host.deny) == 0 with input as asked("blog", "new", ingress("*.apps.example.com"))
+		with data.kubernetes as {"ingresses.networking.k8s.io": {"shop": {"web": ingress("shop.apps.example.com")}}}
 }

@@ -10,7 +10,7 @@ pod_and_container(of_pod, of_container) := {
 		"initContainers": [{"name": "setup", "resources": of_container}],
 		"ephemeralContainers": [{"name": "debug"}],
 	}}},
-	"parameters": {"limits": ["memory"], "requests": ["cpu"], "maximum": {"memory": "1Gi"}},
+	"parameters": {"limits": ["memory"], "requests": ["cpu"], "maximum": {"memory": "1Gi"}, "exemptImages": ["registry.example.com/proxy:*"]},
 }
 
 test_missing_limits_and_requests_are_denied if {
@@ -27,7 +27,7 @@ test_missing_limits_and_requests_are_denied if {
 }
 
 test_too_high_a_limit_is_denied if {
-	every limit in ["1025Mi", "2G", "1e99", 1073741825, "unlimited"] {
+	every limit in ["1025Mi", "2G", "1e99", 1073741825] {
 		limits_required.deny == {{
 			"message": sprintf("the memory limit %v is above 1Gi; lower it", [limit]),
 			"field": "spec.initContainers[0].resources.limits.memory",
@@ -49,4 +49,32 @@ test_resources_as_required_are_allowed if {
 test_resources_of_the_pod_suffice if {
 	resources := {"requests": {"cpu": "1m"}, "limits": {"memory": "1Gi"}}
 	limits_required.deny == set() with input as pod_and_container(resources, {})
+}
+
+test_exempt_images_are_allowed if {
+	image := {"image": "registry.example.com/proxy:2"}
+	limits_required.deny == set() with input as pod({}) with input.request.object.spec.initContainers as [image]
+	over := object.union(image, {"resources": {"limits": {"memory": "2Gi"}}})
+	count(limits_required.deny) == 1 with input as pod({}) with input.request.object.spec.initContainers as [over]
+}
+
+test_a_limit_is_a_request_as_well if {
+	limited := {"limits": {"memory": "1Gi", "cpu": "1"}}
+	limits_required.deny == set() with input as pod(limited)
+	limits_required.deny == set() with input as pod_and_container(limited, {})
+	count(limits_required.deny) == 1 with input as pod(object.union(limited, {"requests": {"cpu": "0"}}))
+}
+
+test_nothing_is_neither_a_limit_nor_a_request if {
+	every nothing in ["0", 0, "0Mi", "-1", null, "x", {}] {
+		count(limits_required.deny) == 2 with input as pod({"requests": {"cpu": nothing}, "limits": {"memory": nothing}})
+			with input.parameters.maximum as {}
+	}
+}
+
+test_too_high_a_request_is_denied if {
+	limits_required.deny == {{
+		"message": "the memory request 2Gi is above 1Gi; lower it",
+		"field": "spec.initContainers[0].resources.requests.memory",
+	}} with input as pod_and_container({"limits": {"memory": "1Gi"}}, {"requests": {"cpu": "1", "memory": "2Gi"}})
 }

@@ -1,0 +1,79 @@
+# METADATA
+# title: Replicas have a disruption budget
+# description: >-
+#   When nodes are drained all replicas of a workload may be moved at once, unless a PodDisruptionBudget says how many must
+#   stay. A Deployment or StatefulSet with the replicas of the parameter or more needs one in its namespace that selects its
+#   Pods, and that is there first.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
+#   description: Disruptions
+# - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
+#   description: Specifying a disruption budget
+# custom:
+#   portcullis:
+#     severity: low
+#     match: {resources: [deployments.apps, statefulsets.apps]}
+#     data: [poddisruptionbudgets.policy]
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       properties:
+#         replicas:
+#           description: From how many replicas on a workload needs a budget.
+#           type: integer
+#           minimum: 1
+#           default: 2
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
+#           type: object
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
+#           default: {}
+package portcullis.library.workloads.disruption_budget
+
+import data.portcullis.kubernetes
+
+deny contains {"message": message, "field": field} if {
+	is_object(kubernetes.pod_template)
+	replicas >= input.parameters.replicas
+	not budgeted
+	field := sprintf("%s.metadata.labels", [kubernetes.pod_template_path])
+	message := sprintf("no PodDisruptionBudget selects the Pods of the %s %s; create one with maxUnavailable 1 first", [
+		input.request.kind.kind,
+		object.get(input.request, "name", ""),
+	])
+}
+
+replicas := kubernetes.object.spec.replicas if {
+	is_number(kubernetes.object.spec.replicas)
+} else := 1
+
+budgeted if {
+	budgets := data.kubernetes["poddisruptionbudgets.policy"]
+	some name
+	selects(budgets[input.request.namespace][name].spec.selector)
+}
+
+# A selector that is empty selects every Pod of the namespace; one that is not there, none.
+selects(selector) if {
+	is_object(selector)
+	every key, value in object.get(selector, "matchLabels", {}) {
+		kubernetes.pod_labels[key] == value
+	}
+	every requirement in object.get(selector, "matchExpressions", []) {
+		meets(requirement.operator, requirement)
+	}
+}
+
+meets("In", requirement) if listed(requirement)
+
+meets("NotIn", requirement) if not listed(requirement)
+
+meets("Exists", requirement) if labelled(requirement)
+
+meets("DoesNotExist", requirement) if not labelled(requirement)
+
+listed(requirement) if kubernetes.pod_labels[requirement.key] in requirement.values
+
+labelled(requirement) if is_string(kubernetes.pod_labels[requirement.key])
