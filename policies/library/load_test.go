@@ -40,8 +40,35 @@ func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
 		"apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {use: %s, parameters: %s}\n", use, parameters)}})
 }
 
-// A glob that cannot be read would be a fault of every request. It is refused when the policy is loaded.
-func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
+// Every policy can be put in force, with the parameters its METADATA gives as an example: the fields that it reads are there, and so are the
+// resources it is about.
+func TestEveryPolicyLoads(t *testing.T) {
+	from := reader(t)
+	for _, p := range policies(t) {
+		var example map[string]any
+		if p.said.Parameters != nil && len(p.said.Parameters.Examples) > 0 {
+			example = p.said.Parameters.Examples[0]
+		}
+		spec, err := json.Marshal(map[string]any{
+			"apiVersion": "portcullis.dev/v1alpha1", "kind": "Policy", "metadata": map[string]any{"name": "p"},
+			"spec": map[string]any{"use": p.name, "parameters": example},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs, faults := from.Read([]native.File{{Name: "p.yaml", Text: spec}})
+		if len(faults) > 0 {
+			t.Errorf("%s: %v", p.name, faults)
+			continue
+		}
+		if _, err := engine.Compile(t.Context(), specs); err != nil {
+			t.Errorf("%s: %v", p.name, err)
+		}
+	}
+}
+
+// A glob or a regular expression that cannot be read would be a fault of every request. It is refused when the policy is loaded.
+func TestPatternsAreReadWhenTheyAreLoaded(t *testing.T) {
 	const registry = `^(localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:[0-9]+|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?(/[a-z0-9._-]+)*/?$`
 	for _, c := range []struct{ use, parameters, want string }{
 		{"pods.no_exec", `{namespaces: ["prod-*", vault, "*-a"]}`, ""},
@@ -55,6 +82,9 @@ func TestGlobsAreReadWhenTheyAreLoaded(t *testing.T) {
 		{"services.external_ips", `{allowed: ["203.0.113.7/32", "2001:db8::/64"]}`, ""},
 		{"pods.privileged", `{exemptImages: ["registry.example.com:5000/Debug_*/a.b@sha256:*"]}`, ""},
 		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
+		{"metadata.names", `{pattern: "(?i)[a-z]+"}`, ""},
+		{"metadata.names", `{pattern: "(a"}`, "p.yaml:4: Policy p: parameters.pattern: '(a' is not valid regex: error parsing regexp: missing closing ): `(a`"},
+		{"metadata.guarded_keys", `{keys: ["a/[b"]}`, `p.yaml:4: Policy p: parameters.keys.0: 'a/[b' does not match pattern '^[a-zA-Z0-9._/*-]+$'`},
 	} {
 		_, faults := load(t, c.use, c.parameters)
 		if got := faults.Error(); got != c.want {

@@ -40,6 +40,7 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	described = closed(described)
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
+	compiler.AssertFormat() // a regular expression that cannot be read would be a fault of every request
 	const name = "portcullis:parameters"
 	if err := compiler.AddResource(name, described); err != nil {
 		return nil, under(fmt.Errorf("the schema of the parameters: %w", err), "parameters")

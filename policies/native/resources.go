@@ -123,7 +123,7 @@ func resource(text string, stage review.Stage) ([]policies.Resource, error) {
 		if group == "core" {
 			return with(policies.Resource{}, true), nil
 		}
-		if !strings.Contains(group, ".") && !slices.Contains([]string{"apps", "autoscaling", "batch", "policy"}, group) || strings.Contains(group, "*") {
+		if !strings.Contains(group, ".") && !slices.Contains([]string{"apps", "autoscaling", "batch", "extensions", "policy"}, group) || strings.Contains(group, "*") {
 			return nil, fmt.Errorf(`%q is not all of a group, as "apps/*", "core/*" and "example.com/*" are; subresources are named one by one, as "pods/exec"`, text)
 		}
 		if near := nearGroup(group); near != "" {

@@ -4,7 +4,8 @@
 #   Some fields must stay what they were set to, although Kubernetes would let them change: the owner of a namespace, the tier
 #   of a workload. A field of the parameter may be set once; from then on an update may neither change nor remove it. Who may
 #   scale a workload changes spec.replicas by its subresource scale, which is therefore covered, for autoscalers too. For custom
-#   resources that have one, it must be named in match.resources beside them; their replicas may have another path there.
+#   resources that have one, it must be named in match.resources beside them; their replicas may have another path there. A path that
+#   leads into a list stands for the list as a whole.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 #   description: Labels and selectors
@@ -56,8 +57,12 @@ whole(resource) := object.union({"spec": {"replicas": 0}}, resource) if {
 } else := resource
 
 # The value is wrapped, so that a field that is false is told from one that is absent. Null counts as absent, as everywhere
-# in Kubernetes.
+# in Kubernetes. Which element of a list was which cannot be told once it has changed.
 value_at(from, segments) := {"value": value} if {
 	value := object.get(from, segments, null)
 	value != null
+} else := {"value": list} if {
+	some n in numbers.range(1, count(segments) - 1)
+	list := object.get(from, array.slice(segments, 0, n), null)
+	is_array(list)
 }

@@ -61,3 +61,21 @@ test_a_scale_that_changes_nothing_is_allowed if {
 	immutable_field.deny == set() with input as scale({"replicas": 1}, {"replicas": 1})
 	immutable_field.deny == set() with input as scale({}, {})
 }
+
+ports(numbers) := {
+	"request": {
+		"operation": "UPDATE", "kind": {"kind": "Service"},
+		"oldObject": {"spec": {"ports": [{"port": 80}, {"port": 443}]}},
+		"object": {"spec": {"ports": [{"port": number} | some number in numbers]}},
+	},
+	"parameters": {"fields": ["spec.ports.0.port"]},
+}
+
+test_a_path_into_a_list_stands_for_the_list if {
+	immutable_field.deny == {{
+		"message": `spec.ports.0.port is [{"port":80},{"port":443}] and cannot be changed; leave it as it is`,
+		"field": "spec.ports.0.port",
+	}} with input as ports([80, 8443])
+	count(immutable_field.deny) == 1 with input as ports([])
+	immutable_field.deny == set() with input as ports([80, 443])
+}

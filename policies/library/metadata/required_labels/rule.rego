@@ -31,6 +31,7 @@
 #               pattern:
 #                 description: A regular expression (RE2) the whole value must match; any value will do without it.
 #                 type: string
+#                 format: regex
 #       examples:
 #       - labels:
 #         - {key: team}

@@ -1,0 +1,82 @@
+# METADATA
+# title: Some labels and annotations are not for everybody
+# description: >-
+#   Labels decide: which Pod Security level a namespace has, what a network policy lets in, who pays. Labels and annotations with the keys
+#   of the parameter are set, changed and removed only by the users and groups of the others, also when an object is created, and in the
+#   templates of workloads.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+#   description: Labels and selectors
+# custom:
+#   portcullis:
+#     severity: medium
+#     match: {resources: [namespaces, pods, workloads, services]}
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       required: [keys]
+#       properties:
+#         keys:
+#           description: The keys, in which a star stands for any text.
+#           type: array
+#           minItems: 1
+#           items: {type: string, pattern: "^[a-zA-Z0-9._/*-]+$"}
+#         users:
+#           description: Users who may set them.
+#           type: array
+#           items: {type: string, minLength: 1}
+#           default: [system:kube-controller-manager]
+#         groups:
+#           description: Groups whose members may.
+#           type: array
+#           items: {type: string, minLength: 1}
+#           default: [system:masters, system:serviceaccounts:kube-system]
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
+#           type: object
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
+#           default: {}
+#       examples:
+#       - keys: ["pod-security.kubernetes.io/*", example.com/owner]
+package portcullis.library.metadata.guarded_keys
+
+import data.portcullis.kubernetes
+import data.portcullis.users
+
+deny contains {"message": message, "field": field} if {
+	some at in places
+	some name in ["labels", "annotations"]
+	before := object.get(input.request, array.concat(["oldObject"], array.concat(at, [name])), {})
+	after := object.get(input.request, array.concat(["object"], array.concat(at, [name])), {})
+	before != after
+	some key in changed(of(before), of(after))
+	some pattern in input.parameters.keys
+	glob.match(pattern, null, key)
+	not trusted
+	path := concat(".", array.concat(at, [name]))
+	field := sprintf("%s[%q]", [path, key])
+	message := sprintf("%s may not set %q in %s; leave it as it is, or ask somebody who may", [kubernetes.username, key, path])
+}
+
+places contains ["metadata"]
+
+# What a controller makes of a template has what is written there, and the controller may.
+places contains array.concat(split(kubernetes.pod_template_path, "."), ["metadata"]) if kubernetes.pod_template_path != ""
+
+places contains ["spec", "jobTemplate", "metadata"] if input.request.kind.kind == "CronJob"
+
+# Null stands for nothing, as everywhere in Kubernetes.
+of(given) := given if {
+	is_object(given)
+} else := {}
+
+changed(before, after) := {key |
+	some key in object.keys(object.union(before, after))
+	object.get(before, key, null) != object.get(after, key, null)
+}
+
+trusted if kubernetes.username in input.parameters.users
+
+trusted if users.of_group(input.parameters.groups)

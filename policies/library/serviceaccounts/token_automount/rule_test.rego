@@ -1,0 +1,54 @@
+package portcullis.library.serviceaccounts.token_automount_test
+
+import data.portcullis.library.serviceaccounts.token_automount
+
+pod(spec, parameters) := {
+	"request": {"operation": "CREATE", "kind": {"kind": "Pod"}, "namespace": "shop", "object": {"spec": spec}},
+	"parameters": object.union({"allowAsked": true, "serviceAccounts": []}, parameters),
+}
+
+test_a_token_nobody_asked_for_is_denied if {
+	every spec in [{}, {"automountServiceAccountToken": null}, {"serviceAccountName": "default"}] {
+		token_automount.deny == {{
+			"message": concat("", [
+				`Pod has the token of the service account "default" mounted; `,
+				"set automountServiceAccountToken to false, or to true if it calls the Kubernetes API",
+			]),
+			"field": "spec.automountServiceAccountToken",
+		}} with input as pod(spec, {})
+	}
+}
+
+test_a_token_that_is_asked_for_is_allowed if {
+	token_automount.deny == set() with input as pod({"automountServiceAccountToken": true}, {})
+}
+
+test_unless_that_is_not_enough if {
+	token_automount.deny == {{
+		"message": `Pod has the token of the service account "web" mounted; set automountServiceAccountToken to false`,
+		"field": "spec.automountServiceAccountToken",
+	}} with input as pod({"automountServiceAccountToken": true, "serviceAccount": "web"}, {"allowAsked": false})
+}
+
+test_no_token_is_allowed if {
+	token_automount.deny == set() with input as pod({"automountServiceAccountToken": false}, {"allowAsked": false})
+}
+
+test_exempt_accounts_are_allowed if {
+	exempt := {"serviceAccounts": ["shop/operator-*"]}
+	token_automount.deny == set() with input as pod({"serviceAccountName": "operator-a"}, exempt)
+	count(token_automount.deny) == 1 with input as pod({"serviceAccountName": "web"}, exempt)
+	elsewhere := object.union(pod({"serviceAccountName": "operator-a"}, exempt), {"request": {"namespace": "blog"}})
+	count(token_automount.deny) == 1 with input as elsewhere
+}
+
+test_mirrors_of_static_pods_are_allowed if {
+	mirror := {"request": {"object": {"metadata": {"annotations": {"kubernetes.io/config.mirror": "abc"}}}}}
+	token_automount.deny == set() with input as object.union(pod({}, {}), mirror)
+	template := {"request": {"kind": {"kind": "Deployment"}, "object": {"spec": {"template": {"spec": {}}}}}}
+	count(token_automount.deny) == 1 with input as object.union(object.union(pod({}, {}), mirror), template)
+}
+
+test_what_has_no_pod_is_allowed if {
+	token_automount.deny == set() with input as object.union(pod({}, {}), {"request": {"object": {"spec": null}}})
+}

@@ -1,0 +1,77 @@
+# METADATA
+# title: Claims are of a size and kind that storage can bear
+# description: >-
+#   A claim takes what it asks for, by mistake as well, and most storage grows but never shrinks. PersistentVolumeClaims, the claim
+#   templates of StatefulSets and ephemeral volumes ask for no more than the parameter, and for no other access modes than those. A
+#   claim that exists is judged again when it grows.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#persistentvolumeclaims
+#   description: Persistent volume claims
+# custom:
+#   portcullis:
+#     severity: low
+#     match: {resources: [persistentvolumeclaims, pods, workloads]}
+#     parameters:
+#       type: object
+#       additionalProperties: false
+#       required: [maximum]
+#       properties:
+#         maximum:
+#           description: The most that a claim may ask for, as a quantity.
+#           type: string
+#           pattern: "^[0-9]+(\\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?$"
+#         accessModes:
+#           description: The access modes a claim may ask for.
+#           type: array
+#           minItems: 1
+#           items: {type: string, enum: [ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod]}
+#           default: [ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod]
+#         podTemplates:
+#           description: >-
+#             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
+#             "spec.template"}.
+#           type: object
+#           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
+#           default: {}
+#       examples:
+#       - maximum: 1Ti
+#         accessModes: [ReadWriteOnce, ReadWriteOncePod]
+package portcullis.library.storage.claim_limits
+
+import data.portcullis.kubernetes
+import data.portcullis.quantities
+
+deny contains {"message": message, "field": field} if {
+	some path, claim in claims
+	size := claim.spec.resources.requests.storage
+	not quantities.at_most(size, input.parameters.maximum)
+	not kept(path, size)
+	field := sprintf("%sspec.resources.requests.storage", [path])
+	message := sprintf("the claim asks for %v; ask for %s at most", [size, input.parameters.maximum])
+}
+
+deny contains {"message": message, "field": field} if {
+	some path, claim in claims
+	some i, mode in claim.spec.accessModes
+	not mode in input.parameters.accessModes
+	not had(path, mode)
+	field := sprintf("%sspec.accessModes[%d]", [path, i])
+	message := sprintf("the access mode %s is not allowed; use one of %s", [mode, concat(", ", input.parameters.accessModes)])
+}
+
+claims[""] := kubernetes.object if input.request.kind.kind == "PersistentVolumeClaim"
+
+claims[path] := template if {
+	some i, template in kubernetes.object.spec.volumeClaimTemplates
+	path := sprintf("spec.volumeClaimTemplates[%d].", [i])
+}
+
+claims[path] := volume.ephemeral.volumeClaimTemplate if {
+	some i, volume in kubernetes.pod_spec.volumes
+	volume.ephemeral
+	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.", [kubernetes.pod_spec_path, i])
+}
+
+kept("", size) if kubernetes.old_object.spec.resources.requests.storage == size
+
+had("", mode) if mode in kubernetes.old_object.spec.accessModes
