@@ -129,8 +129,13 @@ func showText(out io.Writer, d native.Description) error {
 		enforcement = d.Enforcement
 	}
 	for _, line := range []struct{ name, value string }{
-		{"severity", d.Severity}, {"controls", strings.Join(d.Controls, ", ")}, {"bundles", strings.Join(d.Bundles, ", ")},
-		{"asked at", askedAt(d, ", ")}, {"matches", d.Matches()}, {"reads", strings.Join(d.Data, ", ")}, {"enforcement", enforcement},
+		{"severity", d.Severity},
+		{"controls", strings.Join(d.Controls, ", ")},
+		{"bundles", strings.Join(d.Bundles, ", ")},
+		{"asked at", askedAt(d, ", ")},
+		{"matches", d.Matches()},
+		{"reads", strings.Join(d.Data, ", ")},
+		{"enforcement", enforcement},
 	} {
 		if line.value != "" {
 			const column = "             "

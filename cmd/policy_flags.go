@@ -56,8 +56,8 @@ func gatekeeperOperations() []string { return []string{"CREATE", "UPDATE"} }
 // NewReader returns a Reader that knows the embedded library. It is exported for the contract tests.
 func NewReader() (*native.Reader, error) { return embedded() }
 
-// embedded reads the library, once: to parse it takes a tenth of a second, and it never changes.
-var embedded = sync.OnceValues(func() (*native.Reader, error) {
+// embedded reads the library, once: to parse it takes a tenth of a second.
+var embedded = sync.OnceValues(func() (*native.Reader, error) { //nolint:gochecknoglobals // what is in the binary never changes
 	var files []native.File
 	err := fs.WalkDir(library.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

@@ -59,7 +59,7 @@ func TestUse(t *testing.T) {
 		{"level@", `; level@: "" is no version of Kubernetes; write latest, or one as v1.30`},
 		{"level@1.30", `; level@1.30: "1.30" is no version of Kubernetes; write latest, or one as v1.30`},
 		{"level@v1.030", `; level@v1.030: "v1.030" is no version of Kubernetes; write latest, or one as v1.30`},
-		{"levle@v1.30", `; the library has no policy or bundle "levle"; did you mean level?`},
+		{"lvel@v1.30", `; the library has no policy or bundle "lvel"; did you mean level?`},
 		{"replica", `; the library has no policy or bundle "replica"; did you mean deployments.replicas?`},
 		{"pods.nothing", `; the library has no policy or bundle "pods.nothing"; "portcullis policies list" names those it has`},
 	} {
