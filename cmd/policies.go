@@ -1,72 +1,27 @@
 package cmd
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"path"
-	"slices"
-	"strings"
 
-	"github.com/spf13/pflag"
-
-	"github.com/portcullis-dev/portcullis/policies/library"
-	"github.com/portcullis-dev/portcullis/policies/native"
-	"github.com/portcullis-dev/portcullis/policies/source"
+	"github.com/spf13/cobra"
 )
 
-// libraryPrefix tells a policy of the library from a path.
-const libraryPrefix = "library:"
-
-// policyFlags are the flags by which every command that judges is told what to judge by.
-type policyFlags struct{ from []string }
-
-func (p *policyFlags) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&p.from, "policies", nil, "`PATH` of a directory or file with policies, or library:NAME; may be repeated")
-}
-
-// source returns the Source that the flags name; with the error that they name nothing, one of nothing.
-func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
-	out := &source.Files{Reader: reader}
-	if len(p.from) == 0 {
-		return out, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
+func newPolicies() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "policies",
+		Short: "Lists and shows the policies of the library",
+		Long: `The library is the policies that Portcullis brings along. Those that are put in force together have one name, a bundle: pss-baseline and
+pss-restricted are the Pod Security Standards, and best-practice is what most clusters are better off with.`,
+		Example: `  portcullis policies list --bundle pss-baseline
+  portcullis policies show pods.privileged`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return fmt.Errorf("policies knows no %q; it knows list and show", args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }, // arguments are looked at only of what can run
 	}
-	if slices.Contains(p.from, "") {
-		return nil, errors.New("--policies is empty; name a directory, a file or library:NAME")
-	}
-	for _, from := range p.from {
-		if strings.HasSuffix(from, ".tar.gz") || strings.HasSuffix(from, ".tgz") {
-			return nil, fmt.Errorf("--policies %s is a bundle, which is not read here; name the directory or the files it was built from", from)
-		}
-	}
-	for _, from := range p.from {
-		if name, ok := strings.CutPrefix(from, libraryPrefix); ok {
-			out.Library = append(out.Library, name)
-		} else {
-			out.Paths = append(out.Paths, from)
-		}
-	}
-	return out, nil
-}
-
-// gatekeeperOperations are those for which Gatekeeper has itself called, unless its chart is told otherwise: its users' templates were never
-// asked about a DELETE, and would refuse to let go of what they would not let in.
-func gatekeeperOperations() []string { return []string{"CREATE", "UPDATE"} }
-
-// NewReader returns a Reader that knows the embedded library. It is exported for the contract tests.
-func NewReader() (*native.Reader, error) {
-	var files []native.File
-	embedded := library.FS()
-	err := fs.WalkDir(embedded, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".rego" {
-			return err
-		}
-		text, err := fs.ReadFile(embedded, name)
-		files = append(files, native.File{Name: "library/" + name, Text: text})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the library: %w", err)
-	}
-	return native.NewReader(files)
+	cmd.AddCommand(newPoliciesList(), newPoliciesShow())
+	return cmd
 }

@@ -11,10 +11,11 @@ import (
 
 // The tests stay out: a server needs no fixtures.
 //
-//go:embed images.rego kubernetes.rego pod_security.rego quantities.rego users.rego */*/rule.rego
+//go:embed images.rego kubernetes.rego pod_security.rego quantities.rego users.rego */*/rule.rego bundles/*.yaml
 var files embed.FS
 
-// FS returns the files of the library: Helpers, and TOPIC/RULE/rule.rego for each policy.
+// FS returns the files of the library: Helpers, TOPIC/RULE/rule.rego for each policy, and bundles/NAME.yaml for each bundle, the policies that are
+// put in force together by one name.
 func FS() fs.FS { return files }
 
 // Helpers returns the files of FS with the packages that every policy may import, in alphabetical order: kubernetes.rego has

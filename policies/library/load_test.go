@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"path"
 	"testing"
 
 	engine "github.com/portcullis-dev/portcullis/policies"
@@ -16,8 +15,8 @@ import (
 func reader(t testing.TB) *native.Reader {
 	t.Helper()
 	var embedded []native.File
-	err := fs.WalkDir(FS(), ".", func(name string, _ fs.DirEntry, err error) error {
-		if err != nil || path.Ext(name) != ".rego" {
+	err := fs.WalkDir(FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
 			return err
 		}
 		text, err := fs.ReadFile(FS(), name)
@@ -39,33 +38,6 @@ func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
 	t.Helper()
 	return reader(t).Read([]native.File{{Name: "p.yaml", Text: fmt.Appendf(nil,
 		"apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {use: %s, parameters: %s}\n", use, parameters)}})
-}
-
-// Every policy can be put in force, with the parameters its METADATA gives as an example: the fields that it reads are there, and so are the
-// resources it is about.
-func TestEveryPolicyLoads(t *testing.T) {
-	from := reader(t)
-	for _, p := range policies(t) {
-		var example map[string]any
-		if p.said.Parameters != nil && len(p.said.Parameters.Examples) > 0 {
-			example = p.said.Parameters.Examples[0]
-		}
-		spec, err := json.Marshal(map[string]any{
-			"apiVersion": "portcullis.dev/v1alpha1", "kind": "Policy", "metadata": map[string]any{"name": "p"},
-			"spec": map[string]any{"use": p.name, "parameters": example},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		specs, faults := from.Read([]native.File{{Name: "p.yaml", Text: spec}})
-		if len(faults) > 0 {
-			t.Errorf("%s: %v", p.name, faults)
-			continue
-		}
-		if _, err := engine.Compile(t.Context(), specs); err != nil {
-			t.Errorf("%s: %v", p.name, err)
-		}
-	}
 }
 
 // A glob or a regular expression that cannot be read would be a fault of every request. It is refused when the policy is loaded.

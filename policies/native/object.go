@@ -176,8 +176,7 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 	case given.Use != "":
 		path := b.lookup(given.Use)
 		if path == "" {
-			err := fmt.Errorf("there is no policy %q, neither in the library nor beside it", given.Use)
-			return policies.Spec{}, blame(under(err, "use"), o.At(), whom, o.keys)
+			return policies.Spec{}, blame(under(b.notOne(given.Use), "use"), o.At(), whom, o.keys)
 		}
 		modules = b.packages[path]
 	default:
@@ -193,7 +192,7 @@ func (b *bundle) inForce(o object) (policies.Spec, error) {
 			return policies.Spec{}, blame(under(err, "rego"), o.At(), whom, o.keys)
 		}
 		modules = []module{m}
-		from = &bundle{packages: packages{m.path(): modules}, shared: b.shared}
+		from = &bundle{reader: b.reader, packages: packages{m.path(): modules}, shared: b.shared}
 		maps.Copy(from.packages, b.packages)
 	}
 	meta, described, err := readMetadata(modules)

@@ -62,13 +62,22 @@ func (f File) HasDocuments() bool {
 type Reader struct {
 	library packages
 	shared  []ast.Ref // its helper packages
+	bundles []LibraryBundle
 	now     func() time.Time
 }
 
-// NewReader returns a Reader with the given library.
+// NewReader returns a Reader with the given library: its packages, and in files of YAML its bundles.
 func NewReader(library []File) (*Reader, error) {
 	r := &Reader{library: packages{}, now: time.Now}
 	for _, file := range library {
+		if format, _ := file.format(); format == YAMLText {
+			l, err := readBundle(file)
+			if err != nil {
+				return nil, fmt.Errorf("the library: %w", err)
+			}
+			r.bundles = append(r.bundles, l)
+			continue
+		}
 		m, err := parse(file.Name, file.Text)
 		if err != nil {
 			return nil, fmt.Errorf("the library: %w", err)
@@ -81,13 +90,14 @@ func NewReader(library []File) (*Reader, error) {
 		}
 		r.library[m.path()] = append(r.library[m.path()], m)
 	}
-	return r, nil
+	slices.SortFunc(r.bundles, func(a, b LibraryBundle) int { return strings.Compare(a.Name, b.Name) })
+	return r, r.complete()
 }
 
 // Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
 // Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
 func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}, used: map[string]bool{}}
+	b := bundle{reader: r, packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}, used: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
 		switch format, ok := file.format(); {
@@ -104,7 +114,7 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 		b.used[o.policy.Spec.Use] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.own)) {
-		spec, isPolicy, err := b.spec(name)
+		spec, isPolicy, err := b.spec(name, "")
 		b.fault(b.packages[name][0].Package.Location.File, spec.ID, err)
 		if isPolicy && err == nil {
 			b.specs = append(b.specs, spec)
@@ -113,28 +123,6 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 	for _, o := range objects {
 		spec, err := b.object(o)
 		b.fault(o.File, o.policy.Name, err)
-		if err == nil {
-			b.specs = append(b.specs, spec)
-		}
-	}
-	return b.specs, b.faults
-}
-
-// Use returns the library's policies of the given names, in force as their METADATA says.
-func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
-	b := bundle{packages: r.library, shared: r.shared, own: map[string]bool{}}
-	for i, name := range names {
-		if slices.Contains(names[:i], name) {
-			b.fault("", name, fmt.Errorf("the library's policy %q is named twice; name it once", name))
-			continue
-		}
-		path := b.lookup(name)
-		if path == "" {
-			b.fault("", name, fmt.Errorf("the library has no policy %q; it has %s", name, strings.Join(r.Names(), ", ")))
-			continue
-		}
-		spec, _, err := b.spec(path)
-		b.fault("", name, err)
 		if err == nil {
 			b.specs = append(b.specs, spec)
 		}
@@ -156,6 +144,7 @@ func (r *Reader) Names() []string {
 
 // bundle is one reading in progress.
 type bundle struct {
+	reader   *Reader
 	packages packages
 	shared   []ast.Ref
 	own      map[string]bool // paths of the packages the bundle brought itself
@@ -208,8 +197,8 @@ func (b *bundle) lookup(name string) string {
 }
 
 // spec makes a policy of the package at path. A package without METADATA for the server is one all the same if it defines a rule by
-// which admission policies refuse: left out it would silently not be enforced.
-func (b *bundle) spec(path string) (spec policies.Spec, isPolicy bool, err error) {
+// which admission policies refuse: left out it would silently not be enforced. A version that is not empty is what its parameter of that name is.
+func (b *bundle) spec(path, version string) (spec policies.Spec, isPolicy bool, err error) {
 	modules := b.packages[path]
 	spec.ID = identity(modules[0].Package.Path)
 	meta, described, err := readMetadata(modules)
@@ -227,7 +216,13 @@ func (b *bundle) spec(path string) (spec policies.Spec, isPolicy bool, err error
 			return spec, false, nil
 		}
 	}
-	spec, err = b.build(modules, meta, object{}, !described)
+	var given object
+	if version != "" {
+		if err := json.Unmarshal(fmt.Appendf(nil, `{"parameters": {%q: %q}}`, versionParameter, version), &given.policy.Spec); err != nil {
+			return spec, true, err
+		}
+	}
+	spec, err = b.build(modules, meta, given, !described)
 	return spec, true, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +35,7 @@ func embedded(t testing.TB) []native.File {
 	t.Helper()
 	var files []native.File
 	err := fs.WalkDir(library.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || path.Ext(name) != ".rego" {
+		if err != nil || entry.IsDir() {
 			return err
 		}
 		text, err := fs.ReadFile(library.FS(), name)

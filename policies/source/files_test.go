@@ -188,7 +188,7 @@ func TestAPolicyTheLibraryDoesNotHave(t *testing.T) {
 	files := newFiles(t)
 	files.Library = []string{"a.c"}
 	bundle, err := files.Load(t.Context())
-	if err != nil || said(bundle) != `the library has no policy "a.c"; it has a.b` {
+	if err != nil || said(bundle) != `the library has no policy or bundle "a.c"; did you mean a.b?` {
 		t.Errorf("%s %v", said(bundle), err)
 	}
 }

@@ -119,8 +119,8 @@ func (s shape) shipper() object {
 			object{"name": "TENANT", "value": "tenant-@team.h4@"},
 		},
 		"resources":       resources("5@cpuc.d1@m", "6@memoryc.d1@Mi"),
-		"livenessProbe":   probe("/", "status", 30),
-		"readinessProbe":  probe("/", "status", 30),
+		"livenessProbe":   probe("/live", "status", 30),
+		"readinessProbe":  probe("/ready", "status", 30),
 		"volumeMounts":    list{mount("logs", "/var/log/app", true), mount("tmp", "/tmp", false)},
 		"securityContext": securityContext(),
 	})

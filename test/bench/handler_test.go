@@ -31,8 +31,8 @@ func BenchmarkHandler(b *testing.B) {
 		policy  func(*testing.B, *lab) policySet
 		traffic func(*testing.B) traffic
 	}{
-		{"W1", librarySet(judgesPods), podTraffic("/validate", livePod, false)},
-		{"W3", librarySet(judgesPods), missTraffic},
+		{"W1", bundledSet(podPolicies), podTraffic("/validate", livePod, false)},
+		{"W3", bundledSet(func() (policySet, error) { return bundled("pss-restricted") }), missTraffic},
 		{"W6", accessSet, func(b *testing.B) traffic { return must(accessTraffic())(b) }},
 		{"W8", librarySet(func(s policies.Spec) bool { return asksAbout(s, review.Mutate, "", "pods") }), podTraffic("/mutate", laxPod, true)},
 		{"GK", gatekeeperSet, podTraffic("/validate", livePod, false)},
@@ -84,6 +84,10 @@ func librarySet(wanted func(policies.Spec) bool) func(*testing.B, *lab) policySe
 	return func(b *testing.B, l *lab) policySet { return must(l.libraryFor("set", wanted))(b) }
 }
 
+func bundledSet(set func() (policySet, error)) func(*testing.B, *lab) policySet {
+	return func(b *testing.B, _ *lab) policySet { return must(set())(b) }
+}
+
 func accessSet(b *testing.B, l *lab) policySet { return must(l.accessPolicies())(b) }
 
 func gatekeeperSet(b *testing.B, _ *lab) policySet { return constraintsFor(b) }
@@ -123,11 +127,20 @@ func TestAccessAnswers(t *testing.T) {
 	everyAnswer(t, newHandler(t, set), must(accessTraffic())(t), len(accesses()))
 }
 
+// TestTheLibraryHasWhatIsComparedWithCEL wants each ValidatingAdmissionPolicy to have its like in the library.
+func TestTheLibraryHasWhatIsComparedWithCEL(t *testing.T) {
+	reader := must(libraryReader())(t)
+	for _, name := range must(celNames())(t) {
+		if !slices.Contains(reader.Names(), name) {
+			t.Errorf("policies/cel/%s.yaml is named like no policy of the library", name)
+		}
+	}
+}
+
 // TestPodsAreAllowed holds the Pods to the policies of the library as it is now.
 func TestPodsAreAllowed(t *testing.T) {
-	l := &lab{dir: t.TempDir(), progress: io.Discard}
-	set := must(l.libraryFor("set", judgesPods))(t)
-	if !slices.ContainsFunc(set.specs, func(s policies.Spec) bool { return s.ID == "no-privileged-containers" }) {
+	set := must(podPolicies())(t)
+	if !slices.ContainsFunc(set.specs, func(s policies.Spec) bool { return s.ID == "pods.privileged" }) {
 		t.Error("the library's policy pods.privileged is not among those that judge Pods")
 	}
 	everyAnswer(t, newHandler(t, set), must(reviews("/validate", must(newPods(livePod, podCreation))(t), false))(t), 3*podShapes)

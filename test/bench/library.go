@@ -31,7 +31,7 @@ type policySet struct {
 	specs []policies.Spec
 }
 
-// libraryFor chooses the policies of the library which are asked about what target describes, with the parameters of
+// libraryFor chooses the policies of the library which are asked about what wanted describes, with the parameters of
 // policies/library where there are any. Those that cannot take part are named on the progress writer: they are never left out in
 // silence. All that is chosen for one name lies in one directory of the lab.
 func (l *lab) libraryFor(name string, wanted func(policies.Spec) bool) (policySet, error) {
@@ -83,6 +83,28 @@ func (l *lab) libraryFor(name string, wanted func(policies.Spec) bool) (policySe
 	return set, nil
 }
 
+// bundled are bundles of the library, as anybody has them in force: as many of their policies are counted as are asked about Pods.
+func bundled(names ...string) (policySet, error) {
+	reader, err := libraryReader()
+	if err != nil {
+		return policySet{}, err
+	}
+	specs, faults := reader.Use(names...)
+	if len(faults) > 0 {
+		return policySet{}, faults
+	}
+	var set policySet
+	for _, spec := range specs {
+		if judgesPods(spec) {
+			set.specs = append(set.specs, spec)
+		}
+	}
+	for _, name := range names {
+		set.flags = append(set.flags, "library:"+name)
+	}
+	return set, nil
+}
+
 // readsNamespace reports whether a policy's own package reads the Namespace object. Without a cluster such a policy has no answer and
 // would refuse everything.
 func readsNamespace(spec policies.Spec) bool {
@@ -97,6 +119,11 @@ func readsNamespace(spec policies.Spec) bool {
 		})
 	}
 	return reads
+}
+
+// libraryName is what a policy of the library is called there, whatever the document calls it that puts it in force.
+func libraryName(spec policies.Spec) string {
+	return strings.TrimPrefix(spec.Package.String(), "data.portcullis.library.")
 }
 
 // libraryReader knows the library as it was when this program was built.

@@ -7,11 +7,14 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/test/cluster"
 )
 
@@ -24,9 +27,13 @@ type hook struct {
 	say      func(string, ...any)
 }
 
-// hook starts a server with W1's policies; it is registered by put.
+// hook starts a server with the policies of the library that policies/cel has, too; it is registered by put.
 func (l *lab) hook(ctx context.Context, name string, p *plane) (*hook, error) {
-	set, err := l.libraryFor(name, judgesPods)
+	equals, err := celNames()
+	if err != nil {
+		return nil, err
+	}
+	set, err := l.libraryFor(name, func(spec policies.Spec) bool { return judgesPods(spec) && slices.Contains(equals, libraryName(spec)) })
 	if err != nil {
 		return nil, err
 	}
@@ -81,6 +88,15 @@ func (h *hook) remove(ctx context.Context) error {
 		return fmt.Errorf("take back the webhook: %w", err)
 	}
 	return h.plane.untilAllowed(ctx)
+}
+
+// celNames are the names in the library of the policies that policies/cel has.
+func celNames() (out []string, err error) {
+	entries, err := embedded.ReadDir("policies/cel")
+	for _, entry := range entries {
+		out = append(out, strings.TrimSuffix(entry.Name(), ".yaml"))
+	}
+	return out, err
 }
 
 // celPolicies are the rules of the library as ValidatingAdmissionPolicies.

@@ -7,22 +7,16 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/portcullis-dev/portcullis/policies"
-	"github.com/portcullis-dev/portcullis/review"
 )
 
-// misses is W3: W1's policies, asked about what none of them concerns. It is what most requests of a cluster are when a webhook is
+// misses is W3: policies about Pods, asked about what none of them concerns. It is what most requests of a cluster are when a webhook is
 // registered for everything.
 func misses() workload {
 	const name = "W3"
 	return workload{
 		name: name, title: "ConfigMaps, Leases and Events, which no policy matches",
 		measure: func(ctx context.Context, l *lab) ([]row, error) {
-			set, err := l.libraryFor(name, func(spec policies.Spec) bool {
-				return judgesPods(spec) && !asksAbout(spec, review.Validate, "", "configmaps") && !asksAbout(spec, review.Validate, "", "events") &&
-					!asksAbout(spec, review.Validate, "coordination.k8s.io", "leases")
-			})
+			set, err := bundled("pss-restricted")
 			if err != nil {
 				return nil, err
 			}

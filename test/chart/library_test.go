@@ -3,10 +3,12 @@ package chart
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -164,10 +166,128 @@ func definitions(t *testing.T) object {
 		specs[name] = described
 	}
 	return object{
+		"libraryBundle": object{"type": "string", "pattern": bundlePattern(t)},
 		"libraryPolicy": object{"enum": names},
 		"libraryMatch":  match(t),
 		"libraryNeeds":  object{"allOf": needs},
 		"librarySpecs":  object{"type": "object", "additionalProperties": false, "properties": specs},
+	}
+}
+
+// member is what the chart is told of a policy in a bundle.
+type member struct {
+	Versioned bool `json:"versioned,omitempty"` // it has the parameter version
+}
+
+// bundles are those of the library, by their names and those of their policies.
+func bundles(t *testing.T) map[string]map[string]member {
+	t.Helper()
+	reader, err := cmd.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]map[string]member{}
+	for _, l := range reader.Bundles() {
+		out[l.Name] = map[string]member{}
+		for _, name := range l.Policies {
+			properties, _ := parameters(t, name)["properties"].(object)
+			out[l.Name][name] = member{Versioned: properties["version"] != nil}
+		}
+	}
+	return out
+}
+
+// bundlePattern is how the bundles of the chart's values are written: a version has only what depends on it.
+func bundlePattern(t *testing.T) string {
+	t.Helper()
+	var out []string
+	all := bundles(t)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		for _, in := range all[name] {
+			if in.Versioned {
+				name += `(@(latest|v1\.(0|[1-9][0-9]{0,4})))?`
+				break
+			}
+		}
+		out = append(out, name)
+	}
+	return "^(" + strings.Join(out, "|") + ")$"
+}
+
+// The templates know which policies are in the bundles.
+func TestTheChartKnowsTheBundles(t *testing.T) {
+	want, err := yaml.Marshal(bundles(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "charts", "portcullis", "files", "library-bundles.yaml")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("files/library-bundles.yaml is not what the library says; run `make chart UPDATE=1`: %v", err)
+	}
+}
+
+// What a release has in force by the names of bundles is what a server has by the same names.
+func TestBundlesOfTheChartAreThoseOfTheServer(t *testing.T) {
+	reader, err := cmd.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := regexp.MustCompile(bundlePattern(t))
+	for name := range bundles(t) {
+		for _, version := range []string{"", "@latest", "@v1.0", "@v1.18", "@v1.21", "@v1.34", "@v1.99"} {
+			want, faults := reader.Use(name + version)
+			if known.MatchString(name+version) != (len(faults) == 0) {
+				t.Errorf("%s: the schema says %t, and the server %v", name+version, known.MatchString(name+version), faults)
+			}
+			if len(faults) > 0 {
+				continue
+			}
+			set := []string{`policies.library.bundles=["` + name + version + `"]`}
+			text, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: set}.Render(t.Context(), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for key, document := range pods(t, objects(t, text))["Deployment portcullis"].Annotations {
+				if !strings.HasPrefix(key, "policies.portcullis.dev/") {
+					continue
+				}
+				specs, faults := reader.Read([]native.File{{Name: "p.yaml", Text: []byte(document)}})
+				if len(faults) > 0 || len(specs) != 1 {
+					t.Fatalf("%s: %v\n%s", key, faults, document)
+				}
+				got = append(got, fmt.Sprint(specs[0].Package, specs[0].Parameters))
+			}
+			var wanted []string
+			for _, spec := range want {
+				wanted = append(wanted, fmt.Sprint(spec.Package, spec.Parameters))
+			}
+			slices.Sort(got)
+			slices.Sort(wanted)
+			if !slices.Equal(got, wanted) {
+				t.Errorf("%s: the chart has\n%s\nand a server\n%s", name+version, strings.Join(got, "\n"), strings.Join(wanted, "\n"))
+			}
+		}
+	}
+}
+
+// Of a bundle one policy can be told to do less than the others.
+func TestAPolicyOfABundleHasASpecOfItsOwn(t *testing.T) {
+	set := []string{`policies.library={"bundles":["pss-baseline","best-practice"],"enforcement":"warn","specs":{"pods.privileged":{"enforcement":"audit"}}}`}
+	text, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: set}.Render(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := pods(t, objects(t, text))["Deployment portcullis"].Annotations
+	for name, want := range map[string]string{"pods.privileged": "audit", "pods.host_path": "warn", "images.no_latest_tag": "warn"} {
+		if document := all["policies.portcullis.dev/"+name]; !strings.Contains(document, "  enforcement: "+want+"\n") {
+			t.Errorf("%s is not to %s:\n%s", name, want, document)
+		}
 	}
 }
 
@@ -286,10 +406,12 @@ func TestWrongPoliciesOfTheLibraryAreRefused(t *testing.T) {
 		`{"names":["pods.privileged"],"specs":{"pods.privilegd":{}}}`:                                          "at '/policies/library/specs': additional properties 'pods.privilegd' not allowed",
 		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"parameters":{"exemptImage":["x"]}}}}`:       "at '/policies/library/specs/pods.privileged/parameters': additional properties 'exemptImage' not allowed",
 		`{"names":["pods.privileged"],"specs":{"pods.privileged":{"match":{"namespace":["a"]}}}}`:              "at '/policies/library/specs/pods.privileged/match': additional properties 'namespace' not allowed",
-		`{"names":["pods.privileged"],"specs":{"pods.no_exec":{"enforcement":"warn"}}}`:                        "policies.library.specs has pods.no_exec, which policies.library.names does not put in force; add it there, or leave it out here",
+		`{"names":["pods.privileged"],"specs":{"pods.no_exec":{"enforcement":"warn"}}}`:                        "policies.library.specs has pods.no_exec, which neither policies.library.names nor policies.library.bundles puts in force; add it there, or leave it out here",
 		`{"names":["images.allowed_registries"],"specs":{"images.allowed_registries":{"enforcement":"warn"}}}`: "at '/policies/library/specs/images.allowed_registries': missing property 'parameters'",
 		`{"names":["ingresses.unique_host"]}`: "the library's ingresses.unique_host reads ingresses.networking.k8s.io, which the server may not; " +
 			"add {apiGroup: \"networking.k8s.io\", resources: [ingresses]} to rbac.inventory",
+		`{"bundles":["pss-baselin"]}`:                              "at '/policies/library/bundles/0': 'pss-baselin' does not match pattern",
+		`{"bundles":["pss-baseline"],"specs":{"pods.no_exec":{}}}`: "policies.library.specs has pods.no_exec, which neither policies.library.names nor policies.library.bundles puts in force",
 	} {
 		_, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{"policies.library=" + set}}.Render(t.Context(), true)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -40,13 +40,14 @@ func TestLibraryPoliciesAreDocumentsOfOurOwn(t *testing.T) {
 func TestNotesSayWhatIsInForce(t *testing.T) {
 	for set, want := range map[string]string{
 		"log.level=info": "and they go with the release. Until there is a\npolicy nothing is judged. What is wrong",
+		"policies.library.bundles={pss-baseline}": "These policies of the\nlibrary are in force as soon as the Pods run: pss-baseline. What",
 		"policies.library.names={pods.privileged,pods.no_exec}": "These policies of the\nlibrary are in force as soon as the Pods run: pods.privileged, pods.no_exec. " +
 			"What is wrong, if anything is, and what to do about it:\n\n  portcullis doctor --name portcullis --namespace guard\n",
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "helm"), "install", "portcullis", filepath.Join(root, "charts", "portcullis"),
 			"--namespace=guard", "--dry-run=client", "--set="+set)
 		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), want) || strings.Contains(set, "pods") == strings.Contains(string(out), "nothing is judged") {
+		if err != nil || !strings.Contains(string(out), want) || strings.Contains(set, "library") == strings.Contains(string(out), "nothing is judged") {
 			_, notes, _ := strings.Cut(string(out), "\nNOTES:\n")
 			t.Errorf("--set %s: %v\n%s", set, err, notes)
 		}

@@ -44,6 +44,10 @@ func TestPolicies(t *testing.T) {
 		t.Errorf("the test of the page, of another policy: exit code %d\n%s", code, got)
 	}
 
+	if got := s.run(t, p.block(t, "sh", "portcullis policies list")); !strings.Contains(got, "\npods.privileged  ") || !strings.Contains(got, "  use: images.allowed_registries\n") {
+		t.Errorf("the library:\n%s", got)
+	}
+
 	question := p.block(t, "yaml", "kind: SubjectAccessReview")
 	s.write(t, "shell.yaml", question)
 	got, code := s.code(t, p.block(t, "sh", "-f shell.yaml"))

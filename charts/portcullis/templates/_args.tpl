@@ -29,7 +29,7 @@
 - --tls-issuer={{ .kind | default "Issuer" }}.{{ .group | default "cert-manager.io" }}/{{ .name }}
 {{- end }}
 {{- end }}
-{{- if .Values.policies.library.names }}
+{{- if or .Values.policies.library.names .Values.policies.library.bundles }}
 - --policies=/etc/portcullis/policies
 {{- end }}
 {{- with .Values.webhook.failurePolicy }}

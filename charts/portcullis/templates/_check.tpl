@@ -3,10 +3,10 @@
 {{- include "portcullis.checkMemory" . -}}
 {{- include "portcullis.checkArgs" . -}}
 {{- include "portcullis.checkInventory" . -}}
-{{- $library := .Values.policies.library -}}
-{{- range $name, $spec := $library.specs -}}
-{{- if not (has $name $library.names) -}}
-{{- fail (printf "policies.library.specs has %s, which policies.library.names does not put in force; add it there, or leave it out here" $name) -}}
+{{- $policies := include "portcullis.libraryPolicies" . | fromYaml -}}
+{{- range $name, $spec := .Values.policies.library.specs -}}
+{{- if not (hasKey $policies $name) -}}
+{{- fail (printf "policies.library.specs has %s, which neither policies.library.names nor policies.library.bundles puts in force; add it there, or leave it out here" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- range $value, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
@@ -61,7 +61,7 @@
 {{- $given = append $given (trimSuffix "." (printf "%s.%s" . $rule.apiGroup)) -}}
 {{- end -}}
 {{- end -}}
-{{- range $name := $library.names -}}
+{{- range $name, $_ := include "portcullis.libraryPolicies" . | fromYaml -}}
 {{- $enforcement := dig "enforcement" $library.enforcement (get $library.specs $name | default dict) -}}
 {{- range get $reads $name | default list -}}
 {{- if and (ne $enforcement "off") (not (has . $given)) -}}

@@ -69,16 +69,42 @@ that changes, or when they are made anew. */}}
 {{- .Values.clientCA.secretName | default .Values.clientCA.configMapName -}}
 {{- end -}}
 
+{{/* The policies of the library to put in force, by their own names or those of bundles, each with the version of Kubernetes it is for, or none. */}}
+{{- define "portcullis.libraryPolicies" -}}
+{{- $bundles := .Files.Get "files/library-bundles.yaml" | fromYaml -}}
+{{- $policies := dict -}}
+{{- $by := dict -}}
+{{- range .Values.policies.library.names -}}
+{{- $_ := set $policies . "" -}}
+{{- end -}}
+{{- range $bundle := .Values.policies.library.bundles -}}
+{{- $name := splitList "@" $bundle -}}
+{{- $version := without (rest $name) "latest" | first | default "" -}}
+{{- range $policy, $in := get $bundles (first $name) -}}
+{{- $asked := ternary $version "" ($in.versioned | default false) -}}
+{{- if and (hasKey $by $policy) (ne (get $policies $policy) $asked) -}}
+{{- fail (printf "policies.library.bundles: %s and %s have the policy %s, for different versions; give both the same one" (get $by $policy) $bundle $policy) -}}
+{{- end -}}
+{{- $_ := set $policies $policy $asked -}}
+{{- $_ := set $by $policy $bundle -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $policies -}}
+{{- end -}}
+
 {{/* The policies of the library as documents, each an annotation. */}}
 {{- define "portcullis.library" -}}
 {{- $library := .Values.policies.library -}}
-{{- range $library.names }}
-{{- $spec := merge (dict "use" .) (deepCopy (get $library.specs . | default dict)) }}
+{{- range $name, $version := include "portcullis.libraryPolicies" . | fromYaml }}
+{{- $spec := merge (dict "use" $name) (deepCopy (get $library.specs $name | default dict)) }}
 {{- with $library.enforcement }}
 {{- $spec = merge $spec (dict "enforcement" .) }}
 {{- end }}
-policies.portcullis.dev/{{ . }}: |
-  {{- toYaml (dict "apiVersion" "portcullis.dev/v1alpha1" "kind" "Policy" "metadata" (dict "name" (replace "_" "-" .)) "spec" $spec) | nindent 2 }}
+{{- with $version }}
+{{- $spec = merge $spec (dict "parameters" (dict "version" .)) }}
+{{- end }}
+policies.portcullis.dev/{{ $name }}: |
+  {{- toYaml (dict "apiVersion" "portcullis.dev/v1alpha1" "kind" "Policy" "metadata" (dict "name" (replace "_" "-" $name)) "spec" $spec) | nindent 2 }}
 {{- end }}
 {{- end -}}
 
