@@ -299,8 +299,9 @@ func TestNothingIsSyncedForNobody(t *testing.T) {
 // Without a cluster nobody knows what is there, and that is no answer.
 func TestDataInventoryWithoutACluster(t *testing.T) {
 	engine, load := settledBy(t, map[string]string{"p.yaml": uniqueHost, "s.yaml": syncing}, nil)
-	looking(t, engine, "default", "a", "deny the policy could not be evaluated: nothing is known of autoscaling/v1/HorizontalPodAutoscaler: "+
-		"this server has no cluster; start it with --kubeconfig FILE or --in-cluster; this is no judgement of the object: ask whoever looks after the constraint uniquehost/all")
+	looking(t, engine, "default", "a", "deny the policy could not be evaluated: nothing is known of networking.k8s.io/v1/Ingress: "+
+		"this server has no cluster; start it with --kubeconfig FILE or --in-cluster; this is no judgement of the object: "+
+		"ask whoever looks after the constraint uniquehost/all")
 	if got, want := strings.Join(load.Notes, "\n"), "what is at data.inventory comes of a cluster, and this server has none; these have no answer until it is started "+
 		"with --kubeconfig FILE or --in-cluster: uniquehost/all"; got != want {
 		t.Errorf("noted %q, want %q", got, want)
