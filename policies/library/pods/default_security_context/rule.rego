@@ -156,5 +156,5 @@ privileged(container) if container.securityContext.privileged == true
 
 privileged(container) if {
 	some capability in container.securityContext.capabilities.add
-	trim_prefix(capability, "CAP_") == "SYS_ADMIN"
+	capability in {"SYS_ADMIN", "CAP_SYS_ADMIN"}
 }
