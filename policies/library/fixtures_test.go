@@ -37,7 +37,7 @@ func source(t testing.TB, file string) []byte {
 // those that mutate. Those that grant access or know users do so for the documents of allow.yaml, and not for those of
 // deny.yaml. The documents are judged with the parameters of the first example of the schema, over its defaults. A Namespace is
 // the one the other documents are in, and judged itself only where the policy is about namespaces. Documents of the kinds that the policy
-// declares as data are what it sees of the cluster.
+// declares as data are what it sees of the cluster, and likewise judged only where it is about them.
 func TestFixtures(t *testing.T) {
 	for _, p := range policies(t) {
 		t.Run(p.name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestFixtures(t *testing.T) {
 				speaks := speaker(t, p, cluster(documents, p.said.Data))
 				judged := 0
 				for i, document := range documents {
-					if document["kind"] == "Namespace" && !slices.Contains(p.said.Match.Resources, "namespaces") {
+					if p.seesOnly(document) {
 						continue
 					}
 					judged++
@@ -67,6 +67,18 @@ func TestFixtures(t *testing.T) {
 	}
 }
 
+// seesOnly tells whether a document is there for the policy to see, and not to be judged.
+func (p policy) seesOnly(document map[string]any) bool {
+	resource := resourceOf(document).GroupResource().String()
+	seen := document["kind"] == "Namespace" || slices.Contains(p.said.Data, resource)
+	return seen && !slices.Contains(p.said.Match.Resources, resource)
+}
+
+func resourceOf(document map[string]any) schema.GroupVersionResource {
+	resource, _ := meta.UnsafeGuessKindToResource(schema.FromAPIVersionAndKind(fmt.Sprint(document["apiVersion"]), fmt.Sprint(document["kind"])))
+	return resource
+}
+
 // cluster is data.kubernetes with the documents of some kinds.
 func cluster(documents []map[string]any, kinds []string) map[string]any {
 	out := map[string]any{}
@@ -74,9 +86,7 @@ func cluster(documents []map[string]any, kinds []string) map[string]any {
 		out[kind] = map[string]any{}
 	}
 	for _, document := range documents {
-		gvk := schema.FromAPIVersionAndKind(fmt.Sprint(document["apiVersion"]), fmt.Sprint(document["kind"]))
-		resource, _ := meta.UnsafeGuessKindToResource(gvk)
-		namespaces, ok := out[resource.GroupResource().String()].(map[string]any)
+		namespaces, ok := out[resourceOf(document).GroupResource().String()].(map[string]any)
 		if !ok {
 			continue
 		}
