@@ -233,6 +233,13 @@ func question(t testing.TB, document map[string]any, namespaces map[string]any) 
 	t.Helper()
 	version, kind := fmt.Sprint(document["apiVersion"]), fmt.Sprint(document["kind"])
 	if strings.HasSuffix(kind, "Review") {
+		spec, _ := document["spec"].(map[string]any)
+		attributes, _ := spec["resourceAttributes"].(map[string]any)
+		if name, ok := attributes["namespace"].(string); ok {
+			if namespace, ok := namespaces[name]; ok {
+				document["namespace"] = namespace
+			}
+		}
 		return document
 	}
 	gvk := schema.FromAPIVersionAndKind(version, kind)
