@@ -13,7 +13,19 @@
 # custom:
 #   portcullis:
 #     severity: critical
-#     match: {stage: guard, resources: [nodes/*], operations: ["*"]}
+#     match:
+#       stage: guard
+#       resources:
+#       - nodes/proxy
+#       - nodes/checkpoint
+#       - nodes/configz
+#       - nodes/healthz
+#       - nodes/log
+#       - nodes/metrics
+#       - nodes/pods
+#       - nodes/spec
+#       - nodes/stats
+#       operations: ["*"]
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -22,7 +34,7 @@
 #           description: The subresources of nodes that are refused.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, enum: [proxy, checkpoint, configz, healthz, log, metrics, pods, spec, stats]}
 #           default: [proxy, checkpoint, configz, log, pods]
 #         exceptUsers:
 #           description: Users who may reach nodes all the same.
