@@ -166,8 +166,10 @@ func (m maker) thing() thing {
 		return thing{kind: "Service", resource: "services", object: map[string]any{"apiVersion": "v1", "kind": "Service", "metadata": metadata}}
 	case 1:
 		pod := m.furnished()
-		return thing{kind: "Deployment", resource: "deployments", object: map[string]any{"apiVersion": "apps/v1", "kind": "Deployment",
-			"metadata": metadata, "spec": map[string]any{"template": map[string]any{"metadata": metadata, "spec": pod}}}}
+		return thing{kind: "Deployment", resource: "deployments", object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "Deployment",
+			"metadata": metadata, "spec": map[string]any{"template": map[string]any{"metadata": metadata, "spec": pod}},
+		}}
 	}
 	out := thing{kind: "Pod", resource: "pods", object: map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": m.furnished()}}
 	switch m.IntN(4) {
@@ -204,7 +206,8 @@ func (m maker) furnished() map[string]any {
 	}
 	amounts := func() any {
 		return m.one(absent{}, nil, map[string]any{}, fieldsOf(map[string]any{
-			"cpu": m.one(absent{}, "1", "10m", nil), "memory": m.one(absent{}, "64Mi", "128Mi", "1Gi", nil)}))
+			"cpu": m.one(absent{}, "1", "10m", nil), "memory": m.one(absent{}, "64Mi", "128Mi", "1Gi", nil),
+		}))
 	}
 	for _, field := range []string{"initContainers", "containers", "ephemeralContainers"} {
 		list, _ := spec[field].([]any)
