@@ -206,6 +206,14 @@ test_containers_of_every_kind if {
 	] with input as admission("Deployment", object)
 }
 
+test_volumes if {
+	kubernetes.volumes == [] with input as admission("Pod", {"spec": {"volumes": null}})
+	kubernetes.volumes == [
+		{"name": "a", "path": "spec.volumes[0]", "volume": {"name": "a", "emptyDir": {}}},
+		{"name": "", "path": "spec.volumes[1]", "volume": null},
+	] with input as admission("Pod", {"spec": {"volumes": [{"name": "a", "emptyDir": {}}, null]}})
+}
+
 test_images_of_containers_and_volumes if {
 	object := {"spec": {
 		"containers": [{"name": "app", "image": "a"}, {"name": "without"}],

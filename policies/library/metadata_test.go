@@ -117,6 +117,14 @@ func (p policy) defines(rule string) bool {
 
 var parameterUsed = regexp.MustCompile(`input\.parameters\.(\w+)`)
 
+// sharedParameters are those that are the same wherever they are, with a part of their schemas. What reads them are helper packages; and all rules
+// of the Pod Security Standards have a version, those too that never changed.
+var sharedParameters = map[string]string{
+	"podTemplates": `"type":"object","description":"Where custom resources have their Pod template, by resource and group, as in ` +
+		`{\"rollouts.argoproj.io\": \"spec.template\"}."`,
+	"version": `"description":"The version of the Pod Security Standards to judge by, as v1.30, or latest. `,
+}
+
 // The METADATA are all the documentation there is, and all the server knows of a policy.
 func TestMetadata(t *testing.T) {
 	for _, p := range policies(t) {
@@ -170,6 +178,12 @@ func checkParameters(t testing.TB, p policy) {
 		t.Error("the schema of the parameters wants type object and additionalProperties false")
 	}
 	for name, property := range s.Properties {
+		if text, shared := sharedParameters[name]; shared {
+			if said, err := json.Marshal(property); err != nil || !strings.Contains(string(said), text) {
+				t.Errorf("the parameter %s is not as everywhere, %s: %s, %v", name, text, said, err)
+			}
+			used[name] = true // by what is imported, or, of a rule that never changed, by nobody
+		}
 		if !used[name] && !strings.Contains(string(source(t, File(p.name))), "input.parameters[") {
 			t.Errorf("the parameter %s is not used", name)
 		}

@@ -16,12 +16,16 @@ type maker struct{ *rand.Rand }
 // absent is a field that is not there.
 type absent struct{}
 
-// one picks one of several values; the first as often as all others together.
+// one picks one of several values, or makes it; the first as often as all others together.
 func (m maker) one(values ...any) any {
+	i := 0
 	if m.IntN(2) == 0 {
-		return values[0]
+		i = m.IntN(len(values))
 	}
-	return values[m.IntN(len(values))]
+	if makes, ok := values[i].(func() any); ok {
+		return makes()
+	}
+	return values[i]
 }
 
 // rarely is absent nine times out of ten.
@@ -30,7 +34,7 @@ func (m maker) rarely(make func() any) any {
 	case 0:
 		return make()
 	case 1:
-		return m.one(make(), nil)
+		return m.one(make, nil)
 	}
 	return absent{}
 }
@@ -38,7 +42,7 @@ func (m maker) rarely(make func() any) any {
 // fieldsOf is an object without the fields that are absent.
 func fieldsOf(fields map[string]any) map[string]any {
 	for name, value := range fields {
-		if value == (any)(absent{}) {
+		if _, ok := value.(absent); ok {
 			delete(fields, name)
 		}
 	}
@@ -56,7 +60,7 @@ func (m maker) list(most int, make func() any) any {
 
 func (m maker) pod() map[string]any {
 	return fieldsOf(map[string]any{
-		"metadata": fieldsOf(map[string]any{"name": "x", "annotations": m.one(absent{}, nil, map[string]any{}, m.annotations(), m.annotations())}),
+		"metadata": fieldsOf(map[string]any{"name": "x", "annotations": m.one(absent{}, nil, map[string]any{}, m.annotations, m.annotations)}),
 		"spec":     m.spec(),
 	})
 }
@@ -85,22 +89,24 @@ func (m maker) spec() map[string]any {
 	}
 	flag := func() any { return m.one(false, true, nil) }
 	return fieldsOf(map[string]any{
-		"containers":          m.one(containers(), containers(), absent{}, nil),
-		"initContainers":      m.one(absent{}, containers(), nil),
-		"ephemeralContainers": m.one(absent{}, containers(), nil),
+		"containers":          m.one(containers, containers, absent{}, nil),
+		"initContainers":      m.one(absent{}, absent{}, containers, nil),
+		"ephemeralContainers": m.one(absent{}, absent{}, containers, nil),
 		"hostNetwork":         m.rarely(flag),
 		"hostPID":             m.rarely(flag),
 		"hostIPC":             m.rarely(flag),
 		"hostUsers":           m.one(absent{}, false, false, true, nil),
 		"os": m.one(absent{}, map[string]any{"name": "windows"}, map[string]any{"name": "windows"}, map[string]any{"name": "linux"},
 			map[string]any{"name": ""}, map[string]any{"name": nil}, map[string]any{}, nil),
-		"securityContext": m.one(m.podContext(), m.podContext(), absent{}, nil, map[string]any{}),
-		"volumes": m.one(absent{}, nil, m.list(3, func() any {
-			if m.IntN(50) == 0 {
-				return nil
-			}
-			return m.volume()
-		})),
+		"securityContext": m.one(m.podContext, m.podContext, absent{}, nil, map[string]any{}),
+		"volumes": m.one(absent{}, nil, func() any {
+			return m.list(3, func() any {
+				if m.IntN(50) == 0 {
+					return nil
+				}
+				return m.volume()
+			})
+		}),
 	})
 }
 
@@ -117,9 +123,9 @@ func (m maker) container() any {
 		"readinessProbe": m.rarely(m.handler),
 		"startupProbe":   m.rarely(m.handler),
 		"lifecycle": m.rarely(func() any {
-			return fieldsOf(map[string]any{"postStart": m.one(m.handler(), absent{}, nil), "preStop": m.one(m.handler(), absent{}, nil)})
+			return fieldsOf(map[string]any{"postStart": m.one(m.handler, absent{}, nil), "preStop": m.one(m.handler, absent{}, nil)})
 		}),
-		"securityContext": m.one(m.containerContext(), m.containerContext(), m.containerContext(), absent{}, nil, map[string]any{}),
+		"securityContext": m.one(m.containerContext, m.containerContext, m.containerContext, absent{}, nil, map[string]any{}),
 	})
 }
 
@@ -142,7 +148,7 @@ func (m maker) context() map[string]any {
 	return map[string]any{
 		"runAsNonRoot":    m.one(true, true, absent{}, false, nil),
 		"runAsUser":       m.one(absent{}, 1000, nil, 0),
-		"seccompProfile":  m.one(map[string]any{"type": "RuntimeDefault"}, profile(), absent{}),
+		"seccompProfile":  m.one(map[string]any{"type": "RuntimeDefault"}, profile, absent{}),
 		"appArmorProfile": m.rarely(profile),
 		"seLinuxOptions": m.rarely(func() any {
 			part := func() any { return m.one(absent{}, "", nil, "system_u") }
@@ -179,13 +185,15 @@ func (m maker) containerContext() any {
 	fields["allowPrivilegeEscalation"] = m.one(false, false, false, true, nil, absent{})
 	fields["procMount"] = m.rarely(func() any { return m.one("Default", "Unmasked", "", nil) })
 	names := func(usual ...any) any {
-		return m.one(absent{}, nil, m.list(3, func() any {
-			return m.one(append(usual, "CHOWN", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "all", "", nil)...)
-		}))
+		return m.one(absent{}, nil, func() any {
+			return m.list(3, func() any {
+				return m.one(append(usual, "CHOWN", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "all", "", nil)...)
+			})
+		})
 	}
 	fields["capabilities"] = m.one(
-		fieldsOf(map[string]any{"drop": []any{"ALL"}, "add": names("NET_BIND_SERVICE")}),
-		fieldsOf(map[string]any{"drop": names("ALL"), "add": names("NET_BIND_SERVICE")}),
+		func() any { return fieldsOf(map[string]any{"drop": []any{"ALL"}, "add": names("NET_BIND_SERVICE")}) },
+		func() any { return fieldsOf(map[string]any{"drop": names("ALL"), "add": names("NET_BIND_SERVICE")}) },
 		map[string]any{}, nil, absent{})
 	return fieldsOf(fields)
 }
