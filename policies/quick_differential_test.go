@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -390,7 +389,10 @@ func forms(t testing.TB) (out []policies.Spec) {
 // libraryOf are all policies of the library, with the parameters of their first example.
 func libraryOf(t testing.TB) (out []policies.Spec) {
 	t.Helper()
-	files := []native.File{{Name: library.Helper, Text: read(t, "library/"+library.Helper)}}
+	var files []native.File
+	for _, helper := range library.Helpers() {
+		files = append(files, native.File{Name: helper, Text: read(t, "library/"+helper)})
+	}
 	for _, name := range library.Names() {
 		files = append(files, native.File{Name: library.File(name), Text: read(t, "library/"+library.File(name))})
 	}
@@ -398,18 +400,12 @@ func libraryOf(t testing.TB) (out []policies.Spec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, name := range library.Names() {
-		module, err := ast.ParseModuleWithOpts(name, string(files[i+1].Text), ast.ParserOptions{ProcessAnnotation: true})
+	for _, name := range library.Names() {
+		description, err := reader.Describe(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		spec := map[string]any{"use": name}
-		if example := exampleOf(t, module); example != nil {
-			spec["parameters"] = example
-		}
-		text, err := yaml.Marshal(map[string]any{
-			"apiVersion": "portcullis.dev/v1alpha1", "kind": "Policy", "metadata": map[string]any{"name": strings.ReplaceAll(name, "_", "-")}, "spec": spec,
-		})
+		text, err := description.Policy("")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,20 +416,4 @@ func libraryOf(t testing.TB) (out []policies.Spec) {
 		out = append(out, specs...)
 	}
 	return out
-}
-
-// exampleOf is the first example of a policy's parameters, or nil.
-func exampleOf(t testing.TB, module *ast.Module) any {
-	t.Helper()
-	for _, a := range module.Annotations {
-		if a.Scope != "package" {
-			continue
-		}
-		said, _ := a.Custom["portcullis"].(map[string]any)
-		parameters, _ := said["parameters"].(map[string]any)
-		if examples, _ := parameters["examples"].([]any); len(examples) > 0 {
-			return examples[0]
-		}
-	}
-	return nil
 }
