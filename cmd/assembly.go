@@ -129,7 +129,6 @@ func (a *assembly) judge(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		from.Gatekeeper.Operations = gatekeeperOperations()
 		// Read once before anything is opened, written or announced: a path that is not there is known now.
 		bundle, err := from.Load(ctx)
 		if err != nil {

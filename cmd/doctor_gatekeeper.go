@@ -23,10 +23,15 @@ func (d *doctor) gatekeeper(ctx context.Context) (out []check, n int, err error)
 		return nil, 0, err
 	}
 	var silent []check
+	var hidden []string
 	for _, at := range kinds {
 		list, err := d.dynamic.Resource(at).List(ctx, metav1.ListOptions{})
 		if apierrors.IsNotFound(err) {
 			continue // its template went meanwhile
+		}
+		if apierrors.IsForbidden(err) { // as to a release that has nothing to do with them
+			hidden = append(hidden, at.GroupResource().String())
+			continue
 		}
 		if err != nil {
 			return out, n, fmt.Errorf("the %s: %w", at.GroupResource(), err)
@@ -43,12 +48,23 @@ func (d *doctor) gatekeeper(ctx context.Context) (out []check, n int, err error)
 				out = append(out, check{"policies", checkWarn, name + " is not ready: " + word.Fault, lookAgainSoon})
 			case word.Fault != "":
 				out = append(out, check{"policies", checkFail, name + " is faulty: " + word.Fault, "mend it"})
+			case word.Lacking != "" && at.Group == "templates.gatekeeper.sh": // which is told once, and not of each of its constraints
+				out = append(out, check{
+					"policies", checkFail, name + ": " + word.Lacking,
+					"where a kind may not be listed, add it to the chart's rbac.inventory, or take it out of the Config or SyncSet; it is looked for again every half minute",
+				})
 			}
 			n++
 		}
 	}
+	if len(hidden) > 0 {
+		out = append(out, check{
+			"policies", checkWarn, "what became of " + strings.Join(hidden, ", ") + " is not known, because they may not be listed",
+			"if Portcullis takes Gatekeeper's objects from the cluster, give whoever runs doctor the right to list them",
+		})
+	}
 	if n == 0 {
-		return nil, 0, nil
+		return out, 0, nil
 	}
 	return append(out, silent...), n, nil
 }

@@ -34,6 +34,13 @@ func saying(id string, generation int64, fault string) map[string]any {
 	return map[string]any{"byPod": []any{entry}}
 }
 
+// lacking is a status with an entry of a replica that does not know what the object reads.
+func lacking(what string) map[string]any {
+	return map[string]any{"byPod": []any{map[string]any{
+		"id": "portcullis/a", "observedGeneration": int64(2), "enforced": true, "errors": []any{map[string]any{"code": "data_unavailable", "message": what}},
+	}}}
+}
+
 // notReady adds a condition Ready that is false.
 func notReady(status map[string]any, reason, message string) map[string]any {
 	status["conditions"] = []any{map[string]any{
@@ -72,6 +79,13 @@ func TestWhatDoctorSaysOfGatekeepersObjects(t *testing.T) {
 				theirObject(syncSets, "SyncSet", "pods", nil),
 			},
 			"warn policies: Owner new has not been looked at since it was changed\nwarn policies: Owner old has not been looked at since it was changed\n", 1,
+		},
+		"what they read is not known": {
+			[]runtime.Object{
+				theirObject(templates, "ConstraintTemplate", "owner", lacking("without v1/Secret nothing can be judged")),
+				theirObject(constraints, "Owner", "all", notReady(lacking("without v1/Secret nothing can be judged"), "DataUnavailable", "without v1/Secret nothing can be judged")),
+			},
+			"FAIL policies: ConstraintTemplate owner: without v1/Secret nothing can be judged\n", 2,
 		},
 		"Gatekeeper decides": {
 			[]runtime.Object{theirObject(mutators, "Assign", "label", notReady(

@@ -39,10 +39,6 @@ func (d *doctor) policies(ctx context.Context) ([]check, error) {
 			out = append(out, c)
 		}
 	}
-	theirs, err := d.templates(ctx)
-	if out = append(out, theirs...); err != nil {
-		return out, err
-	}
 	faulty, configMaps, err := d.configMaps(ctx)
 	out = append(out, faulty...)
 	if err != nil {

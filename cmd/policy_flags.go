@@ -28,6 +28,7 @@ func (p *policyFlags) register(flags *pflag.FlagSet) {
 // source returns the Source that the flags name; with the error that they name nothing, one of nothing.
 func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 	out := &source.Files{Reader: reader}
+	out.Gatekeeper.Operations = gatekeeperOperations()
 	if len(p.from) == 0 {
 		return out, errors.New("no policies are given: add --policies DIR, --policies FILE or --policies library:NAME")
 	}

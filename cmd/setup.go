@@ -214,7 +214,6 @@ func (f *setupFlags) interests(ctx context.Context) ([]registration.Interest, er
 	if err != nil {
 		return nil, err
 	}
-	from.Gatekeeper.Operations = gatekeeperOperations()
 	bundle, err := from.Load(ctx)
 	if err != nil {
 		return nil, err

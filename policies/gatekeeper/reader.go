@@ -129,6 +129,10 @@ func (r *Reader) templates(ctx context.Context, units, constraints []*unit, out 
 		}
 		out.Templates = append(out.Templates, a.Template)
 		out.Notes = append(out.Notes, a.notes...)
+		if r.Operations != nil && a.awaitsDeletion() {
+			out.Notes = append(out.Notes, fmt.Sprintf("%s: ConstraintTemplate %s: its Rego looks for DELETE, and its constraints are asked at %s alone; "+
+				"name all its operations at spec.targets[0].operations", a.unit.at("spec", "targets"), name, strings.Join(r.Operations, " and ")))
+		}
 	}
 	slices.SortFunc(out.Templates, func(a, b *Template) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortStableFunc(out.Faults, func(a, b policies.Fault) int { return cmp.Compare(a.Err.Error(), b.Err.Error()) })

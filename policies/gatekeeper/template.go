@@ -142,6 +142,21 @@ func (t *Template) read(u *unit, targets []targetObject) error {
 // ReadsInventory reports whether the template's Rego reads data.inventory.
 func (t *Template) ReadsInventory() bool { return t.inventory }
 
+// awaitsDeletion reports whether the Rego looks for an operation that the template does not name: constraints that protect from deletion would
+// never be asked.
+func (t *Template) awaitsDeletion() (found bool) {
+	if len(t.operations) > 0 {
+		return false
+	}
+	for _, m := range t.modules {
+		ast.WalkTerms(m, func(term *ast.Term) bool {
+			found = found || ast.String("DELETE").Equal(term.Value)
+			return found
+		})
+	}
+	return found
+}
+
 // same reports whether another template of the name is the same in all that counts, as one applied a second time is.
 func (t *Template) same(other *Template) bool {
 	return t.Kind == other.Kind && t.content() == other.content()

@@ -37,6 +37,7 @@ type theirGood struct {
 	faulty map[string]bool // as of the last bundle
 	judged bool            // of what the cluster listed
 	loaded map[string]bool // the files that the last load found at fault; nil if it put nothing in force
+	hidden map[string]bool // the constraints that it could not judge, because their templates are at fault
 }
 
 // before is the last good version of a faulty file; nil if it is not faulty, or none is known.
@@ -69,9 +70,12 @@ func (g *Gatekeeper) Loaded(load policies.Load) {
 	if load.Set == nil {
 		return
 	}
-	g.good.loaded = map[string]bool{}
+	g.good.loaded, g.good.hidden = map[string]bool{}, map[string]bool{}
 	for _, fault := range load.Faults {
 		g.good.loaded[fault.File] = true
+		for _, constraint := range fault.Also { // which is called as its file
+			g.good.hidden[constraint] = true
+		}
 	}
 }
 
@@ -86,10 +90,17 @@ func (g *Gatekeeper) settle(files []native.File) {
 	before := t.files
 	t.files, t.faulty, t.judged = map[string]native.File{}, maps.Clone(t.loaded), true
 	for _, file := range files {
-		if !t.faulty[file.Name] {
+		if !t.faulty[file.Name] && !t.hidden[file.Name] {
 			t.files[file.Name] = file
-		} else if good, known := before[file.Name]; known {
-			t.files[file.Name] = good
+			continue
+		}
+		good, known := before[file.Name]
+		if !known {
+			continue
+		}
+		t.files[file.Name] = good
+		if string(good.Text) != string(file.Text) {
+			t.faulty[file.Name] = true // of a constraint that is hidden: its new version may be none for the template that is in force
 		}
 	}
 	g.mu.Unlock()

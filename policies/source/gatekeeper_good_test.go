@@ -132,6 +132,24 @@ func TestAServerThatStartsFindsTheLastGoodTemplate(t *testing.T) {
 }
 
 // What is kept under one name puts nothing else in force, and what is not there any more stays gone.
+// A constraint that changed together with a template that became faulty was judged by nobody: the version before stays with the template before.
+func TestAConstraintThatChangedWithAFaultyTemplate(t *testing.T) {
+	good := filesOfTexts(t, aTemplate("Refuses", "one", ""), aConstraint("Refuses", "all", "{}"))
+	torn := filesOfTexts(t, strings.Replace(aTemplate("Refuses", "two", ""), "violation", "violation(", 1),
+		aConstraint("Refuses", "all", "{parameters: {new: 1}}"), aConstraint("Refuses", "later", "{}"))
+	first := startTheirs(t, good)
+	want := first.serves()
+	first.load(t, nil, torn)
+	data, _, err := entries(nil, first.stalled(nil))
+	if got := slices.Sorted(maps.Keys(data)); err != nil || !slices.Equal(got, []string{"gatekeeper_constrainttemplate_refuses", "gatekeeper_refuses_all"}) {
+		t.Fatalf("kept are %v, %v", got, err)
+	}
+	second := startTheirs(t, torn, kept(t, data)...)
+	if got := second.engine.Set().Policies()[0].Spec(); second.serves() != want+"\nrefuses/later violation[\"one\"] { true }" || got.Parameters.Compare(first.engine.Set().Policies()[0].Spec().Parameters) != 0 {
+		t.Errorf("one that is started\ngot  %s with %v\nwant %s", second.serves(), got.Parameters, want)
+	}
+}
+
 func TestWhatIsKeptOfTheirsSpeaksOfItselfAlone(t *testing.T) {
 	torn := filesOfTexts(t, strings.Replace(aTemplate("Refuses", "two", ""), "violation", "violation(", 1), aConstraint("Refuses", "all", "{}"))
 	other := filesOfTexts(t, aTemplate("Other", "forged", ""))[0]

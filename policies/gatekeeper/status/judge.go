@@ -24,6 +24,8 @@ const (
 	codeCreate = "create_error" // the kind of a template's constraints could not be made
 	codeUpdate = "update_error" // nor changed
 	codeIngest = "ingest_error" // what the object says is not in force
+	// codeLacking is ours: the object is in force and well, and what it reads is not known.
+	codeLacking = "data_unavailable"
 )
 
 const (
@@ -124,6 +126,7 @@ func restsByChoice(message string) bool { return strings.HasPrefix(message, byCh
 const (
 	reasonKindMissing = "KindMissing"
 	reasonRollingOut  = "RollingOut"
+	reasonLacking     = "DataUnavailable"
 )
 
 // weaker says why an object without fault does less here than it says, or nothing.
@@ -149,7 +152,7 @@ func ready(faults, lacking []fault, created bool, serve, enforce, all int) metav
 	case enforce < all:
 		out.Reason, out.Message = "NotInForce", fmt.Sprintf("it is in force on %d of %d replicas", enforce, all)
 	case len(lacking) > 0:
-		out.Reason, out.Message = "DataUnavailable", lacking[0].message
+		out.Reason, out.Message = reasonLacking, lacking[0].message
 	default:
 		out.Status, out.Reason = metav1.ConditionTrue, "ServedByAll"
 	}
@@ -276,7 +279,7 @@ func (p Page) lacking(s subject) (out []fault) {
 		if !p.Warns {
 			text += "; until then a constraint that denies refuses what it is asked about"
 		}
-		out = append(out, fault{code: codeIngest, message: review.Sentence(text, maxMessage)})
+		out = append(out, fault{code: codeLacking, message: review.Sentence(text, maxMessage)})
 	}
 	return out
 }

@@ -14,6 +14,8 @@ type Word struct {
 	// Fault is why it is not in force, empty if nothing is wrong. Passing says that this passes by itself, as while replicas read it.
 	Fault   string
 	Passing bool
+	// Lacking is what it reads that is not known, as of a kind that may not be listed; the object itself is well.
+	Lacking string
 }
 
 // Has reports whether objects of a kind have a status that is written.
@@ -34,7 +36,11 @@ func Read(u *unstructured.Unstructured, release string) (out Word) {
 		errs, _, _ := unstructured.NestedSlice(entry, "errors")
 		for _, one := range errs {
 			content, _ := one.(map[string]any)
-			if message, _ := content["message"].(string); message != "" && !restsByChoice(message) {
+			switch message, _ := content["message"].(string); {
+			case message == "" || restsByChoice(message):
+			case content["code"] == codeLacking:
+				out.Lacking = message
+			default:
 				out.Fault = message
 			}
 		}
@@ -44,7 +50,7 @@ func Read(u *unstructured.Unstructured, release string) (out Word) {
 		return out
 	}
 	out.Said = true
-	if ready.Status == metav1.ConditionFalse && out.Fault == "" && !restsByChoice(ready.Message) {
+	if ready.Status == metav1.ConditionFalse && out.Fault == "" && ready.Reason != reasonLacking && !restsByChoice(ready.Message) {
 		out.Fault, out.Passing = ready.Message, ready.Reason == reasonRollingOut || ready.Reason == reasonKindMissing
 	}
 	return out

@@ -196,7 +196,7 @@ func TestShapes(t *testing.T) {
 		},
 		"a constraint that reads what is not known": {
 			constraintsAt, "Owner", nil, lacking,
-			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"` + without + refuses + `"}],"id":"guard/a",` +
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"data_unavailable","message":"` + without + refuses + `"}],"id":"guard/a",` +
 				`"observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + without + refuses + `",` +
 				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
 		},
@@ -206,7 +206,7 @@ func TestShapes(t *testing.T) {
 				p.Load = faultOf("owner/all", "no")
 			},
 			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"no"},` +
-				`{"code":"ingest_error","message":"` + without + refuses + `"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],` +
+				`{"code":"data_unavailable","message":"` + without + refuses + `"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],` +
 				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
 		},
 		"one while Gatekeeper decides": {
@@ -214,7 +214,7 @@ func TestShapes(t *testing.T) {
 				lacking(p)
 				p.Warns = true
 			},
-			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"` + without + `"}],"id":"guard/a",` +
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"data_unavailable","message":"` + without + `"}],"id":"guard/a",` +
 				`"observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + without + `",` +
 				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
 		},
@@ -222,7 +222,7 @@ func TestShapes(t *testing.T) {
 			templatesAt, "ConstraintTemplate", nil, func(p *Page) {
 				p.Lacking = map[string][]string{"all/b": {"b", without}, "all/a": {without}, "another/a": {"of another"}, "al/l": {"of yet another"}}
 			},
-			`{"byPod":[{"errors":[{"code":"ingest_error","message":"b` + refuses + `"},{"code":"ingest_error","message":"` + without + refuses + `"}],` +
+			`{"byPod":[{"errors":[{"code":"data_unavailable","message":"b` + refuses + `"},{"code":"data_unavailable","message":"` + without + refuses + `"}],` +
 				`"id":"guard/a","observedGeneration":3,"operations":["webhook"],"templateUID":"uid-all"}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z",` +
 				`"message":"b` + refuses + `","observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}],"created":true}`,
 		},
