@@ -11,6 +11,11 @@ controlplane() {
 	(cd test/controlplane && CONTROLPLANE_BIN="$root/bin/controlplane" GOFLAGS=-buildvcs=false tests "$@")
 }
 
+# pods: as many made-up Pods as are judged as Kubernetes judges them.
+pods() {
+	PODS=100000 tests pods -timeout 20m -run '^TestPodsAreJudgedAsByKubernetes$' ./policies/library
+}
+
 formatted() {
 	local file files=() unformatted
 	while IFS= read -r -d '' file; do
@@ -34,6 +39,7 @@ check "modules are tidy" generated_modules
 check "generated files are current" test/generate.sh --check
 check "unit, contract and end to end, with the race detector" tests main -race -timeout 20m ./...
 check "certificates: histories of rotation, without the race detector" tests histories -run '^TestRotationNeverRefused$' ./certs
+check "Pod Security Standards: 100,000 Pods, without the race detector" pods
 check "control plane: its processes, with the race detector" controlplane plane -race -timeout 10m ./plane
 check "control plane: the webhook contract" controlplane controlplane -timeout 15m . ./contract
 check "Rego: format, strict check, tests" make rego

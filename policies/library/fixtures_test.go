@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -151,7 +152,7 @@ func wellFormed(t testing.TB, said any) {
 		}
 		return
 	}
-	known := [][]string{{"message", "field"}, {"default", "value"}, {"username", "uid", "groups", "extra", "audiences"}}
+	known := [][]string{{"message", "field"}, {"default", "value"}, {"set", "value"}, {"append", "value"}, {"remove"}, {"username", "uid", "groups", "extra", "audiences"}}
 	if !slices.ContainsFunc(known, func(keys []string) bool {
 		for _, key := range keys {
 			if _, ok := object[key]; !ok {
@@ -164,15 +165,17 @@ func wellFormed(t testing.TB, said any) {
 	}
 }
 
-// idle tells whether what a policy says is an edit that changes nothing, because what it would set by default is there.
+// idle tells whether what a policy says is an edit that changes nothing, because what it would set is there.
 func idle(said any, input map[string]any) bool {
 	edit, ok := said.(map[string]any)
 	if !ok {
 		return false
 	}
-	segments, ok := edit["default"].([]any)
-	if !ok {
-		return false
+	segments, byDefault := edit["default"].([]any)
+	if !byDefault {
+		if segments, ok = edit["set"].([]any); !ok {
+			return false
+		}
 	}
 	at := input["request"].(map[string]any)["object"]
 	for _, segment := range segments {
@@ -185,6 +188,9 @@ func idle(said any, input map[string]any) bool {
 		default:
 			return false
 		}
+	}
+	if !byDefault {
+		return reflect.DeepEqual(at, edit["value"])
 	}
 	return at != nil
 }
@@ -227,6 +233,13 @@ func question(t testing.TB, document map[string]any, namespaces map[string]any) 
 	t.Helper()
 	version, kind := fmt.Sprint(document["apiVersion"]), fmt.Sprint(document["kind"])
 	if strings.HasSuffix(kind, "Review") {
+		spec, _ := document["spec"].(map[string]any)
+		attributes, _ := spec["resourceAttributes"].(map[string]any)
+		if name, ok := attributes["namespace"].(string); ok {
+			if namespace, ok := namespaces[name]; ok {
+				document["namespace"] = namespace
+			}
+		}
 		return document
 	}
 	gvk := schema.FromAPIVersionAndKind(version, kind)

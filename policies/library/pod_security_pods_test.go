@@ -42,7 +42,7 @@ func (m maker) rarely(make func() any) any {
 // fieldsOf is an object without the fields that are absent.
 func fieldsOf(fields map[string]any) map[string]any {
 	for name, value := range fields {
-		if value == (any)(absent{}) {
+		if _, ok := value.(absent); ok {
 			delete(fields, name)
 		}
 	}
@@ -186,7 +186,9 @@ func (m maker) containerContext() any {
 	fields["procMount"] = m.rarely(func() any { return m.one("Default", "Unmasked", "", nil) })
 	names := func(usual ...any) any {
 		return m.one(absent{}, nil, func() any {
-			return m.list(3, func() any { return m.one(append(usual, "CHOWN", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "all", "", nil)...) })
+			return m.list(3, func() any {
+				return m.one(append(usual, "CHOWN", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "all", "", nil)...)
+			})
 		})
 	}
 	fields["capabilities"] = m.one(

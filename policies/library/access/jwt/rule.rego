@@ -1,8 +1,9 @@
 # METADATA
 # title: Users of an identity provider
 # description: >-
-#   A JSON web token of a configured issuer, signed with ES256 or RS256 by one of its keys, is a user of the cluster. It must
-#   expire and be meant for one of the audiences of the issuer, under which the issuer knows the cluster. Names and groups that
+#   A JSON web token of one of the configured issuers is a user of the cluster: people of one, pipelines of another. Each
+#   issuer has keys, audiences, algorithms and a mapping of claims of its own, and its keys sign for nobody else. A token must
+#   expire, be meant for one of the audiences, under which the issuer knows the cluster, and have the required claims. Names and groups that
 #   begin with system: belong to Kubernetes: a token that claims one is nobody's. About any other token this policy has no opinion.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication
@@ -61,10 +62,23 @@
 #                         kty:
 #                           description: The type of the key.
 #                           type: string
-#                           enum: [EC, RSA]
+#                           enum: [EC, RSA, OKP]
 #                         d:
 #                           description: The private part, which does not belong here.
 #                           not: {}
+#               algorithms:
+#                 description: >-
+#                   The algorithms that tokens of the issuer may be signed with. Neither none nor one with a shared secret can be listed.
+#                 type: array
+#                 minItems: 1
+#                 items: {type: string, enum: [ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, EdDSA]}
+#                 default: [ES256, RS256]
+#               requiredClaims:
+#                 description: >-
+#                   Claims a token must have, each with its value; a claim that is a list must have it among others.
+#                 type: object
+#                 additionalProperties: {type: string, minLength: 1}
+#                 default: {}
 #               usernameClaim:
 #                 description: >-
 #                   The claim with the name of the user. An email address must not be one the issuer marks as unverified.
@@ -76,6 +90,19 @@
 #                 type: string
 #                 minLength: 1
 #                 default: groups
+#               uidClaim:
+#                 description: The claim with what is the user's for good, whatever the name becomes.
+#                 type: string
+#                 minLength: 1
+#                 default: sub
+#               extraClaims:
+#                 description: >-
+#                   Claims that are kept as extra of the user, by its key, as in {"example.com/run": "run_id"}. What is neither a text nor a
+#                   list of texts is left out.
+#                 type: object
+#                 propertyNames: {pattern: "^[a-z0-9.-]+/[a-z0-9._/-]+$", not: {pattern: "(^|[.])(kubernetes|k8s)[.]io/"}}
+#                 additionalProperties: {type: string, minLength: 1}
+#                 default: {}
 #               prefix:
 #                 description: What is put before names and groups, so that those of two issuers do not meet.
 #                 type: string
@@ -98,12 +125,22 @@ candidates := [candidate |
 	issuer.issuer == payload.iss
 	claims := verified(issuer)
 	is_number(claims.exp)
-	is_string(object.get(claims, "sub", ""))
+	uid := object.get(claims, object.get(issuer, "uidClaim", "sub"), "")
+	is_string(uid)
+	every claim, value in object.get(issuer, "requiredClaims", {}) {
+		value in texts(claims[claim])
+	}
 	candidate := {
 		"username": username(issuer, claims),
-		"uid": object.get(claims, "sub", ""),
+		"uid": uid,
 		"groups": groups(issuer, claims),
-		"extra": {},
+		"extra": {key: values |
+			some key, claim in object.get(issuer, "extraClaims", {})
+			values := texts(claims[claim])
+			every value in values {
+				is_string(value)
+			}
+		},
 		"audiences": audiences(issuer, claims),
 	}
 	every name in array.concat([candidate.username], candidate.groups) {
@@ -121,7 +158,7 @@ payload := json.unmarshal(base64url.decode(parts[1]))
 
 # Also checks the times exp, where there is one, and nbf.
 verified(issuer) := claims if {
-	header.alg in {"ES256", "RS256"}
+	header.alg in object.get(issuer, "algorithms", ["ES256", "RS256"])
 	keys := [key | some key in issuer.jwks.keys; usable(key)]
 	some audience in issuer.audiences
 	[valid, _, claims] := io.jwt.decode_verify(input.spec.token, {
@@ -134,8 +171,9 @@ verified(issuer) := claims if {
 	valid
 }
 
-# A token that names its key is checked with that key alone.
+# A token that names its key is checked with that key alone, and a key that names its algorithm checks no other.
 usable(key) if {
+	object.get(key, "alg", header.alg) == header.alg
 	object.get(header, "kid", null) in {object.get(key, "kid", ""), null}
 	object.get(key, "use", "sig") == "sig"
 }

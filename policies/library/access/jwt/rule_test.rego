@@ -58,6 +58,12 @@ tokens := {
 	"verified_email": "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVzLTEifQ.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIiwiYXVkIjoia3ViZXJuZXRlcyIsInN1YiI6IjQyIiwibmFtZSI6ImFubmEiLCJncm91cHMiOlsiZGV2Iiwib24tY2FsbCJdLCJleHAiOjQxMDI0NDQ4MDAsImVtYWlsIjoiYW5uYUBleGFtcGxlLmNvbSIsImVtYWlsX3ZlcmlmaWVkIjp0cnVlfQ.FBdXCq47yKkiAVrwoYdlZg4IfSaFyAs9Bwbs1pRRSo8KY07sRFWjzOsqfwmTeNg7Yo9Ub-vlNgpzuXLh1SXzQg",
 	# A header no library expects.
 	"strange_content_type": "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImVzLTEiLCJjdHkiOjF9.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIiwiYXVkIjoia3ViZXJuZXRlcyIsInN1YiI6IjQyIiwibmFtZSI6ImFubmEiLCJncm91cHMiOlsiZGV2Iiwib24tY2FsbCJdLCJleHAiOjQxMDI0NDQ4MDB9.RGJdBnps9rtSQyI0zqLCxRLw-hXCq2GkVcCBKP8R22YFtWQ8MW_bhBATtNH4Rq4ZmXzo-FWxsCm4FtcI8CNMLg",
+	# A pipeline of another issuer.
+	"robot": "eyJhbGciOiJFUzI1NiIsImtpZCI6ImNpLTEiLCJ0eXAiOiJKV1QifQ.eyJhdWQiOlsiY2x1c3RlciJdLCJlbnZpcm9ubWVudCI6InByb2R1Y3Rpb24iLCJleHAiOjQxMDI0NDQ4MDAsImlkIjoiNDcxMSIsImlzcyI6Imh0dHBzOi8vY2kuZXhhbXBsZS5jb20iLCJydW4iOjcsInN1YiI6InJlcG86c2hvcCIsInRlYW1zIjpbInNob3AiLCJzZWFyY2giXX0.6SkD8Gn5phnKsl9Oe-6aIHrLGmCOMGE0oKdX2G6a9GIm-gEFjlpYlRJ0QG9pm6FPlmfrpZ4_kOdZmHim1f29GA",
+	# The same, signed with ES384.
+	"robot_es384": "eyJhbGciOiJFUzM4NCIsImtpZCI6ImNpLTIiLCJ0eXAiOiJKV1QifQ.eyJhdWQiOlsiY2x1c3RlciJdLCJlbnZpcm9ubWVudCI6InByb2R1Y3Rpb24iLCJleHAiOjQxMDI0NDQ4MDAsImlkIjoiNDcxMSIsImlzcyI6Imh0dHBzOi8vY2kuZXhhbXBsZS5jb20iLCJydW4iOjcsInN1YiI6InJlcG86c2hvcCIsInRlYW1zIjpbInNob3AiLCJzZWFyY2giXX0.bZ0YilavXvw90b3XybjWiZ5WfAy8CbbAs9ZcJG-NsjXuLh7BA_QpJ7SviCu_PJdauhOt54goF7qsBKJqbYQlFjiXGJW6Jh7Ru8PW4bej4_tp1mcvQdpxS4X_UxmuB2IO",
+	# Anna, signed by the other issuer.
+	"forged_by_the_other_issuer": "eyJhbGciOiJFUzI1NiIsImtpZCI6ImNpLTEiLCJ0eXAiOiJKV1QifQ.eyJhdWQiOiJrdWJlcm5ldGVzIiwiZXhwIjo0MTAyNDQ0ODAwLCJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIiwibmFtZSI6ImFubmEiLCJzdWIiOiI0MiJ9.hDohogw_PILnRK_kr4yfKbFH5Y-FMixC7g9viGMDilrolc1kPlZeNw-sTxRmN6YsYvkKjdM_Jw_qCvnYtnpdww",
 }
 
 issuer := {"issuer": "https://login.example.com", "audiences": ["kubernetes"], "jwks": jwks, "usernameClaim": "name"}
@@ -179,4 +185,69 @@ test_what_is_no_token_is_no_error if {
 	every token in ["", ".", "..", "a.b.c", "opaque", "e30.e30.", "bnVsbA.bnVsbA.", "WzFd.WzFd.WzFd"] {
 		not jwt.user with input as review("good") with input.spec.token as token with time.now_ns as now
 	}
+}
+
+ci := {
+	"issuer": "https://ci.example.com",
+	"audiences": ["cluster"],
+	"jwks": {"keys": [{"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "ci-1", "x": "zr_PaJBYtCRweYROQhjxViI8bla6AvrXCoioWtZHk2M", "y": "vpkJaEyUJs9suQAufmOekLEnNKr-lxpp8OMyyHnUKQY"}, {"kty": "EC", "crv": "P-384", "use": "sig", "alg": "ES384", "kid": "ci-2", "x": "GzeXlkVuxk8UKKAnWZRh26isp8Rnlcilv3XAJB16M7-AW50d1437Ckfc6Dxkszow", "y": "7eO_CbLF_9NmScf4v-4y4D0IXZworh5lTn_DGlCRLm3DPVU8MyUVm0tg6p-WNzSa"}]},
+	"prefix": "ci:",
+	"groupsClaim": "teams",
+}
+
+both(name, changes) := object.union(review(name), {"parameters": {"issuers": [issuer, object.union(ci, changes)]}})
+
+robot := {
+	"username": "ci:repo:shop",
+	"uid": "repo:shop",
+	"groups": ["ci:shop", "ci:search"],
+	"extra": {},
+	"audiences": ["https://kubernetes.default.svc", "cluster"],
+}
+
+test_each_issuer_has_its_own_keys if {
+	jwt.user == anna with input as both("good", {}) with time.now_ns as now
+	jwt.user == robot with input as both("robot", {}) with time.now_ns as now
+	not jwt.user with input as both("forged_by_the_other_issuer", {}) with time.now_ns as now
+	not jwt.user with input as both("robot", {"jwks": jwks}) with time.now_ns as now
+}
+
+test_each_issuer_has_its_own_audiences if {
+	not jwt.user with input as both("robot", {"audiences": ["kubernetes"]}) with time.now_ns as now
+}
+
+test_each_issuer_has_its_own_algorithms if {
+	not jwt.user with input as both("robot_es384", {}) with time.now_ns as now
+	jwt.user == robot with input as both("robot_es384", {"algorithms": ["ES256", "ES384"]}) with time.now_ns as now
+	not jwt.user with input as both("robot", {"algorithms": ["ES384"]}) with time.now_ns as now
+}
+
+test_a_key_checks_no_other_algorithm if {
+	keys := [object.union(key, {"alg": "ES512"}) | some key in ci.jwks.keys]
+	not jwt.user with input as both("robot", {"jwks": {"keys": keys}}) with time.now_ns as now
+	bare := [object.remove(key, ["alg"]) | some key in ci.jwks.keys]
+	jwt.user == robot with input as both("robot", {"jwks": {"keys": bare}}) with time.now_ns as now
+}
+
+test_required_claims if {
+	every required in [{"environment": "production"}, {"teams": "search", "environment": "production"}] {
+		jwt.user == robot with input as both("robot", {"requiredClaims": required}) with time.now_ns as now
+	}
+	every required in [{"environment": "test"}, {"teams": "sea"}, {"missing": "x"}, {"run": "7"}, {"environment": "production", "teams": "x"}] {
+		not jwt.user with input as both("robot", {"requiredClaims": required}) with time.now_ns as now
+	}
+}
+
+test_other_uids_and_extras if {
+	mapping := {"uidClaim": "id", "extraClaims": {
+		"example.com/environment": "environment",
+		"example.com/teams": "teams",
+		"example.com/run": "run",
+		"example.com/missing": "missing",
+	}}
+	jwt.user == object.union(robot, {"uid": "4711", "extra": {
+		"example.com/environment": ["production"],
+		"example.com/teams": ["shop", "search"],
+	}}) with input as both("robot", mapping) with time.now_ns as now
+	not jwt.user with input as both("robot", {"uidClaim": "run"}) with time.now_ns as now
 }
