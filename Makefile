@@ -9,7 +9,8 @@ KUBERNETES := v1.37.2
 CONTROLPLANE_LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES) \
 	-X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37
 # What a binary is made of, as far as make need know: Go decides what to compile again.
-SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard -- '*.go' '*.rego' go.mod go.sum ':!test/controlplane' 2>/dev/null))
+SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard -- '*.go' '*.rego' 'policies/*.yaml' go.mod go.sum \
+	':!*_test.go' ':!test/controlplane' 2>/dev/null))
 PLANE_SOURCES := $(wildcard $(shell git ls-files -co --exclude-standard -- test/controlplane ':!test/controlplane/contract' 2>/dev/null))
 
 .PHONY: help
@@ -19,7 +20,7 @@ help: ## list the targets
 .PHONY: build
 build: bin/portcullis ## build bin/portcullis
 
-bin/portcullis: $(SOURCES)
+bin/portcullis: $(filter-out test/%,$(SOURCES))
 	@CGO_ENABLED=0 test/progress.sh "building Portcullis" $(GO) build -trimpath -ldflags "-s -w" -o $@ .
 
 # The first build compiles a Kubernetes API server and takes minutes. Without -trimpath and with cgo as it is, the tests of the module

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -170,13 +171,19 @@ func (a *assembly) loaded() error {
 	return a.theirs.ready()
 }
 
-// lastingOnly has the loader's reports tell what it returns: why this server serves on, and would not start again.
+// lastingOnly has the loader's reports tell what it returns: why this server serves on, and would not start again, or else what is faulty of the
+// objects of the cluster, Gatekeeper's among them, which keep nobody from starting.
 func lastingOnly(loader *policies.Loader) (note func() string) {
 	var fatal atomic.Pointer[string]
 	report := loader.Report
 	loader.Report = func(load policies.Load) {
 		text := ""
-		if len(load.Fatal) > 0 {
+		switch {
+		case len(load.Fatal) == 0 && len(load.Faults) == 1:
+			text = "one thing is faulty in the cluster; its last good version, if any, stays in force: " + load.Faults[0].Err.Error()
+		case len(load.Fatal) == 0 && len(load.Faults) > 1:
+			text = fmt.Sprintf("%d things are faulty in the cluster; the last good version of each, if any, stays in force: %v", len(load.Faults), load.Faults[0].Err)
+		case len(load.Fatal) > 0:
 			text = "what was in force before serves on, but a server that is started now ends at once: " + load.Fatal[0].Err.Error()
 		}
 		fatal.Store(&text)

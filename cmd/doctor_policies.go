@@ -15,7 +15,7 @@ import (
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
-// policies looks at what became of all Policies, and of the ConfigMaps with policies in the release's namespace. A status is what the leader
+// policies looks at what became of all Policies, of the ConfigMaps with policies in the release's namespace, and of Gatekeeper's objects. A status is what the leader
 // last wrote: while nobody serves, or nobody is asked, none of it holds.
 func (d *doctor) policies(ctx context.Context) ([]check, error) {
 	out, open, err := d.outOfForce(ctx)
@@ -39,8 +39,17 @@ func (d *doctor) policies(ctx context.Context) ([]check, error) {
 			out = append(out, c)
 		}
 	}
+	theirs, err := d.templates(ctx)
+	if out = append(out, theirs...); err != nil {
+		return out, err
+	}
 	faulty, configMaps, err := d.configMaps(ctx)
 	out = append(out, faulty...)
+	if err != nil {
+		return out, err
+	}
+	theirs, objects, err := d.gatekeeper(ctx)
+	out = append(out, theirs...)
 	if err != nil || len(out) > 0 {
 		return out, err
 	}
@@ -50,6 +59,9 @@ func (d *doctor) policies(ctx context.Context) ([]check, error) {
 	}
 	if configMaps > 0 {
 		well += fmt.Sprintf(", and what the %d ConfigMaps with policies in namespace %s hold is without fault", configMaps, d.namespace)
+	}
+	if objects > 0 {
+		well += fmt.Sprintf("; so are the %d objects of Gatekeeper's", objects)
 	}
 	return []check{{"policies", checkOK, well, ""}}, nil
 }

@@ -1,17 +1,22 @@
 package cmd
 
 import (
+	"errors"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/portcullis-dev/portcullis/policies/status"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
@@ -107,6 +112,64 @@ func TestWhatDoctorSaysOfAllPolicies(t *testing.T) {
 			checks, err := d.policies(t.Context())
 			if got := lines(checks); err != nil || got != c.want {
 				t.Errorf("%v\n got %s\nwant %s", err, got, c.want)
+			}
+		})
+	}
+}
+
+// template is a ConstraintTemplate of which that is said, of each replica's what it says is wrong.
+func template(name string, said map[string][]string) runtime.Object {
+	var entries []any
+	for _, id := range slices.Sorted(maps.Keys(said)) {
+		var errs []any
+		for _, text := range said[id] {
+			errs = append(errs, map[string]any{"code": "ingest_error", "message": text})
+		}
+		entries = append(entries, map[string]any{"id": id, "errors": errs})
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "metadata": map[string]any{"name": name},
+		"status": map[string]any{"byPod": entries},
+	}}
+}
+
+func TestWhatDoctorSaysOfTemplates(t *testing.T) {
+	at := schema.GroupVersionResource{Group: "templates.gatekeeper.sh", Version: "v1", Resource: "constrainttemplates"}
+	doctorOf := func(served bool) (*doctor, *dynamicfake.FakeDynamicClient) {
+		client := fake.NewClientset()
+		if served {
+			client.Resources = []*metav1.APIResourceList{{GroupVersion: at.GroupVersion().String()}}
+		}
+		theirs := dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{at: "ConstraintTemplateList"},
+			template("well", map[string][]string{"portcullis/a": nil, "gatekeeper-0": {"of another"}, "portcullis-2/a": {"of another release"}}),
+			template("lacking", map[string][]string{"portcullis/a": {"without v1/Secret nothing can be judged"}, "portcullis/b": {"without v1/Secret nothing can be judged", "and"}}))
+		return &doctor{name: "portcullis", client: client, dynamic: theirs}, theirs
+	}
+	const lacking = "FAIL policies: ConstraintTemplate lacking: "
+	for name, c := range map[string]struct {
+		served, forbidden bool
+		want              string
+	}{
+		"there are none": {want: ""},
+		"some":           {served: true, want: lacking + "without v1/Secret nothing can be judged\n" + lacking + "and\n"},
+		"not to be listed": {served: true, forbidden: true, want: "warn policies: what became of Gatekeeper's ConstraintTemplates is not known, " +
+			"because they may not be listed\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, theirs := doctorOf(c.served)
+			if c.forbidden {
+				theirs.PrependReactor("list", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
+					return true, nil, apierrors.NewForbidden(at.GroupResource(), "", errors.New("you may not"))
+				})
+			}
+			checks, err := d.templates(t.Context())
+			if got := lines(checks); err != nil || got != c.want {
+				t.Errorf("%v\n got %s\nwant %s", err, got, c.want)
+			}
+			for _, check := range checks {
+				if check.Remedy == "" {
+					t.Errorf("%s has no remedy", check.Message)
+				}
 			}
 		})
 	}

@@ -121,6 +121,7 @@ func (e examined) replica(name, revision string) (stop func()) {
 }
 
 func TestDoctorInARealCluster(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starting a control plane takes seconds, and this is -short")
 	}

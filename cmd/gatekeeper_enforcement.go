@@ -48,6 +48,24 @@ func (e gatekeeperEnforcement) ease(loader *policies.Loader, theirs *Mutators, l
 	log.Warn("Gatekeeper's constraints refuse nothing here, and its mutators change nothing: set --gatekeeper-enforcement=deny when Gatekeeper is gone")
 }
 
+// easeCheck has constraints pass that would refuse what the cluster lives by, while they refuse nothing: what Gatekeeper enforces is judged here, too.
+// It is told, for it keeps them out of force once they would.
+func (e gatekeeperEnforcement) easeCheck(
+	check func(context.Context, *policies.Policy) error, log *slog.Logger,
+) func(context.Context, *policies.Policy) error {
+	if !e.warns() {
+		return check
+	}
+	return func(ctx context.Context, policy *policies.Policy) error {
+		err := check(ctx, policy)
+		if err == nil || ctx.Err() != nil || policy.Spec().Convention != policies.Gatekeeper {
+			return err
+		}
+		log.Warn("a constraint only warns, because gatekeeper-enforcement is warn; with deny it would not be in force", "policy", policy.Spec().ID, "why", err)
+		return nil
+	}
+}
+
 // easeGate has the gate only warn about Gatekeeper's objects while Gatekeeper decides: it has a webhook of its own for them.
 func (e gatekeeperEnforcement) easeGate(gate review.Reviewer) review.Reviewer {
 	if !e.warns() {

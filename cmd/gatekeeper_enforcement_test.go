@@ -1,10 +1,14 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/review"
@@ -47,4 +51,41 @@ func TestTheGateWarnsWhileGatekeeperDecides(t *testing.T) {
 			t.Errorf("%s, %s: %+v, %v", c.enforcement, c.group, d, err)
 		}
 	}
+}
+
+// A constraint that would refuse what the cluster lives by refuses nothing then: it is judged like the others, and told of. What is ours is refused
+// as before, and so is a constraint once it decides.
+func TestWhatTheClusterLivesByWhileGatekeeperDecides(t *testing.T) {
+	dangerous := errors.New("it would refuse what the cluster lives by")
+	check := func(context.Context, *policies.Policy) error { return dangerous }
+	for _, c := range []struct {
+		enforcement gatekeeperEnforcement
+		convention  policies.Convention
+		refused     bool
+	}{{gatekeeperDenies, policies.Gatekeeper, true}, {gatekeeperWarns, policies.Gatekeeper, false}, {gatekeeperWarns, policies.Native, true}} {
+		var log bytes.Buffer
+		policy := checkedPolicy(t, c.convention)
+		err := c.enforcement.easeCheck(check, slog.New(slog.NewTextHandler(&log, nil)))(t.Context(), policy)
+		if (err != nil) != c.refused || strings.Contains(log.String(), dangerous.Error()) == c.refused {
+			t.Errorf("%s, convention %d: %v, logged %q", c.enforcement, c.convention, err, log.String())
+		}
+	}
+}
+
+// checkedPolicy is a policy of a convention that refuses everything.
+func checkedPolicy(t *testing.T, convention policies.Convention) *policies.Policy {
+	t.Helper()
+	text, rule := "package template\nviolation contains {\"msg\": \"no\"}", policies.ViolationRule
+	if convention == policies.Native {
+		text, rule = "package template\ndeny contains \"no\"", "deny"
+	}
+	module := ast.MustParseModule(text)
+	policy, err := policies.CompilePolicy(t.Context(), policies.Spec{
+		ID: "a", File: "a.rego", Convention: convention, Package: module.Package.Path, Modules: []*ast.Module{module},
+		Rules: []policies.Rule{{Stage: review.Validate, Name: rule}}, Enforcement: policies.EnforceDeny,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
 }

@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/klog/v2"
 
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/certs/certmanager"
@@ -83,7 +82,7 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 	if err := f.complete(stored); err != nil {
 		return nil, err
 	}
-	klog.SetSlogLogger(log) // what client-go has to say belongs into one log, in one format
+	slog.SetDefault(log) // what client-go has to say belongs into one log, in one format; see logClients
 	c := &member{flags: f, exempt: f.spared(exempt), log: log, metrics: m}
 	var err error
 	if c.config, err = f.config(); err != nil {
@@ -118,6 +117,13 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 			return nil, err
 		}
 		c.theirStatus = newTheirStatus(c)
+		if c.lastGood != nil {
+			c.theirs.objects.LastGood, c.lastGood.Gatekeeper = c.objects.LastGood, c.theirs.objects
+			c.theirs.objects.Settled = func() {
+				c.lastGood.Wake()
+				c.keeping.wake()
+			}
+		}
 	}
 	if f.stateDir != "" {
 		if c.keeping, err = newKeeping(c, stored); err != nil {
@@ -169,7 +175,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 			return err
 		}
 		c.sentinel = judge
-		loader.Gate = judge.Check
+		loader.Gate = c.gatekeeper.easeCheck(judge.Check, c.log)
 	}
 	report := loader.Report
 	loader.Report = func(load policies.Load) {
@@ -181,6 +187,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		c.loaded = load
 		if c.theirs != nil {
 			c.theirVersions = c.theirs.objects.Versions()
+			c.theirs.objects.Loaded(load)
 		}
 		c.mu.Unlock()
 		if c.objects != nil {
@@ -287,7 +294,7 @@ func (c *member) endpoints(engine *policies.Engine) []webhook.Endpoint {
 
 // checks are what a server must know of the cluster before it is ready.
 func (c *member) checks() []webhook.Check {
-	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}, {Name: "inventory", Check: c.inventory.Ready}}
+	checks := []webhook.Check{{Name: "namespaces", Check: c.namespaces.ready}, {Name: "inventory", Check: c.inventory.Ready, Note: c.inventory.Note}}
 	if c.objects != nil {
 		checks = append(checks, webhook.Check{Name: "cluster-policies", Check: c.objects.Ready})
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -230,6 +231,11 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 		if c.keeper != nil && stage == review.Validate {
 			unasked, _ := c.unasked(spec)
 			out = append(append(out, unasked...), c.sentinel.Spared(ctx, policy)...)
+			if c.gatekeeper.warns() && spec.Convention == policies.Gatekeeper {
+				if err := c.sentinel.Check(ctx, policy); err != nil && ctx.Err() == nil {
+					out = append(out, "it only warns, because gatekeeper-enforcement is warn; with deny it would not be in force: "+err.Error())
+				}
+			}
 		} else if !c.everHeard(stage) {
 			out = append(out, notHeard(stage))
 		}
@@ -240,5 +246,5 @@ func (c *member) warnings(ctx context.Context, policy *policies.Policy) []string
 			out = append(out, fmt.Sprintf("nothing is known of %s: %s; until it is known, the policy's onError decides", kind, why))
 		}
 	}
-	return out
+	return append(out, policy.Lacking(snapshot, time.Now())...)
 }

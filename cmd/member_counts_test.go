@@ -77,6 +77,7 @@ func (s served) asks(t *testing.T, times int, name string, dryRun, excepted bool
 
 // Two servers count what a policy finds, the leader adds it up in the status, and neither dry runs nor what is excepted are in it.
 func TestCountsInARealCluster(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starting a control plane takes seconds, and this is -short")
 	}

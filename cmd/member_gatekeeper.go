@@ -11,6 +11,7 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 	"github.com/portcullis-dev/portcullis/policies/source"
 )
 
@@ -70,10 +71,10 @@ func (t *theirs) gate(c *member, engine *policies.Engine) *source.GatekeeperGate
 	}
 	gate := &source.GatekeeperGate{Objects: t.objects, Engine: engine, Warn: c.warnings, Documents: c.tryDocuments}
 	if c.sentinel != nil {
-		gate.Check = c.sentinel.Check
+		gate.Check = c.gatekeeper.easeCheck(c.sentinel.Check, slog.New(slog.DiscardHandler)) // c.warnings says it
 	}
 	if c.settled != nil {
-		gate.Settings = func() source.Synced { return c.settled.current.Load() }
+		gate.Settings, gate.WarnOf = func() source.Synced { return c.settled.current.Load() }, c.warnOf
 	}
 	return gate
 }
@@ -89,6 +90,12 @@ func (c *member) tryDocuments(ctx context.Context, theirs []policies.Document) p
 	mutators := &Mutators{surroundings: c.mutators.surroundings, log: silent}
 	_, more := newBeside(mutators, external.Options{Certificate: own}, silent).configure(ctx, policies.Bundle{Documents: documents})
 	return append(faults, more...)
+}
+
+// warnOf is what somebody should know who is about to have kinds synced that would not be there.
+func (c *member) warnOf(ctx context.Context, document policies.Document) []string {
+	said, _ := new(settings.Reader).Read([]policies.Document{document})
+	return c.inventory.CannotHold(ctx, said.Synced())
 }
 
 // byOrigin tells documents that lie beside the server from those of the cluster.

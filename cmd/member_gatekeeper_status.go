@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/definitions"
@@ -28,7 +29,22 @@ func (c *member) theirPage() theirstatus.Page {
 	if out.Load.Set != nil {
 		out.InForce = versions(out.Load.Set)
 	}
+	out.Lacking = c.lacking(out.Load.Set)
 	c.mutators.current.Load().versions(out.InForce)
+	return out
+}
+
+// lacking says, by name, what this server does not know of what the policies of a set that are not off read at data.inventory.
+func (c *member) lacking(set *policies.Set) map[string][]string {
+	if set == nil {
+		return nil
+	}
+	out, objects, now := map[string][]string{}, c.store.Snapshot(), time.Now()
+	for _, policy := range set.Policies() {
+		if spec := policy.Spec(); !spec.Off() {
+			out[spec.ID] = policy.Lacking(objects, now)
+		}
+	}
 	return out
 }
 

@@ -76,7 +76,7 @@ func newKeeping(c *member, stored bool) (*keeping, error) {
 		c.objects.Kept = &source.Kept{Files: k.kept.Policies, Good: k.kept.Good, After: stateAfter}
 	}
 	if k.kept != nil && c.theirs != nil {
-		c.theirs.objects.Kept = &source.Kept{Files: k.kept.Gatekeeper, After: stateAfter}
+		c.theirs.objects.Kept = &source.Kept{Files: k.kept.Gatekeeper, Good: k.kept.GatekeeperGood, After: stateAfter}
 	}
 	return k, nil
 }
@@ -184,9 +184,11 @@ func (k *keeping) write(ctx context.Context, now time.Time) {
 		next.Policies, next.Good = kept.Files, kept.Good
 	}
 	if c.theirs != nil {
-		if next.Gatekeeper = c.theirs.objects.Keep(); next.Gatekeeper == nil {
+		kept := c.theirs.objects.Keep()
+		if kept == nil {
 			return
 		}
+		next.Gatekeeper, next.GatekeeperGood = kept.Files, kept.Good
 	}
 	var err error
 	if next.Namespaces, err = c.namespaces.all(ctx); err == nil {

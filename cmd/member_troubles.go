@@ -83,9 +83,14 @@ func (c *member) troubles() []trouble {
 		}
 	}
 	for _, kind := range c.store.Snapshot().Status(time.Now()) {
-		if kind.Why != "" {
-			out = append(out, trouble{"KindMissing", "Watch", string(kind.Kind), "policies read " + string(kind.Kind) + ": " + kind.Why})
+		if kind.Why == "" {
+			continue
 		}
+		text := fmt.Sprintf("policies read %s: %s", kind.Kind, kind.Why)
+		if _, synced := kind.Kind.GroupVersionKind(); synced {
+			text = fmt.Sprintf("a Config or SyncSet names %s, and constraints that read it at data.inventory have no answer: %s", kind.Kind, kind.Why)
+		}
+		out = append(out, trouble{"KindMissing", "Watch", string(kind.Kind), text})
 	}
 	out = append(out, c.theirs.troubles()...)
 	if err := c.identity.fault(); err != nil {

@@ -179,6 +179,9 @@ func (m *Mutators) take(found policies.Bundle, providers *external.Providers) (*
 	}
 	previous := m.current.Load()
 	list, kept := previous.keep(list, slices.Concat(found.Faults, faults))
+	earlier, _ := readMutators(found.EarlierDocuments, m.surroundings) // what is wrong is told of them as they are in the cluster
+	list, taken := (&mutatorSet{list: earlier}).keep(list, faults)
+	kept = append(kept, taken...)
 	next, contrary := newMutatorSet(list)
 	if len(contrary) > 0 {
 		// Which of those that disagree is right nobody has said; but what was in force before has done no harm.

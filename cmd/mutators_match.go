@@ -25,7 +25,7 @@ type surroundings struct {
 	await      func(context.Context, *review.Request) // see policies.WithArrivals; may be nil
 	asked      func(mutator string)                   // told which mutators are about an object; may be nil
 	// spares reports whether mutators are not about a request at all; nil spares none.
-	spares func(*review.Request) bool
+	spares func(req *review.Request, namespace func() (policies.Namespace, error)) bool
 }
 
 // matching reads the match of one mutator, which it also leaves at into.
@@ -37,7 +37,7 @@ func (s surroundings) matching(id gatekeeper.ID, into **match.Match) gatekeeper.
 		}
 		*into = m
 		return gatekeeper.MatcherFunc(func(req *review.Request, obj *unstructured.Unstructured) (bool, error) {
-			if s.spares != nil && s.spares(req) {
+			if s.spares != nil && s.spares(req, func() (policies.Namespace, error) { return s.namespace(req.Target.Namespace) }) {
 				return false, nil
 			}
 			holds, err := m.Holds(s.about(req, obj))
@@ -70,14 +70,19 @@ func (s surroundings) about(req *review.Request, obj *unstructured.Unstructured)
 		name = out.Object.Namespace
 	}
 	out.Labels = func() (map[string]string, error) {
-		if s.namespaces != nil {
-			if ns, known := s.namespaces(name); known {
-				return ns.Labels, nil
-			}
-		}
-		return nil, fmt.Errorf("namespace %q: %w", name, errNamespaceNotKnown)
+		ns, err := s.namespace(name)
+		return ns.Labels, err
 	}
 	return out
+}
+
+func (s surroundings) namespace(name string) (policies.Namespace, error) {
+	if s.namespaces != nil {
+		if ns, known := s.namespaces(name); known {
+			return ns, nil
+		}
+	}
+	return policies.Namespace{}, fmt.Errorf("namespace %q: %w", name, errNamespaceNotKnown)
 }
 
 // errNamespaceNotKnown is why it cannot be told whether a mutator is about an object.

@@ -272,8 +272,39 @@ func TestServeMutators(t *testing.T) {
 	if !patched(`"second"`)() {
 		t.Error("the last good version is gone")
 	}
-	if text := out.String(); !strings.Contains(text, `msg="mutators are in force" mutators=1 changed=AssignMetadata/a`) ||
-		!strings.Contains(text, `policy=AssignMetadata/a`) || strings.Contains(text, "not in force") {
+	eventually(t, "it is logged, too", func() bool { return strings.Contains(out.String(), `policy=AssignMetadata/a`) })
+	if text := out.String(); !strings.Contains(text, `msg="mutators are in force" mutators=1 changed=AssignMetadata/a`) || strings.Contains(text, "not in force") {
 		t.Errorf("the log:\n%s", text)
+	}
+}
+
+// A mutator that is faulty when a server starts has the version before that was kept for it, and no longer than it is there.
+func TestMutatorsTakeTheVersionThatWasKept(t *testing.T) {
+	good, faulty := labelling("a", "a", "first"), strings.Replace(labelling("a", "a", "second"), "location", "place", 1)
+	for name, c := range map[string]struct {
+		now  map[string]string
+		want int
+	}{
+		"faulty": {map[string]string{"a.yaml": faulty}, 1},
+		"gone":   {map[string]string{"a.yaml": labelling("b", "b", "x")}, 1},
+		"mended": {map[string]string{"a.yaml": labelling("a", "a", "third")}, 1},
+	} {
+		m := &Mutators{log: slog.New(slog.DiscardHandler)}
+		load := readingOf(t, c.now)
+		load.EarlierDocuments = readingOf(t, map[string]string{"a.yaml": good}).Documents
+		_, _ = m.take(load, nil)
+		versions := map[string]string{}
+		m.current.Load().versions(versions)
+		before := &Mutators{log: slog.New(slog.DiscardHandler)}
+		_, _ = before.take(readingOf(t, map[string]string{"a.yaml": good}), nil)
+		old := map[string]string{}
+		before.current.Load().versions(old)
+		kept := false
+		for id, version := range old {
+			kept = kept || versions[id] == version
+		}
+		if len(versions) != c.want || kept != (name == "faulty") {
+			t.Errorf("%s: in force are %v, of before was %v", name, versions, old)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 )
 
@@ -22,7 +24,11 @@ func reportLoad(log *slog.Logger, m *Metrics) func(policies.Load) {
 		now := map[string]bool{}
 		for _, fault := range load.Faults {
 			text := fault.Err.Error()
-			if !told[text] && !now[text] {
+			switch {
+			case told[text] || now[text]:
+			case errors.Is(fault.Err, gatekeeper.ErrNoTemplate): // an order of applying and deleting, and nobody's mistake
+				log.Warn("a constraint has no template; it is not in force, unless it was before", where(fault, text)...)
+			default:
 				log.Error("a policy is faulty; its last good version, if any, stays in force", where(fault, text)...)
 			}
 			now[text] = true

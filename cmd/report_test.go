@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 )
 
 func TestReportLoad(t *testing.T) {
@@ -25,6 +27,7 @@ func TestReportLoad(t *testing.T) {
 	}
 	report, set := reportLoad(log, m), policies.NewSet(nil)
 	bad := policies.Fault{File: "a.rego", Policy: "a", Err: errors.New("a.rego:1: not Rego")}
+	alone := policies.Fault{File: "owner/a", Policy: "owner/a", Err: fmt.Errorf("owner/a:1: Owner a: %w", gatekeeper.ErrNoTemplate)}
 	missing := policies.Fault{Err: errors.New("policies: stat x: no such file or directory")}
 	const inForce = `level=INFO msg="policies are in force" policies=0 `
 	for _, step := range []struct {
@@ -60,6 +63,15 @@ func TestReportLoad(t *testing.T) {
 				inForce + `changed=a faults=0`,
 			},
 		},
+		{ // once, and no error: who deletes both begins with one
+			policies.Load{Set: set, Faults: policies.Faults{alone}},
+			[]string{
+				`level=WARN msg="a constraint has no template; it is not in force, unless it was before" file=owner/a policy=owner/a ` +
+					`error="owner/a:1: Owner a: there is no ConstraintTemplate for this kind"`,
+				inForce + `faults=1`,
+			},
+		},
+		{policies.Load{Set: set, Faults: policies.Faults{alone}}, nil},
 	} {
 		before := len(out.String())
 		report(step.load)

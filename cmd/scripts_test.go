@@ -13,6 +13,7 @@ import (
 // TestMain lets the scripts call portcullis: this test binary again, as a process of its own.
 func TestMain(m *testing.M) {
 	language.Register() // for tests that call Run
+	logClients()
 	testscript.Main(m, map[string]func(){
 		"portcullis": func() { os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})

@@ -28,7 +28,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 		servesAndEnds(t, "--kubeconfig="+c.Kubeconfig, "--namespace=default", "--tls=self-signed", "--cluster-policies", "--state-dir="+t.TempDir(),
 			"--register", "--webhook-url=https://127.0.0.1:1", "--webhook-failure-policy=Ignore")
 	})
-	for deadline := time.Now().Add(30 * time.Second); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); runtime.NumGoroutine() > before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			stacks := make([]byte, 1<<20)
 			t.Fatalf("there were %d goroutines and are %d:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])

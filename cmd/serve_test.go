@@ -174,7 +174,7 @@ func TestServeWithAnothersCAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "portcullis: --ca-file: a server that is running announces another authority in " + ca + "; give each a file of its own\n"
-	ends, stop := context.WithTimeout(t.Context(), 20*time.Second) // where it is not refused, it would serve for ever
+	ends, stop := context.WithTimeout(t.Context(), 2*time.Minute) // where it is not refused, it would serve for ever
 	defer stop()
 	if got := Run(ends, args, nil, &stdout, &stderr2); got != exitFault || stderr2.String() != want {
 		t.Errorf("exit code %d, %q", got, stderr2.String())

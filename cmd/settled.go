@@ -52,8 +52,8 @@ func nowhere(kinds []schema.GroupVersionKind) *inventory.Snapshot {
 var errNoCluster = errors.New("this server has no cluster; start it with --kubeconfig FILE or --in-cluster")
 
 // sparesMutators reports whether Gatekeeper's mutators have nothing to do with a request.
-func (s *settled) sparesMutators(req *review.Request) bool {
-	return s.current.Load().SparesMutation(req)
+func (s *settled) sparesMutators(req *review.Request, namespace func() (policies.Namespace, error)) bool {
+	return s.current.Load().SparesMutation(req, namespace)
 }
 
 // syncer has data.inventory hold objects of a cluster. It is a source.Inventory.

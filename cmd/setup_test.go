@@ -137,6 +137,7 @@ func (s served) get(t *testing.T, path string) (int, string) {
 
 // The real API server starts with exactly the files that setup writes and the flags it prints, and acts on the answer of each callout.
 func TestSetupInARealCluster(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starting a control plane takes seconds, and this is -short")
 	}

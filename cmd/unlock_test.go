@@ -19,6 +19,7 @@ import (
 
 // Everything is registered with Fail and no Portcullis runs: the cluster can be unlocked with the API server alone, and says who did it.
 func TestUnlockWithNothingButTheAPIServer(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starting a control plane takes seconds, and this is -short")
 	}

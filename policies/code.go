@@ -26,7 +26,7 @@ type code struct {
 	queries        []*query
 	needsNamespace bool
 	needs          map[inventory.Kind]*inventory.Need // of the native convention; nil for a policy that declares no data
-	readsInventory bool                               // at data.inventory
+	synced         syncedReads                        // of the Gatekeeper convention
 	calls          *ast.Location                      // where external_data is called; nil if it is not
 }
 
@@ -56,7 +56,7 @@ func (s *Set) codes() codes {
 }
 
 // looks reports whether the policy reads objects of the cluster.
-func (p *Policy) looks() bool { return p.needs != nil || p.readsInventory }
+func (p *Policy) looks() bool { return p.needs != nil || p.ReadsInventory() }
 
 // compileCode compiles the modules of a spec, and gives up when that takes too long.
 func compileCode(ctx context.Context, spec Spec) (*code, error) {
@@ -101,11 +101,7 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 	switch s.Convention {
 	case Gatekeeper:
 		compiled.calls = callOf(s.Modules, language.ExternalDataName)
-		for _, module := range compiler.Modules {
-			for _, rule := range module.Rules { // not of the package, whose name begins with data
-				compiled.readsInventory = compiled.readsInventory || Reads(rule, ast.DefaultRootDocument, inventory.SyncedRoot)
-			}
-		}
+		compiled.synced = readsOfSynced(compiler)
 	case Native:
 		if err := undefined(compiler, s); err != nil {
 			return nil, err

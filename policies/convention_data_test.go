@@ -52,7 +52,7 @@ func TestDataInventory(t *testing.T) {
 	req := reviewOf(t, "web", "a.example.com")
 	judged := func() string { return verdict(t, set, req) }
 	const asked = "b (deny): seen"
-	if got, want := judged(), "deny [a (deny): the policy could not be evaluated: nothing is known of "+string(ingresses)+": it has not been listed yet; "+asked+"]"; got != want {
+	if got, want := judged(), "deny [a (deny): the policy could not be evaluated: nothing is known of "+string(ingresses)+": it has not been listed yet; this is no judgement of the object: ask whoever looks after the constraint a; "+asked+"]"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	store.Lose(ingresses, inventory.ErrNoSuchKind)
@@ -74,7 +74,7 @@ func TestDataInventory(t *testing.T) {
 	}
 	list.At = time.Now().Add(-6 * time.Minute)
 	store.Replace(ingresses, list)
-	const old = "a (deny): the policy could not be evaluated: what is known of " + string(ingresses) + " is 6m0s old, and the policy takes no more than 5m0s; "
+	const old = "a (deny): the policy could not be evaluated: what is known of " + string(ingresses) + " is 6m0s old, and the policy takes no more than 5m0s; this is no judgement of the object: ask whoever looks after the constraint a; "
 	if got, want := judged(), "deny ["+old+asked+"]"; got != want {
 		t.Errorf("what is too old\ngot  %s\nwant %s", got, want)
 	}

@@ -11,6 +11,9 @@ import (
 // violations reads the value of a rule violation: every element that has a msg is a finding, and those of the same msg and details are one.
 // What has none says nothing, and a msg that is not text makes the whole worthless.
 func violations(policy string, effect review.Effect, value ast.Value) ([]review.Finding, error) {
+	if value == nil { // as of nearly every rule, which its plan found to say nothing
+		return nil, nil
+	}
 	var out []review.Finding
 	known := ast.NewSet()
 	err := members(value, func(term *ast.Term) error {

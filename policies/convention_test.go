@@ -121,7 +121,7 @@ func TestDeletionOfSomethingUnknownIsAFault(t *testing.T) {
 	set := compiled(t, violationOf(t, "a", echo, func(s *Spec) { s.OnError = OnErrorWarn }),
 		specOf(t, "b", "package b\ndeny contains \"asked\""))
 	got := verdict(t, set, admissionOf(t, aboutPods+`"operation":"DELETE","object":null,"oldObject":null`))
-	want := "deny [a (warn): the policy could not be evaluated: the review of a DELETE has no oldObject, and so there is nothing to judge; b (deny): asked]"
+	want := "deny [a (warn): the policy could not be evaluated: the review of a DELETE has no oldObject, and so there is nothing to judge; this is no judgement of the object: ask whoever looks after the constraint a; b (deny): asked]"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -138,10 +138,10 @@ func TestViolations(t *testing.T) {
 		"an array":              {`violation = [{"msg": "a"}]`, ``},
 		"an object":             {`violation = {"a": {"msg": "a"}}`, ``},
 		"text":                  {`violation = "a"`, ``},
-		"a msg that is no text": {`violation[{"msg": 1}] { true } violation[{"msg": "a"}] { true }`, `fault: the policy could not be evaluated: it returns a violation whose msg is number, not a sentence`},
+		"a msg that is no text": {`violation[{"msg": 1}] { true } violation[{"msg": "a"}] { true }`, `fault: the policy could not be evaluated: it returns a violation whose msg is number, not a sentence; this is no judgement of the object: ask whoever looks after the constraint a`},
 		"an empty msg":          {`violation[{"msg": ""}] { true }`, `refused without a reason <nil>`},
 		"a function that fails": {`violation[{"msg": "a"}] { to_number("x") > 1 } violation[{"msg": "b"}] { true }`, `b <nil>`},
-		"a conflict":            {`f(x) = 1 { true } f(x) = 2 { input } violation[{"msg": "a"}] { f(1) == 1 }`, `fault: the policy could not be evaluated: eval_conflict_error at a.yaml:2`},
+		"a conflict":            {`f(x) = 1 { true } f(x) = 2 { input } violation[{"msg": "a"}] { f(1) == 1 }`, `fault: the policy could not be evaluated: eval_conflict_error at a.yaml:2; this is no judgement of the object: ask whoever looks after the constraint a`},
 		"deprecated functions":  {`violation[{"msg": "a"}] { any([true]); all([true]); re_match("a", "a"); cast_string("a") }`, `a <nil>`},
 		"print":                 {`violation[{"msg": "a"}] { print(input) }`, `a <nil>`},
 	} {
@@ -200,8 +200,8 @@ func TestEnforcementByOrigin(t *testing.T) {
 		"off elsewhere":         {refuse, scoped(map[review.Origin]Enforcement{review.FromAudit: EnforceDeny}), review.FromWebhook, "allow []"},
 		"on here":               {refuse, scoped(map[review.Origin]Enforcement{review.FromAudit: EnforceDeny}), review.FromAudit, "deny [a (deny): no]"},
 		"off here":              {refuse, func(s *Spec) { s.ByOrigin = map[review.Origin]Enforcement{review.FromAudit: EnforceOff} }, review.FromAudit, "allow []"},
-		"a fault, another here": {fails, func(s *Spec) { s.ByOrigin = map[review.Origin]Enforcement{review.FromWebhook: EnforceAudit} }, review.FromWebhook, "allow [a (audit): the policy could not be evaluated: it returns a violation whose msg is number, not a sentence]"},
-		"a fault elsewhere":     {fails, func(s *Spec) { s.ByOrigin = map[review.Origin]Enforcement{review.FromWebhook: EnforceAudit} }, review.FromAudit, "deny [a (deny): the policy could not be evaluated: it returns a violation whose msg is number, not a sentence]"},
+		"a fault, another here": {fails, func(s *Spec) { s.ByOrigin = map[review.Origin]Enforcement{review.FromWebhook: EnforceAudit} }, review.FromWebhook, "allow [a (audit): the policy could not be evaluated: it returns a violation whose msg is number, not a sentence; this is no judgement of the object: ask whoever looks after the constraint a]"},
+		"a fault elsewhere":     {fails, func(s *Spec) { s.ByOrigin = map[review.Origin]Enforcement{review.FromWebhook: EnforceAudit} }, review.FromAudit, "deny [a (deny): the policy could not be evaluated: it returns a violation whose msg is number, not a sentence; this is no judgement of the object: ask whoever looks after the constraint a]"},
 		"nobody set it":         {refuse, func(s *Spec) { s.ByOrigin = map[review.Origin]Enforcement{review.FromWebhook: ""} }, review.FromWebhook, "deny [a (deny): no]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestFurther(t *testing.T) {
 	}{
 		"holds":          {true, nil, "deny [a (deny): no]"},
 		"does not":       {false, nil, "allow []"},
-		"cannot be told": {false, errors.New("the moon is hidden"), "deny [a (deny): the policy could not be evaluated: the moon is hidden]"},
+		"cannot be told": {false, errors.New("the moon is hidden"), "deny [a (deny): the policy could not be evaluated: the moon is hidden; this is no judgement of the object: ask whoever looks after the constraint a]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			set := compiled(t, violationOf(t, "a", refuse, func(s *Spec) {

@@ -51,12 +51,12 @@ func undeclared(compiler *ast.Compiler, spec Spec, ref ast.Ref) error {
 // met returns why one of the kinds a policy reads cannot be relied on, or nil.
 func (p *Policy) met(objects *inventory.Snapshot) error {
 	switch {
-	case objects == nil && p.readsInventory: // where nothing is synced there is nothing, and that can be relied on
+	case objects == nil && p.ReadsInventory(): // where nothing is synced there is nothing, and that can be relied on
 		return nil
 	case objects == nil:
 		return errNoInventory
-	case p.readsInventory:
-		return objects.CheckSynced(time.Now())
+	case p.ReadsInventory():
+		return objects.CheckSynced(time.Now(), p.synced.reads)
 	}
 	now := time.Now()
 	for _, kind := range p.spec.Data {
@@ -76,11 +76,23 @@ var errNoInventory = errors.New("it reads objects of the cluster, and none are k
 func (s *Set) Needs() map[inventory.Kind]*inventory.Need { return s.needs }
 
 // ReadsInventory reports whether the policy reads data.inventory.
-func (p *Policy) ReadsInventory() bool { return p.readsInventory }
+func (p *Policy) ReadsInventory() bool { return len(p.synced) > 0 }
+
+// Lacking says, a sentence for each kind, which of those that the policy may read at data.inventory cannot be relied on at that time, and why: a
+// request that the policy is asked about has no answer until they can. The sentences stay the same as long as the reasons do.
+func (p *Policy) Lacking(objects *inventory.Snapshot, now time.Time) (out []string) {
+	if objects == nil || !p.ReadsInventory() {
+		return nil
+	}
+	for _, lack := range objects.LackingSynced(now, p.synced.reads) {
+		out = append(out, fmt.Sprintf("without %s nothing can be judged: %s", lack.Kind, lack.Why))
+	}
+	return out
+}
 
 // ReadsInventory reports whether some policy of the set that is not off reads data.inventory: if none does, nothing need be there.
 func (s *Set) ReadsInventory() bool {
-	return slices.ContainsFunc(s.policies, func(p *Policy) bool { return p.readsInventory && !p.spec.Off() })
+	return slices.ContainsFunc(s.policies, func(p *Policy) bool { return p.ReadsInventory() && !p.spec.Off() })
 }
 
 func allNeeds(compiled []*Policy) map[inventory.Kind]*inventory.Need {

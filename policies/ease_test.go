@@ -21,7 +21,7 @@ func TestGatekeeperWarnings(t *testing.T) {
 	}{
 		"violations": {[]Spec{theirs}, pod, "allow [owner/a (warn): not refused, because gatekeeper-enforcement is warn: no owner]"},
 		"faults": {[]Spec{faulty}, pod, "allow [owner/b (warn): not refused, because gatekeeper-enforcement is warn: " +
-			"the policy could not be evaluated: it returns a violation whose msg is number, not a sentence]"},
+			"the policy could not be evaluated: it returns a violation whose msg is number, not a sentence; this is no judgement of the object: ask whoever looks after the constraint owner/b]"},
 		"implied objects": {[]Spec{theirs}, deployment, "allow [expansiontemplate/pods (warn): not refused, because gatekeeper-enforcement is warn: " +
 			"[Implied by pods] what the object implies could not be judged: no template; " +
 			"owner/a (warn): not refused, because gatekeeper-enforcement is warn: [Implied by pods] no owner]"},

@@ -148,6 +148,9 @@ func effect(a answer, by review.Origin) review.Effect {
 // fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
 func fault(a answer, by review.Origin, err error) review.Finding {
 	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault(by)}
+	if a.spec.Convention == Gatekeeper {
+		f.Message = withRemedy(f.Message, a.spec.ID)
+	}
 	if failed, ok := errors.AsType[*topdown.Error](err); ok {
 		f.Cause = review.Sentence(failed.Message, review.MaxMessage)
 	}
@@ -155,6 +158,12 @@ func fault(a answer, by review.Origin, err error) review.Finding {
 		f.Effect = review.EffectDeny
 	}
 	return f
+}
+
+// withRemedy ends the sentence about a constraint, which those who read it have mostly not written, with whom to ask.
+func withRemedy(said, constraint string) string {
+	remedy := "; this is no judgement of the object: ask whoever looks after the constraint " + constraint
+	return review.Sentence(said, max(review.MaxMessage-len(remedy), 0)) + remedy
 }
 
 // onFault is what a fault of the policy does to the request.

@@ -50,7 +50,7 @@ func (s *Set) Parents(kinds []GroupKind) []GroupKind {
 // implies reports whether the request is about an object that implies others, and somebody would judge those. The object itself is what a
 // DELETE deletes.
 func (s *Set) implies(req *review.Request) (review.Raw, *review.Head, bool) {
-	if s.expander == nil || req.Stage != review.Validate || !s.judgesImplied || s.spares(req) {
+	if s.expander == nil || req.Stage != review.Validate || !s.judgesImplied || s.spares(req, s.known(req)) {
 		return nil, nil, false
 	}
 	head, old, err := req.Heads()
@@ -63,6 +63,16 @@ func (s *Set) implies(req *review.Request) (review.Raw, *review.Head, bool) {
 		return nil, nil, false
 	}
 	return object, head, true
+}
+
+// known looks the namespace of a request up that was awaited before, if somebody needed it.
+func (s *Set) known(req *review.Request) func() (Namespace, error) {
+	return func() (Namespace, error) {
+		if ns, ok := s.namespaces(req.Target.Namespace); ok {
+			return ns, nil
+		}
+		return Namespace{}, fmt.Errorf("namespace %q: %w", req.Target.Namespace, errNotKnown)
+	}
 }
 
 // addImplied adds to d what the policies say of the objects that the request's object implies.

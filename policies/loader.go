@@ -166,6 +166,10 @@ func together(bundles []*Bundle) (all Bundle, complete bool) {
 			document.listed = bundle.Listed
 			all.Documents = append(all.Documents, document)
 		}
+		for _, document := range bundle.EarlierDocuments {
+			document.listed = bundle.Listed
+			all.EarlierDocuments = append(all.EarlierDocuments, document)
+		}
 		all.Notes = append(all.Notes, bundle.Notes...)
 		all.Listed = all.Listed && bundle.Listed
 	}

@@ -14,7 +14,7 @@ import (
 // to say: nearly always there is not, and a plan finds that out in a third of the time. So what is said, findings and faults alike, is
 // always OPA's word, and that of a rule which reads what no plan is given, objects of the cluster and of Providers, is altogether.
 func (c *code) plan(ctx context.Context, spec Spec, rule Rule) *plan.Plan {
-	if spec.Convention != Gatekeeper || c.readsInventory || c.calls != nil {
+	if spec.Convention != Gatekeeper || len(c.synced) > 0 || c.calls != nil {
 		return nil
 	}
 	made, err := plan.Of(ctx, c.compiler, spec.Package.Append(ast.StringTerm(rule.Name)))

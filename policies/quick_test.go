@@ -1,12 +1,17 @@
 package policies
 
 import (
+	"context"
+	"errors"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
 	"github.com/portcullis-dev/portcullis/policies/plan"
+	"github.com/portcullis-dev/portcullis/review"
 )
 
 // A plan that always fails is passed over, and tried again later; one answer in between begins the count anew.
@@ -50,9 +55,79 @@ func TestPlanThatIsStopped(t *testing.T) {
 	rule, cancel := asked{query: &query{plan: made}}, topdown.NewCancel()
 	cancel.Cancel()
 	for range failuresInARow {
-		rule.silent(t.Context(), ast.MustParseTerm("[1]"), cancel)
+		if rule.silent(t.Context(), ast.MustParseTerm("[]"), cancel) {
+			t.Error("the plan says that there is nothing")
+		}
 	}
 	if !rule.query.trouble.mayTry() {
 		t.Error("the plan is passed over")
+	}
+}
+
+// Whatever befalls a plan, OPA is asked, and what it finds is found. The plan takes a function that fails it; OPA then finds the one it knows.
+func TestPlanThatComesToNothing(t *testing.T) {
+	sound := topdown.GetBuiltin("upper")
+	for name, broken := range map[string]topdown.BuiltinFunc{
+		"a panic": func(topdown.BuiltinContext, []*ast.Term, func(*ast.Term) error) error { panic("no") },
+		"a panic of the runtime": func(_ topdown.BuiltinContext, terms []*ast.Term, _ func(*ast.Term) error) error {
+			_ = terms[len(terms)]
+			return nil
+		},
+		"an end": func(topdown.BuiltinContext, []*ast.Term, func(*ast.Term) error) error {
+			return topdown.Halt{Err: errors.New("no more memory")}
+		},
+		"a deadline": func(topdown.BuiltinContext, []*ast.Term, func(*ast.Term) error) error {
+			return topdown.Halt{Err: context.DeadlineExceeded}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			topdown.RegisterBuiltinFunc("upper", broken) // which a plan keeps, and OPA looks up each time
+			set := compiled(t, violationOf(t, "a", "package a\nviolation[{\"msg\": msg}] { msg := upper(input.review.object.metadata.name) }"))
+			topdown.RegisterBuiltinFunc("upper", sound)
+			if set.policies[0].queries[0].plan == nil {
+				t.Fatal("there is no plan")
+			}
+			for range 2 * failuresInARow {
+				if got, want := verdict(t, set, podCreate(t, pod)), "deny [a (deny): WEB]"; got != want {
+					t.Fatalf("got  %s\nwant %s", got, want)
+				}
+			}
+			if set.policies[0].queries[0].plan == nil || set.policies[0].queries[0].trouble.mayTry() {
+				t.Error("the plan has not failed")
+			}
+		})
+	}
+}
+
+// A plan that takes too many steps is no answer: OPA, which looks the element up, finds it.
+func TestPlanThatTakesTooLong(t *testing.T) {
+	set := compiled(t, violationOf(t, "a", `package a
+		violation[{"msg": "found"}] { n := numbers.range(1, 400); x := n[_]; y := n[_]; x + y == 800 }`))
+	made := set.policies[0].queries[0].plan
+	if _, err := made.Value(t.Context(), ast.ObjectTerm(), ast.ObjectTerm(), nil); err == nil {
+		t.Fatal("the plan has an answer")
+	}
+	if got, want := verdict(t, set, podCreate(t, pod)), "deny [a (deny): found]"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A rule that runs out of time is a fault, whether its plan was at work or OPA.
+func TestPlanThatIsLate(t *testing.T) {
+	waits := func(bctx topdown.BuiltinContext, _ []*ast.Term, iter func(*ast.Term) error) error {
+		for !bctx.Cancel.Cancelled() {
+			runtime.Gosched()
+		}
+		return iter(ast.StringTerm("late"))
+	}
+	sound := topdown.GetBuiltin("upper")
+	topdown.RegisterBuiltinFunc("upper", waits)
+	set := compiled(t, violationOf(t, "a", "package a\nviolation[{\"msg\": msg}] { msg := upper(input.review.object.metadata.name); some_of(msg) }\nsome_of(m) { m == \"WEB\" }"))
+	topdown.RegisterBuiltinFunc("upper", sound)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	d, err := set.Review(ctx, podCreate(t, pod))
+	if err != nil || d.Verdict != review.Deny || len(d.Findings) != 1 || !d.Findings[0].Fault {
+		t.Errorf("%v, %+v", err, d)
 	}
 }

@@ -133,7 +133,7 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
 func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
-	spared, awaited := s.spares(req), false
+	awaited := false
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
 		if !ok && !awaited {
@@ -146,6 +146,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		}
 		return ns, nil
 	}
+	spared := s.spares(req, namespace)
 	for _, a := range s.index.candidates(req) {
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue

@@ -12,6 +12,8 @@ type Bundle struct {
 	Notes      []string   // what is no fault and should be known all the same, each a sentence behind file and row
 	// Earlier are good versions of policies that may be faulty now, for a server that has none of its own.
 	Earlier []Spec
+	// EarlierDocuments are the same of Documents.
+	EarlierDocuments []Document
 	// Listed says that the bundle comes from an API that lists completely: if there are no policies in it, there are none. A faulty policy
 	// of such a bundle, which anybody may send whom the API lets, does not keep a server from starting: it is left out and reported.
 	Listed bool

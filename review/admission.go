@@ -136,12 +136,16 @@ func admissionAnswer(version string, req *Request, d Decision) any {
 	}
 }
 
+// notEvaluated is the reason by which people read that a policy could not be asked: kubectl shows it before the message. InternalError would
+// say that the API server has failed. To programs an unknown reason with the code 500 is one and the same.
+const notEvaluated metav1.StatusReason = "PolicyNotEvaluated"
+
 // refusalStatus tells a refusal from a fault in the code: clients and GitOps controllers take 403 as final and retry on 500,
 // which is right when a policy could not be asked.
 func refusalStatus(d Decision) *metav1.Status {
 	status := &metav1.Status{Status: metav1.StatusFailure, Code: 403, Reason: metav1.StatusReasonForbidden, Message: d.Refusal()}
 	if d.Faulty() {
-		status.Code, status.Reason = 500, metav1.StatusReasonInternalError
+		status.Code, status.Reason = 500, notEvaluated
 	}
 	if status.Message == "" {
 		status.Message = "refused without a reason; this is a fault of Portcullis, please report it"

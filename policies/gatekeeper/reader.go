@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/open-policy-agent/opa/v1/ast"
+
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/documents"
 	"github.com/portcullis-dev/portcullis/review"
@@ -175,7 +177,7 @@ func (t *Template) compile(ctx context.Context) compiled {
 	if err != nil {
 		text := strings.NewReplacer("data.libs.lib", "data.lib", entryPackage().String()+".", t.entry.String()+".").Replace(err.Error())
 		text = regexp.MustCompile(`(?m)^(`+regexp.QuoteMeta(t.File)+`:\d+: )`).ReplaceAllString(text, "${1}ConstraintTemplate "+t.Name+": ")
-		err = errors.New(text)
+		err = coded{ast.CompileErr, errors.New(text)}
 	}
 	return compiled{policy, err}
 }
@@ -188,7 +190,7 @@ func (r *Reader) constraint(u *unit, known map[string]accepted, out *Reading) {
 	}
 	var spec policies.Spec
 	var notes []string
-	err := errors.New("there is no ConstraintTemplate for this kind; add the one named " + strings.ToLower(u.object.GetKind()))
+	err := fmt.Errorf("%w; add the one named %s", ErrNoTemplate, strings.ToLower(u.object.GetKind()))
 	if !ok {
 		err = under(err, "kind")
 	} else {

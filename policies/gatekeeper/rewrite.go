@@ -33,7 +33,7 @@ func (t *Template) rewrite(u *unit, from source) error {
 		before := rows.Before(append(from.at, path...)...)
 		m, err := parse(u.doc.File, before, text, from.version)
 		if err, ok := errors.AsType[*refusal](err); ok {
-			return nil, located{fmt.Errorf("%s: ConstraintTemplate %s: %w", err.at, u.object.GetName(), err.error)}
+			return nil, coded{ast.ParseErr, located{fmt.Errorf("%s: ConstraintTemplate %s: %w", err.at, u.object.GetName(), err.error)}}
 		}
 		if err == nil {
 			t.modules = append(t.modules, m)

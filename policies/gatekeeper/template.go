@@ -81,7 +81,7 @@ type codeObject struct {
 // template reads a ConstraintTemplate. Its Rego is rewritten, not compiled yet.
 func (s *schemas) template(u *unit) (*Template, error) {
 	if !slices.Contains([]string{"v1", "v1beta1", "v1alpha1"}, u.version) {
-		return nil, under(fmt.Errorf("version %s is none of v1, v1beta1 and v1alpha1", u.version), "apiVersion")
+		return nil, coded{codeConversion, under(fmt.Errorf("version %s is none of v1, v1beta1 and v1alpha1", u.version), "apiVersion")}
 	}
 	text, err := json.Marshal(u.object.Object)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *schemas) template(u *unit) (*Template, error) {
 	}
 	var given templateObject
 	if err := utiljson.Unmarshal(text, &given); err != nil {
-		return nil, mistyped(err)
+		return nil, coded{codeConversion, mistyped(err)}
 	}
 	kind := given.Spec.CRD.Spec.Names.Kind
 	names := []string{"spec", "crd", "spec", "names", "kind"}

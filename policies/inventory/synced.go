@@ -2,6 +2,8 @@ package inventory
 
 import (
 	"errors"
+	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -30,6 +32,7 @@ const maxSyncedAge = 5 * time.Minute
 // syncs are the kinds that are synced, in the order of their names, and what whoever reads data.inventory needs of each.
 type syncs struct {
 	kinds []Kind
+	names [][]called
 	need  []*Need
 }
 
@@ -51,6 +54,7 @@ func (s *Store) Sync(kinds []Synced, excluded func(namespace string) bool) {
 	}
 	s.syncs = &syncs{kinds: slices.Sorted(maps.Keys(s.view.names))}
 	for _, kind := range s.syncs.kinds {
+		s.syncs.names = append(s.syncs.names, s.view.names[kind])
 		s.syncs.need = append(s.syncs.need, WholeNeed())
 		if h := s.kinds[kind]; h != nil {
 			s.view.show(kind, h, h.tree().root, h.everywhere())
@@ -280,19 +284,55 @@ func (s *Snapshot) WithSynced(items ...Item) *Snapshot {
 	return &Snapshot{kinds: s.kinds, lost: s.lost, synced: root(cluster, outside), complete: true}
 }
 
-// CheckSynced returns why data.inventory cannot be relied on, or nil: a kind that is synced was not listed, or nothing was heard of it for
-// longer than five minutes. A kind that the cluster does not have is empty. Its errors name the kind.
-func (s *Snapshot) CheckSynced(now time.Time) error {
-	if s.complete || s.syncs == nil {
-		return nil
-	}
-	for i, kind := range s.syncs.kinds {
-		if errors.Is(s.lost[kind], ErrNoSuchKind) {
-			continue
-		}
-		if err := s.Check(kind, s.syncs.need[i], now); err != nil {
+// CheckSynced returns why what somebody reads at data.inventory cannot be relied on, or nil: a kind that is synced was not listed, or nothing was
+// heard of it for longer than five minutes. A kind that the cluster does not have is empty. Reads reports which kinds are read, by what they are
+// called there; nil reads them all. The errors name the kind.
+func (s *Snapshot) CheckSynced(now time.Time, reads func(groupVersion, kind string) bool) error {
+	for kind, need := range s.relied(reads) {
+		if err := s.Check(kind, need, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Lack is a kind that cannot be relied on.
+type Lack struct {
+	Kind Kind
+	Why  string // which is the same as long as the reason is
+}
+
+// LackingSynced lists all kinds of which CheckSynced would tell, in the order of their names.
+func (s *Snapshot) LackingSynced(now time.Time, reads func(groupVersion, kind string) bool) (out []Lack) {
+	for kind, need := range s.relied(reads) {
+		if s.Check(kind, need, now) == nil {
+			continue
+		}
+		why := errNotListed.Error()
+		switch t, lost := s.kinds[kind], s.lost[kind]; {
+		case lost != nil:
+			why = lost.Error()
+		case t != nil && t.trouble != nil:
+			why = t.trouble.Error()
+		case t != nil && t.age(now) > need.MaxStaleness:
+			why = fmt.Sprintf("nothing was heard of it for longer than %s", need.MaxStaleness)
+		}
+		out = append(out, Lack{kind, why})
+	}
+	return out
+}
+
+// relied yields the kinds that should be at data.inventory and that somebody reads, with what is needed of each.
+func (s *Snapshot) relied(reads func(groupVersion, kind string) bool) iter.Seq2[Kind, *Need] {
+	return func(yield func(Kind, *Need) bool) {
+		if s.complete || s.syncs == nil {
+			return
+		}
+		for i, kind := range s.syncs.kinds {
+			read := reads == nil || slices.ContainsFunc(s.syncs.names[i], func(c called) bool { return reads(c.groupVersion, c.kind) })
+			if read && !errors.Is(s.lost[kind], ErrNoSuchKind) && !yield(kind, s.syncs.need[i]) {
+				return
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,7 +207,7 @@ func TestSyncedFromFiles(t *testing.T) {
 func TestCheckSynced(t *testing.T) {
 	var store Store
 	now := time.Now()
-	check := func() string { return fmt.Sprint(store.Snapshot().CheckSynced(now)) }
+	check := func() string { return fmt.Sprint(store.Snapshot().CheckSynced(now, nil)) }
 	if got := check(); got != "<nil>" {
 		t.Errorf("where nothing is synced: %s", got)
 	}
@@ -239,8 +240,48 @@ func TestCheckSynced(t *testing.T) {
 		t.Errorf("a kind that is not synced any more: %s", got)
 	}
 	store.Sync([]Synced{as("pods", "v1", "Pod")}, nil)
-	if err := store.Snapshot().WithSynced().CheckSynced(now); err != nil {
+	if err := store.Snapshot().WithSynced().CheckSynced(now, nil); err != nil {
 		t.Errorf("from files: %v", err)
+	}
+}
+
+// Who reads some kinds does not rely on the others, and what is lacking is told of each in words that stay.
+func TestWhatIsLacking(t *testing.T) {
+	var store Store
+	now := time.Now()
+	store.Sync([]Synced{as("a", "v1", "A"), as("b", "v1", "B"), as("c", "v1", "C"), as("d", "v1", "D"), as("e", "v1", "E"), as("f", "v1", "F")}, nil)
+	store.Lose("a", errors.New("not allowed"))
+	store.Lose("b", ErrNoSuchKind)
+	store.Replace("d", List{Fields: everything(), At: now})
+	for _, kind := range []Kind{"e", "f"} {
+		store.Replace(kind, List{Fields: everything(), At: now.Add(-6 * time.Minute)})
+	}
+	store.Fail("f", errors.New("not allowed any more"))
+	for _, c := range []struct{ read, check, lacking string }{
+		{"", "nothing is known of a: not allowed", "a: not allowed, c: it has not been listed yet, e: nothing was heard of it for longer than 5m0s, f: not allowed any more"},
+		{"v1/A", "nothing is known of a: not allowed", "a: not allowed"},
+		{"v1/C v1/D", "nothing is known of c: it has not been listed yet", "c: it has not been listed yet"},
+		{"v1/B v1/D v2/A apps/v1/D", "<nil>", ""},
+		{"none", "<nil>", ""},
+	} {
+		var reads func(groupVersion, kind string) bool
+		if c.read != "" {
+			reads = func(groupVersion, kind string) bool {
+				return slices.Contains(strings.Fields(c.read), groupVersion+"/"+kind)
+			}
+		}
+		if got := fmt.Sprint(store.Snapshot().CheckSynced(now, reads)); got != c.check {
+			t.Errorf("%s: got %s, want %s", c.read, got, c.check)
+		}
+		for _, later := range []time.Duration{0, time.Second} {
+			var lacking []string
+			for _, lack := range store.Snapshot().LackingSynced(now.Add(later), reads) {
+				lacking = append(lacking, string(lack.Kind)+": "+lack.Why)
+			}
+			if got := strings.Join(lacking, ", "); got != c.lacking {
+				t.Errorf("%s: lacking is %s, want %s", c.read, got, c.lacking)
+			}
+		}
 	}
 }
 

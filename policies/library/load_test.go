@@ -40,33 +40,6 @@ func load(t *testing.T, use, parameters string) ([]engine.Spec, engine.Faults) {
 		"apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: p}\nspec: {use: %s, parameters: %s}\n", use, parameters)}})
 }
 
-// Every policy can be put in force, with the parameters its METADATA gives as an example: the fields that it reads are there, and so are the
-// resources it is about.
-func TestEveryPolicyLoads(t *testing.T) {
-	from := reader(t)
-	for _, p := range policies(t) {
-		var example map[string]any
-		if p.said.Parameters != nil && len(p.said.Parameters.Examples) > 0 {
-			example = p.said.Parameters.Examples[0]
-		}
-		spec, err := json.Marshal(map[string]any{
-			"apiVersion": "portcullis.dev/v1alpha1", "kind": "Policy", "metadata": map[string]any{"name": "p"},
-			"spec": map[string]any{"use": p.name, "parameters": example},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		specs, faults := from.Read([]native.File{{Name: "p.yaml", Text: spec}})
-		if len(faults) > 0 {
-			t.Errorf("%s: %v", p.name, faults)
-			continue
-		}
-		if _, err := engine.Compile(t.Context(), specs); err != nil {
-			t.Errorf("%s: %v", p.name, err)
-		}
-	}
-}
-
 // A glob or a regular expression that cannot be read would be a fault of every request. It is refused when the policy is loaded.
 func TestPatternsAreReadWhenTheyAreLoaded(t *testing.T) {
 	const registry = `^(localhost|[A-Za-z0-9-]+(\\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:[0-9]+|\\[[0-9a-fA-F:]+\\])(:[0-9]+)?(/[a-z0-9._-]+)*/?$`

@@ -331,16 +331,20 @@ func (m *machine) took(value *ast.Term, locals []*ast.Term, result int) signal {
 	return goOn
 }
 
+// callBuiltin hands operands over on the stack: no function keeps the slice.
 func callBuiltin(f topdown.BuiltinFunc, args []operand, result int) step {
 	return func(m *machine, locals []*ast.Term) signal {
-		operands := make([]*ast.Term, len(args))
+		top := m.top
+		operands := m.push(len(args))
 		for i, arg := range args {
 			if operands[i] = arg.of(locals); operands[i] == nil {
 				return m.fail(errUnfit)
 			}
 		}
 		m.output = nil
-		if err := f(m.builtin, operands, m.take); err != nil {
+		err := f(m.builtin, operands, m.take)
+		m.pop(top)
+		if err != nil {
 			if halt, ok := errors.AsType[topdown.Halt](err); ok {
 				return m.fail(halt.Err)
 			}

@@ -6,12 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/metadata"
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
@@ -23,6 +25,8 @@ type apiServer interface {
 	find(ctx context.Context, kind inventory.Kind) (servedAt, error)
 	// of lists and watches a resource, of its objects only the metadata if that is all that is asked for.
 	of(at servedAt, onlyMetadata bool) listWatcher
+	// may tells whether this server may use a verb on all objects of a resource.
+	may(ctx context.Context, verb string, of schema.GroupResource) (bool, error)
 }
 
 // servedAt is where a kind is served.
@@ -45,6 +49,7 @@ type clients struct {
 	}
 	objects  dynamic.Interface
 	metadata metadata.Interface
+	access   authorizationclient.SelfSubjectAccessReviewInterface
 }
 
 func (c *clients) find(ctx context.Context, kind inventory.Kind) (servedAt, error) {
@@ -102,6 +107,17 @@ func at(found metav1.APIResource, resource schema.GroupVersionResource) (servedA
 		return servedAt{}, errNoList
 	}
 	return servedAt{GroupVersionResource: resource, namespaced: found.Namespaced}, nil
+}
+
+func (c *clients) may(ctx context.Context, verb string, of schema.GroupResource) (bool, error) {
+	question := authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Group: of.Group, Resource: of.Resource},
+	}}
+	answer, err := c.access.Create(ctx, &question, metav1.CreateOptions{})
+	if err != nil {
+		return false, fmt.Errorf("whether this server may %s %s: %w", verb, of, err)
+	}
+	return answer.Status.Allowed, nil
 }
 
 func (c *clients) of(at servedAt, onlyMetadata bool) listWatcher {

@@ -78,6 +78,7 @@ func (c inCluster) refused(t *testing.T, manifest string) string {
 }
 
 func TestInARealCluster(t *testing.T) {
+	t.Parallel()
 	c := newInCluster(t)
 	expect(t, c.bundles, "")
 	if err := c.objects.Ready(); err != nil {

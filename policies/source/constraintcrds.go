@@ -195,6 +195,22 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 		return nil // it is made again when that is heard of
 	}
 	c.seen[t.Name] = seenCRD{sum, live.GetResourceVersion()}
+	if err := c.change(ctx, t, live, wanted, sum); err != nil {
+		return &UpdateError{err}
+	}
+	return nil
+}
+
+// UpdateError is why a CRD that is there is not as its template says.
+type UpdateError struct{ Err error }
+
+func (e *UpdateError) Error() string { return e.Err.Error() }
+
+// Unwrap gives errors.Is and errors.As the error itself.
+func (e *UpdateError) Unwrap() error { return e.Err }
+
+// change makes a CRD that is there what it should be.
+func (c *ConstraintCRDs) change(ctx context.Context, t ownTemplate, live, wanted *unstructured.Unstructured, sum [sha256.Size]byte) error {
 	if !ofConstraints(t.Name, live.GetLabels(), live.GetOwnerReferences()) {
 		return fmt.Errorf("the CRD %s is not of constraints, for it lacks the label %s, and %w; delete it, or give the template another kind",
 			crdOf(t.Name), constraintLabel, errLeftAlone)
@@ -219,7 +235,7 @@ func (c *ConstraintCRDs) one(ctx context.Context, t ownTemplate, before error) e
 	if err != nil {
 		return fmt.Errorf("the CRD %s: %w", crdOf(t.Name), err)
 	}
-	_, err = crds.Patch(ctx, crdOf(t.Name), types.JSONPatchType, body, metav1.PatchOptions{FieldManager: manager})
+	_, err = c.Client.Resource(crdResource()).Patch(ctx, crdOf(t.Name), types.JSONPatchType, body, metav1.PatchOptions{FieldManager: manager})
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		delete(c.seen, t.Name) // it has changed since, which is heard of

@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	// retryFirst and retryMost bound the pauses between attempts to list a kind; a kind that is not there is looked for after the
-	// longest. Each is drawn anew between a half and the whole, so that replicas that lost one API server do not ask the next together.
+	// retryFirst and retryMost bound the pauses between attempts to list a kind, unless Inventory.Retry says another longest; a kind that is
+	// not there is looked for after the longest. Each is drawn anew between a half and the whole, so that replicas that lost one API server
+	// do not ask the next together.
 	retryFirst = time.Second
 	retryMost  = 30 * time.Second
 	// settled is how long a watch lasts after which its end is no failure.
@@ -41,7 +42,8 @@ type follower struct {
 	server apiServer
 	store  *inventory.Store
 	log    *slog.Logger
-	before *follower // whose place it takes once it has listed
+	before *follower     // whose place it takes once it has listed
+	retry  time.Duration // the longest pause between attempts
 
 	queue queue
 
@@ -53,7 +55,7 @@ type follower struct {
 
 func newFollower(kind inventory.Kind, need *inventory.Need, server apiServer, store *inventory.Store, log *slog.Logger) *follower {
 	return &follower{
-		kind: kind, need: need, server: server, store: store, log: log.With("kind", string(kind)),
+		kind: kind, need: need, server: server, store: store, log: log.With("kind", string(kind)), retry: retryMost,
 		queue: queue{wake: make(chan struct{}, 1)}, cancel: func() {},
 	}
 }
@@ -95,19 +97,19 @@ func (f *follower) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { f.flush(ctx) })
-	pause := retryFirst
+	pause := min(retryFirst, f.retry)
 	for ctx.Err() == nil {
 		begun := time.Now()
 		err := f.follow(ctx)
 		f.fail(ctx, err)
 		switch {
 		case errors.Is(err, errNoSuchKind) || errors.Is(err, errNoList):
-			pause = retryMost
+			pause = f.retry
 		case time.Since(begun) > settled:
-			pause = retryFirst
+			pause = min(retryFirst, f.retry)
 		}
 		sleep(ctx, pause/2+rand.N(pause/2)) //nolint:gosec // chance, not secrecy
-		pause = min(2*pause, retryMost)
+		pause = min(2*pause, f.retry)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
@@ -36,7 +37,11 @@ type Gatekeeper struct {
 	Reader *gatekeeper.Reader
 	// Kept are the files to yield if the cluster cannot be listed in time, until it can. Nil is nothing.
 	Kept *Kept
-	Log  *slog.Logger
+	// LastGood is the Secret in which a LastGood keeps earlier versions of what is faulty; the zero value is none.
+	LastGood types.NamespacedName
+	// Settled, if it is not nil, is called when a bundle was loaded, and it is known which of its files are good. It must not block.
+	Settled func()
+	Log     *slog.Logger
 
 	client     dynamic.Interface
 	kinds      servedGroups
@@ -55,6 +60,7 @@ type Gatekeeper struct {
 	known     bool        // what templates there are
 	served    servedThere
 	followed  []Followed
+	good      theirGood
 	changed   []func() // called when the objects, or what there is of their CRDs, may have changed
 }
 
@@ -135,14 +141,15 @@ func (g *Gatekeeper) Served(template string) bool {
 	return ok
 }
 
-// Keep returns the files of the last bundle, for a server that is started while the API server is away; nil before the cluster's were listed.
-func (g *Gatekeeper) Keep() []native.File {
+// Keep returns the files of the last bundle, with the last good versions of those that are faulty, for a server that is started while the API server
+// is away; nil before the cluster's were listed.
+func (g *Gatekeeper) Keep() *Kept {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.live {
 		return nil
 	}
-	return append([]native.File{}, g.files...)
+	return &Kept{Files: append([]native.File{}, g.files...), Good: g.good.of(g.files)}
 }
 
 // accepted returns the templates that were accepted, in the order of their names; false while that is not known, or what is known is of before.
@@ -166,8 +173,11 @@ func templateIn(store cache.Store, name string) *unstructured.Unstructured {
 	return u
 }
 
-// filesOf are the files of an object: one, or none if it counts for nothing.
+// filesOf are the files of an object: one, or none if it counts for nothing, as a template that is being deleted, whose CRD may be gone already.
 func (g *Gatekeeper) filesOf(u *unstructured.Unstructured) []native.File {
+	if u.GetKind() == theTemplates().kind && u.GetDeletionTimestamp() != nil {
+		return nil
+	}
 	if namespace := u.GetNamespace(); namespace != "" && !slices.Contains(g.namespaces, namespace) {
 		return nil
 	}
@@ -194,6 +204,11 @@ func (g *Gatekeeper) Run(ctx context.Context, yield func(policies.Bundle)) error
 			g.tell()
 		})
 	})
+	lastGood := lastGoodKind(g.client, g.LastGood, g.Log, f.changed, theirFileOf)
+	if lastGood != nil {
+		f.begun.Go(func() { lastGood.run(ctx) })
+	}
+	var lacked lacked
 	var read gatekeeper.Reading
 	var readFrom, before [sha256.Size]byte
 	for began := time.Now(); heard(ctx, f.changed, min(f.rest(), g.pause(began))); {
@@ -203,6 +218,10 @@ func (g *Gatekeeper) Run(ctx context.Context, yield func(policies.Bundle)) error
 			}
 			return read
 		})
+		var earlier []native.File
+		if now.waiting == nil {
+			earlier, now.waiting = lacked.earlier(ctx, lastGood, g.Live(), g.Log)
+		}
 		switch {
 		case ctx.Err() != nil:
 		case now.waiting != nil:
@@ -211,9 +230,12 @@ func (g *Gatekeeper) Run(ctx context.Context, yield func(policies.Bundle)) error
 				yield(bundle)
 			}
 		default:
-			if sum := digest(now.files, now.faults); sum != before || !g.Live() {
+			if sum := digest(slices.Concat(now.files, earlier), now.faults); sum != before || !g.Live() {
 				before = sum
-				yield(g.bundle(now.files, read, now.faults))
+				bundle := g.bundle(now.files, read, now.faults)
+				g.remember(ctx, &bundle, now.files, earlier)
+				yield(bundle)
+				g.settle(now.files)
 			}
 		}
 	}
@@ -353,10 +375,12 @@ func (g *Gatekeeper) standIn(ctx context.Context, began time.Time) (policies.Bun
 	}
 	g.Log.Warn("Gatekeeper's objects in the cluster cannot be listed; those that were kept stand in until they can", "objects", len(g.Kept.Files))
 	read := g.Reader.Read(ctx, gatekeeperDocuments(g.Kept.Files))
+	bundle := bundleOf(read, nil)
+	g.remember(ctx, &bundle, g.Kept.Files, g.Kept.Good)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.files, g.documents, g.begun = g.Kept.Files, read.Documents, true
-	return bundleOf(read, nil), true
+	return bundle, true
 }
 
 // pause is how long to wait for a change before looking all the same.

@@ -89,6 +89,7 @@ func (c gatekeepers) crd(t *testing.T, template string) *unstructured.Unstructur
 }
 
 func TestGatekeepersObjectsInARealCluster(t *testing.T) {
+	t.Parallel()
 	plane := cluster.StartT(t, cluster.Options{NoControllerManager: true})
 	config, err := plane.RESTConfig()
 	if err != nil {

@@ -34,6 +34,8 @@ type GatekeeperGate struct {
 	// Documents, if it is not nil, says what would be wrong with the objects that are neither templates nor constraints; of all of them, as
 	// they would be.
 	Documents func(context.Context, []policies.Document) policies.Faults
+	// WarnOf, if it is not nil, says what whoever applies one of these that is not refused should know, a sentence each.
+	WarnOf func(context.Context, policies.Document) []string
 }
 
 // Synced says what is at data.inventory; settings.Settings does.
@@ -252,6 +254,16 @@ func (g *GatekeeperGate) document(ctx context.Context, d *review.Decision, prese
 	for _, fault := range faults {
 		if fault.File == file.Name {
 			refuse(d, fault)
+		}
+	}
+	if g.WarnOf == nil || d.Verdict == review.Deny {
+		return
+	}
+	for _, document := range read.Documents {
+		if document.File == file.Name {
+			for _, text := range g.WarnOf(ctx, document) {
+				warn(d, file, text)
+			}
 		}
 	}
 }

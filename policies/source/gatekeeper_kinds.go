@@ -222,8 +222,11 @@ type trouble struct {
 
 // read returns the files of what is followed. unlisted says of what has not been listed yet why that is.
 func (f *theirFollower) read(ctx context.Context) (files []native.File, troubles []trouble, unlisted error) {
-	take := func(k *followedKind) {
+	take := func(k *followedKind, template string) {
 		found, err := k.read(ctx)
+		if err != nil && template != "" && f.goes(ctx, template) {
+			return
+		}
 		if found == nil && (unlisted == nil || errors.Is(unlisted, errNotListed)) {
 			unlisted = err
 		}
@@ -234,13 +237,32 @@ func (f *theirFollower) read(ctx context.Context) (files []native.File, troubles
 	}
 	for _, k := range gatekeeperKinds() {
 		if own := f.own[k]; own != nil {
-			take(own)
+			take(own, "")
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.constraints)) {
-		take(f.constraints[name])
+		// Constraints go with their template, which may just have gone.
+		if slices.ContainsFunc(files, func(file native.File) bool { return file.Name == GatekeeperFileName(theTemplates().kind, name) }) {
+			take(f.constraints[name], name)
+		}
 	}
 	return files, troubles, unlisted
+}
+
+// goes reports whether a template is gone, or about to: the kind of its constraints goes with it, and sooner or later is heard of the one or the other.
+func (f *theirFollower) goes(ctx context.Context, template string) bool {
+	own := f.own[theTemplates()]
+	if own == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, poll)
+	defer cancel()
+	found, err := f.of.client.Resource(own.at).Get(ctx, template, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = f.of.client.Resource(crdResource()).Get(ctx, own.at.GroupResource().String(), metav1.GetOptions{})
+		return err == nil // and not with its own kind, which stays in force
+	}
+	return err == nil && found.GetDeletionTimestamp() != nil
 }
 
 // templates are the names of those that can have constraints.

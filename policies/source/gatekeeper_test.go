@@ -69,7 +69,7 @@ func TestConstraintsOfAFaultyTemplateStay(t *testing.T) {
 	go func() { ended <- loader.Run(t.Context()) }()
 	next := func(faults string) policies.Load {
 		t.Helper()
-		for deadline := time.After(20 * time.Second); ; {
+		for deadline := time.After(2 * time.Minute); ; {
 			select {
 			case l := <-loads:
 				if strings.Contains(l.Faults.Error(), faults) && (faults != "" || len(l.Faults) == 0) {

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
+	authorizationclient "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 
@@ -23,6 +24,10 @@ import (
 // their objects what is read. A kind that the cluster does not know, or does not let it list, is looked for again and again; until it is
 // found, policies that read it have no answer. Its methods may be called from any goroutine.
 type Inventory struct {
+	// Retry is the longest pause between attempts to list a kind, and that after which a kind that is not there is looked for. Zero means
+	// 30 seconds. It must not be changed once Run is called.
+	Retry time.Duration
+
 	store  *inventory.Store
 	server apiServer
 	log    *slog.Logger
@@ -49,7 +54,11 @@ func NewInventory(config *rest.Config, store *inventory.Store, log *slog.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("the client for the metadata of the cluster's objects: %w", err)
 	}
-	return newInventory(&clients{kinds: kinds, objects: objects, metadata: names}, store, log), nil
+	access, err := authorizationclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("the client for what this server may: %w", err)
+	}
+	return newInventory(&clients{kinds: kinds, objects: objects, metadata: names, access: access.SelfSubjectAccessReviews()}, store, log), nil
 }
 
 func newInventory(server apiServer, store *inventory.Store, log *slog.Logger) *Inventory {
@@ -187,6 +196,9 @@ func (i *Inventory) Run(ctx context.Context) error {
 				continue
 			}
 			f := newFollower(kind, need, i.server, i.store, i.log)
+			if i.Retry > 0 {
+				f.retry = i.Retry
+			}
 			f.before = before // which goes on until the new one has listed
 			following[kind] = f
 			wg.Go(func() { f.run(ctx) })

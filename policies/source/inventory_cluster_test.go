@@ -20,6 +20,7 @@ import (
 
 // An Inventory as it is served with, against a real API server.
 func TestInventoryOfARealCluster(t *testing.T) {
+	t.Parallel()
 	c := cluster.StartT(t, cluster.Options{NoControllerManager: true, Users: map[string][]string{"nobody": {"nobodies"}}})
 	t.Run("a policy sees other objects", func(t *testing.T) { seesOthers(t, c) })
 	t.Run("metadata alone", func(t *testing.T) { seesMetadata(t, c) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,8 @@ type fakeServer struct {
 	watches  []*watch.FakeWatcher
 	timeouts []int64
 	metadata []bool
+	mayNot   []string // verbs
+	mute     error    // what may says
 }
 
 func (c *fakeServer) set(change func()) {
@@ -48,6 +51,13 @@ func (c *fakeServer) of(_ servedAt, onlyMetadata bool) listWatcher {
 	defer c.mu.Unlock()
 	c.metadata = append(c.metadata, onlyMetadata)
 	return c
+}
+
+func (c *fakeServer) may(ctx context.Context, verb string, _ schema.GroupResource) (bool, error) {
+	if c.mute != nil {
+		return false, c.mute
+	}
+	return !slices.Contains(c.mayNot, verb), ctx.Err()
 }
 
 func (c *fakeServer) list(context.Context, metav1.ListOptions) (runtime.Object, error) {
@@ -111,7 +121,7 @@ func followed(t *testing.T, server apiServer) (*Inventory, *inventory.Store) {
 // eventually waits until what is seen is what is wanted.
 func eventually(t *testing.T, want string, seen func() string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		got := seen()
 		if got == want {

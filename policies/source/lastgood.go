@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
 	"github.com/portcullis-dev/portcullis/policies/native"
@@ -42,7 +43,7 @@ const (
 	keepAgain = 5 * time.Second
 )
 
-// LastGood keeps the last good version of each Policy that is faulty in one Secret, where a server finds it that is started later. It must
+// LastGood keeps the last good version of each Policy, and of each template, constraint and mutator of Gatekeeper's, that is faulty in one Secret, where a server finds it that is started later. It must
 // run on one server at a time, the leader: every write is refused by the API server if anybody wrote the Secret since it was read. What is
 // kept of a Policy goes when that is good again or deleted, and nothing is kept of one that never was good.
 //
@@ -52,7 +53,9 @@ type LastGood struct {
 	Client          dynamic.Interface
 	Namespace, Name string
 	Objects         *Objects
-	Log             *slog.Logger
+	// Gatekeeper are objects of Gatekeeper's of which the same is kept, as far as Policies leave room; nil is none.
+	Gatekeeper *Gatekeeper
+	Log        *slog.Logger
 
 	// Owner returns with what the Secret vanishes when it is about to be made; nil is nothing. It may block until that is known, and an error
 	// means that it must not be made yet. Nil: it is made without an owner.
@@ -119,7 +122,7 @@ func (l *LastGood) keep(ctx context.Context) error {
 		return fmt.Errorf("%s was not made by Portcullis and is left alone; delete it, or run Portcullis under another name", l.at())
 	}
 	before, _, _ := unstructured.NestedStringMap(live.Object, "data") // the API server holds it to its type
-	wanted, full, err := entries(before, faulty)
+	wanted, full, err := entries(before, faulty, l.Gatekeeper.stalled(before))
 	if err != nil {
 		return err
 	}
@@ -167,13 +170,19 @@ func (l *LastGood) create(ctx context.Context, secrets dynamic.ResourceInterface
 func (l *LastGood) at() string { return "Secret " + l.Namespace + "/" + l.Name }
 
 // entries is what the Secret should hold, given what it does. What is there of a Policy whose good version this server does not know is left
-// as it is. full are the Policies for which there is no room.
-func entries(before map[string]string, faulty map[string]stalled) (out map[string]string, full []string, err error) {
+// as it is. Which of faulty come first have room first; full are
+// those for which there is none.
+func entries(before map[string]string, faulty ...map[string]stalled) (out map[string]string, full []string, err error) {
+	all, names := map[string]stalled{}, []string{}
+	for _, some := range faulty {
+		names = append(names, slices.Sorted(maps.Keys(some))...)
+		maps.Copy(all, some)
+	}
 	out = map[string]string{}
 	room := maxEntries
-	for _, name := range slices.Sorted(maps.Keys(faulty)) {
+	for _, name := range names {
 		entry := before[name]
-		if is := faulty[name]; is.good != nil {
+		if is := all[name]; is.good != nil {
 			made, err := encodeEntry(is)
 			if err != nil {
 				return nil, nil, err
@@ -246,29 +255,43 @@ func secretResource() schema.GroupVersionResource {
 
 // lastGood follows the Secret; nil if there is none to follow.
 func (o *Objects) lastGood(changed chan<- struct{}) *kind {
-	if o.LastGood.Name == "" {
+	return lastGoodKind(o.Client, o.LastGood, o.Log, changed, func(key string) (string, bool) {
+		return PolicyFileName(key), !strings.HasPrefix(key, theirKeys)
+	})
+}
+
+// lastGoodKind follows the Secret at a place, for the keys that are those of files; nil without a place.
+func lastGoodKind(
+	client dynamic.Interface, at types.NamespacedName, log *slog.Logger, changed chan<- struct{}, fileOf func(key string) (string, bool),
+) *kind {
+	if at.Name == "" {
 		return nil
 	}
 	told := map[string]bool{}
 	return (&kind{
-		client: o.Client, resource: secretResource(), changed: changed, namespace: o.LastGood.Namespace, field: "metadata.name=" + o.LastGood.Name,
+		client: client, resource: secretResource(), changed: changed, namespace: at.Namespace, field: "metadata.name=" + at.Name,
 		files: func(u *unstructured.Unstructured) (out []native.File) {
-			if u.GetName() != o.LastGood.Name || u.GetLabels()[managedBy] != manager {
+			if u.GetName() != at.Name || u.GetLabels()[managedBy] != manager {
 				return nil
 			}
 			data, _, _ := unstructured.NestedStringMap(u.Object, "data")
-			for _, policy := range slices.Sorted(maps.Keys(data)) {
-				text, err := base64.StdEncoding.DecodeString(data[policy])
+			for _, key := range slices.Sorted(maps.Keys(data)) {
+				name, ours := fileOf(key)
+				if !ours {
+					continue
+				}
+				text, err := base64.StdEncoding.DecodeString(data[key])
 				if err == nil {
 					var file native.File
-					if file, err = decodeEntry(policy, text); err == nil {
+					if file, err = decodeEntry(key, text); err == nil {
+						file.Name = name
 						out = append(out, file)
 						continue
 					}
 				}
-				if !told[policy+err.Error()] {
-					told[policy+err.Error()] = true
-					o.Log.Warn("what is kept of a faulty policy is of no use; delete it", "in", "Secret "+o.LastGood.String(), "key", policy, "error", err)
+				if !told[key+err.Error()] {
+					told[key+err.Error()] = true
+					log.Warn("what is kept of a faulty policy is of no use; delete it", "in", "Secret "+at.String(), "key", key, "error", err)
 				}
 			}
 			return out
@@ -276,23 +299,26 @@ func (o *Objects) lastGood(changed chan<- struct{}) *kind {
 	}).watched()
 }
 
-// earlier returns the versions in the Secret. Without it a server begins all the same: at once if it may not read the Secret, or else when
+// lacked is since when all is listed but the Secret of a LastGood.
+type lacked struct{ since time.Time }
+
+// earlier returns the versions in the Secret. live says that a server has begun. Without it a server begins all the same: at once if it may not read the Secret, or else when
 // that has failed for a while, since faulty policies are not the only ones.
-func (o *Objects) earlier(ctx context.Context, k *kind) ([]native.File, error) {
+func (l *lacked) earlier(ctx context.Context, k *kind, live bool, log *slog.Logger) ([]native.File, error) {
 	if k == nil {
 		return nil, nil
 	}
 	files, err := k.read(ctx)
-	if files != nil || o.Live() {
+	if files != nil || live {
 		return files, nil // what was read before stays, and policies do not wait for what they may never need
 	}
-	if o.lacking.IsZero() {
-		o.lacking = time.Now()
+	if l.since.IsZero() {
+		l.since = time.Now()
 	}
-	if !apierrors.IsForbidden(err) && time.Since(o.lacking) < earlierTime {
+	if !apierrors.IsForbidden(err) && time.Since(l.since) < earlierTime {
 		return nil, err
 	}
-	o.Log.Warn("what is kept of faulty policies cannot be read; those that are faulty now are not enforced by this server", "error", err)
+	log.Warn("what is kept of faulty policies cannot be read; those that are faulty now are not enforced by this server", "error", err)
 	return nil, nil
 }
 

@@ -48,7 +48,7 @@ type Objects struct {
 	live     bool          // that was listed by the cluster
 	versions versions
 
-	lacking time.Time // since when all is listed but the Secret of LastGood
+	lacked lacked
 
 	watched atomic.Pointer[kind] // the Policies; nil before Run
 }
@@ -104,7 +104,7 @@ func (o *Objects) Run(ctx context.Context, yield func(policies.Bundle)) error {
 		files, faults, err := gather(ctx, kinds)
 		var earlier []native.File
 		if err == nil {
-			earlier, err = o.earlier(ctx, lastGood)
+			earlier, err = o.lacked.earlier(ctx, lastGood, o.Live(), o.Log)
 		}
 		if err != nil {
 			o.wait(err)

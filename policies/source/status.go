@@ -62,6 +62,12 @@ func (v Versions) Hold(u *unstructured.Unstructured) bool {
 	return held == len(files) // a key that is gone is still in force until the next bundle
 }
 
+// GatekeeperFileOf is what messages call an object of Gatekeeper's.
+func GatekeeperFileOf(u *unstructured.Unstructured) string { return gatekeeperFileName(u) }
+
+// CodeOf is what the statuses of Gatekeeper's objects call an error; empty if they have no word for it.
+func CodeOf(err error) string { return gatekeeper.CodeOf(err) }
+
 // ReadFrom reports whether messages call a Policy, a PolicyException, a ConfigMap or a key of it, or an object of Gatekeeper's so.
 func ReadFrom(u *unstructured.Unstructured, file string) bool {
 	if gatekeeper.Concerns(u.GetAPIVersion()) {

@@ -20,7 +20,7 @@ import (
 func synced(t *testing.T, store *inventory.Store) func() string {
 	return func() string {
 		snapshot := store.Snapshot()
-		if err := snapshot.CheckSynced(time.Now()); err != nil {
+		if err := snapshot.CheckSynced(time.Now(), nil); err != nil {
 			return err.Error()
 		}
 		value, err := snapshot.Read(t.Context(), nil, []string{"inventory"})

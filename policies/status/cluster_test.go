@@ -89,6 +89,7 @@ func start(t *testing.T) *real {
 	if err != nil {
 		t.Fatal(err)
 	}
+	following.Retry = time.Second
 	objects := &source.Objects{Client: client, Reader: reader(t), ConfigMaps: []string{"default"}, Log: log}
 	loader := &policies.Loader{
 		Engine: &w.engine, Sources: []policies.Source{objects}, Options: []policies.Option{policies.WithInventory(store)},
@@ -133,13 +134,13 @@ func (w *real) policy(t *testing.T, name string) *v1alpha1.Policy {
 
 func (w *real) until(t *testing.T, name, what string, ok func(*v1alpha1.Policy) bool) *v1alpha1.Policy {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		p := w.policy(t, name)
 		if ok(p) {
 			return p
 		}
 		if time.Now().After(end) {
-			t.Fatalf("not within a minute: %s\n%+v", what, p.Status)
+			t.Fatalf("not within two minutes: %s\n%+v", what, p.Status)
 		}
 	}
 }

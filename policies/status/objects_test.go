@@ -40,7 +40,7 @@ func (w *real) heard(t *testing.T, want string) {
 		all = strings.Join(w.events.heard, "\n")
 		return strings.Contains(all, want)
 	}
-	for end := time.Now().Add(10 * time.Second); !told(); time.Sleep(20 * time.Millisecond) { // it is told after it was written
+	for end := time.Now().Add(2 * time.Minute); !told(); time.Sleep(20 * time.Millisecond) { // it is told after it was written
 		if time.Now().After(end) {
 			t.Fatalf("no event says %q:\n%s", want, all)
 		}
@@ -121,7 +121,7 @@ deny contains "there is one" if data.kubernetes["widgets.example.com"][input.req
 func (w *real) exception(t *testing.T, name string, ok func([]metav1.Condition) bool) v1alpha1.PolicyException {
 	t.Helper()
 	var e v1alpha1.PolicyException
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		u, err := w.client.Resource(resource("policyexceptions")).Namespace("default").Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)

@@ -66,6 +66,8 @@ func allowed() []question {
 		{verb: "patch", group: "mutations.gatekeeper.sh", resource: "modifyset", subresource: "status", name: "any"},
 		{verb: "patch", group: "expansion.gatekeeper.sh", resource: "expansiontemplate", subresource: "status", name: "any"},
 		{verb: "patch", group: "externaldata.gatekeeper.sh", resource: "providers", subresource: "status", name: "any"},
+		{verb: "patch", group: "config.gatekeeper.sh", resource: "configs", subresource: "status", namespace: foreign, name: "any"},
+		{verb: "patch", group: "syncset.gatekeeper.sh", resource: "syncsets", subresource: "status", name: "any"},
 		{verb: "watch", resource: "configmaps", namespace: own},
 		{verb: "patch", resource: "configmaps", namespace: own, name: "any"}, // the annotation that kube-mgmt's users know
 		{verb: "create", group: "events.k8s.io", resource: "events", namespace: own},
@@ -118,7 +120,8 @@ func refused() []question {
 		{verb: "update", group: "constraints.gatekeeper.sh", resource: "whatever", subresource: "status", name: "any"},
 		{verb: "patch", group: "mutations.gatekeeper.sh", resource: "assign", name: "any"},
 		{verb: "patch", group: "externaldata.gatekeeper.sh", resource: "providers", name: "any"},
-		{verb: "patch", group: "config.gatekeeper.sh", resource: "configs", subresource: "status", namespace: own, name: "any"},
+		{verb: "patch", group: "config.gatekeeper.sh", resource: "configs", namespace: foreign, name: "any"},
+		{verb: "patch", group: "syncset.gatekeeper.sh", resource: "syncsets", name: "any"},
 		{verb: "delete", resource: "secrets", namespace: own, name: "another"},
 		{verb: "list", group: "networking.k8s.io", resource: "ingresses"}, // unless rbac.inventory names it
 		{verb: "create", group: "cert-manager.io", resource: "certificates", namespace: own},

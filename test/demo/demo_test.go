@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // runEnv makes this test binary the demonstration.
@@ -144,10 +146,9 @@ func TestDemonstration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"portcullis", "controlplane"} {
-		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
-			t.Fatalf("%v; run `make bin/%s`", err, name)
-		}
+	props.ServerT(t, filepath.Dir(bin))
+	if _, err := os.Stat(filepath.Join(bin, "controlplane")); err != nil {
+		t.Fatalf("%v; run `make bin/controlplane`", err)
 	}
 	folder := t.TempDir()
 	if err := os.Symlink(bin, filepath.Join(folder, "bin")); err != nil {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // page is a page of the documentation; what stands between fences are its blocks.
@@ -65,6 +67,9 @@ func root(t *testing.T) string {
 // binary is one that make builds.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	if name == "portcullis" {
+		return props.ServerT(t, root(t))
+	}
 	path := filepath.Join(root(t), "bin", name)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("%v; run `make bin/%s`", err, name)
@@ -161,7 +166,7 @@ func freeAddress(t *testing.T) string {
 // eventually waits for what takes milliseconds on an idle machine.
 func eventually(t *testing.T, what string, try func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if try() {
 			return
 		}

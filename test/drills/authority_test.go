@@ -24,7 +24,7 @@ func TestAuthorityRolls(t *testing.T) {
 			t.Fatal(err)
 		}
 		if roll%2 == 0 { // and the leader, who does it, is replaced meanwhile
-			w.replaceNamed(t, w.leader(t.Context()))
+			w.replaceNamed(t, w.leading(t))
 		}
 		until(t, "another authority signs", func() bool { return issuer(t, w.leaf(t)) != before })
 		longest = max(longest, time.Since(began))
@@ -49,7 +49,7 @@ func TestAuthorityRolls(t *testing.T) {
 		load.moves(t, 50)
 		w.putLeaf(t, map[string][]byte{corev1.TLSCertKey: swapped.cert, corev1.TLSPrivateKeyKey: swapped.key, "ca.crt": stranger.PEM})
 		began := time.Now()
-		w.replaceNamed(t, w.leader(t.Context())) // connections that are open live on; those to a new server are new
+		w.replaceNamed(t, w.leading(t)) // connections that are open live on; those to a new server are new
 		for load.now().failed == 0 && time.Since(began) < 30*time.Second {
 			load.moves(t, 50)
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +22,16 @@ import (
 func (w *world) leads(ctx context.Context) bool {
 	lease, err := w.client.CoordinationV1().Leases(namespace).Get(ctx, name+"-leader", metav1.GetOptions{})
 	return err == nil && lease.Spec.HolderIdentity != nil && *lease.Spec.HolderIdentity != "" && time.Since(lease.Spec.RenewTime.Time) < 5*time.Second
+}
+
+// leading waits until one of the Pods that are there leads, and returns it: a Lease outlives the Pod that held it.
+func (w *world) leading(t *testing.T) (pod string) {
+	t.Helper()
+	until(t, "a Pod that is there leads", func() bool {
+		pod = w.leader(t.Context())
+		return w.leads(t.Context()) && slices.ContainsFunc(w.pods(t), func(p corev1.Pod) bool { return p.Name == pod })
+	})
+	return pod
 }
 
 // holder is the process that leads: Pods keep their name when they crash.
@@ -53,9 +64,9 @@ func TestLeader(t *testing.T) {
 	w := start(t)
 	t.Run("killed", func(t *testing.T) {
 		for range rounds(1, 5) {
-			until(t, "somebody leads", func() bool { return w.leads(t.Context()) })
+			pod := w.leading(t)
 			before, began := w.holder(t.Context()), time.Now()
-			w.signal(t, w.leader(t.Context()), syscall.SIGKILL)
+			w.signal(t, pod, syscall.SIGKILL)
 			until(t, "another process leads", func() bool { now := w.holder(t.Context()); return now != "" && now != before })
 			figure(t, "F18: another process leads %v after the leader was killed", time.Since(began).Round(time.Millisecond))
 		}
@@ -94,8 +105,8 @@ func TestLeader(t *testing.T) {
 // stoppedLeader stops the leader until another leads and has written, and lets it go on.
 func (w *world) stoppedLeader(t *testing.T, n int) {
 	t.Helper()
-	until(t, "somebody leads", func() bool { return w.leads(t.Context()) })
-	before, pod, began := w.holder(t.Context()), w.leader(t.Context()), time.Now()
+	pod := w.leading(t)
+	before, began := w.holder(t.Context()), time.Now()
 	w.signal(t, pod, syscall.SIGSTOP)
 	goOn := sync.OnceFunc(func() { _ = w.node.Signal(namespace, pod, syscall.SIGCONT) })
 	t.Cleanup(goOn)

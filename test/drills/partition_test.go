@@ -22,9 +22,10 @@ import (
 func TestPartition(t *testing.T) {
 	w := start(t)
 	where, caller, question := w.addresses(t), w.asAPIServer(t), review(t, "ConfigMap", work)
+	leader := w.leading(t)
 	var others []string
 	for pod := range where {
-		if pod != w.leader(t.Context()) {
+		if pod != leader {
 			others = append(others, pod)
 		}
 	}

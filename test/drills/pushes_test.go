@@ -77,9 +77,10 @@ func TestPushes(t *testing.T) {
 		skews[len(skews)/2].Round(time.Millisecond), skews[len(skews)*99/100].Round(time.Millisecond))
 
 	t.Run("control: one stands still", func(t *testing.T) {
+		leader := w.leading(t)
 		var still string
 		for pod := range where {
-			if pod != w.leader(t.Context()) {
+			if pod != leader {
 				still = pod
 			}
 		}

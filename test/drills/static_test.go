@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // static is what setup printed for policies that want everything, with Fail, of a server that never runs.
@@ -36,6 +37,7 @@ type plane struct {
 // TestStatic (F2, F4): the webhooks are files of the API server, everything is registered with Fail, and nobody runs. A fresh control plane
 // comes up whole, what opens a cluster is not refused, and to take the files away opens it.
 func TestStatic(t *testing.T) {
+	t.Parallel()
 	s := printed(t)
 	c := s.start(t)
 	until(t, "a Pod elsewhere is stopped, which shows that nobody answers", func() bool { return unanswered(c.makePod(t.Context(), metav1.NamespaceDefault)) })
@@ -81,11 +83,7 @@ func printed(t *testing.T) static {
 
 func binary(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return props.ServerT(t, "../..")
 }
 
 func (s static) write(t *testing.T, file string, text []byte) {

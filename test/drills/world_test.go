@@ -68,7 +68,7 @@ spec:
     deny contains "a ConfigMap needs the label team" if not input.request.object.metadata.labels.team
 `
 
-// world is a cluster with the release installed. The drills share it one after the other, and each leaves it as it was.
+// world is a cluster with the release installed. Drills share it one after the other, and each leaves it as it was.
 type world struct {
 	*cluster.Cluster
 	options cluster.Options
@@ -86,36 +86,53 @@ type world struct {
 	drain  atomic.Value // of servers started from now on, a string
 }
 
-var shared struct {
+// place is where a world is, as soon as a drill has taken the place.
+type place struct {
 	world *world
-	err   error
+	err   error // it could not be started
 }
+
+// places are those that no drill has taken.
+var places = make(chan *place, 2)
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	count := cap(places)
+	if *full {
+		count = 1 // a figure is of a cluster that has the machine for itself
+	}
+	for range count {
+		places <- &place{}
+	}
 	code := m.Run()
-	if shared.world != nil {
-		if err := shared.world.stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = max(code, 1)
+	for range count {
+		if p := <-places; p.world != nil {
+			if err := p.world.stop(); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				code = max(code, 1)
+			}
 		}
 	}
 	os.Exit(code)
 }
 
-// start returns the world when all is well in it: three replicas are ready and agree, and team is enforced. The first drill starts it.
+// start returns a world of the drill's own when all is well in it: three replicas are ready and agree, and team is enforced. Drills run
+// beside each other as far as there are places.
 func start(t *testing.T) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a cluster with three servers takes half a minute to start, and this is -short")
 	}
-	if shared.world == nil && shared.err == nil {
-		shared.world, shared.err = newWorld(t.Context())
+	t.Parallel()
+	p := <-places
+	t.Cleanup(func() { places <- p })
+	if p.world == nil && p.err == nil {
+		p.world, p.err = newWorld(t.Context())
 	}
-	if shared.err != nil {
-		t.Fatalf("there is no cluster to drill in: %v", shared.err)
+	if p.err != nil {
+		t.Fatalf("there is no cluster to drill in: %v", p.err)
 	}
-	w := shared.world
+	w := p.world
 	w.settled(t)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -134,8 +151,12 @@ func newWorld(ctx context.Context) (w *world, err error) {
 	if err != nil {
 		return nil, err
 	}
+	binary, err := props.Server(ctx, root)
+	if err != nil {
+		return nil, err
+	}
 	w = &world{
-		dir: dir, binary: filepath.Join(root, "bin", "portcullis"),
+		dir: dir, binary: binary,
 		release: release.Release{Root: root, Name: name, Namespace: namespace},
 	}
 	w.drain.Store(usualDrain)

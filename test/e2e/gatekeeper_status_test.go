@@ -41,6 +41,7 @@ spec:
 
 // TestGatekeepersStatus is what Gatekeeper's users look at and wait for, in a cluster whose definitions of Gatekeeper's kinds are ours.
 func TestGatekeepersStatus(t *testing.T) {
+	t.Parallel()
 	s := serveObjects(t, "--gatekeeper-crds")
 	props.Eventually(t, "Gatekeeper's kinds are defined", func() bool {
 		_, against := s.try(t, "", "wait", "--for=condition=Established", "--timeout=30s", "crd/constrainttemplates.templates.gatekeeper.sh",
@@ -121,6 +122,7 @@ func (s served) testOtherWriter(t *testing.T) {
 
 // TestBesideGatekeeper is a server during the move, while Gatekeeper itself decides.
 func TestBesideGatekeeper(t *testing.T) {
+	t.Parallel()
 	s := serveObjects(t, "--gatekeeper-enforcement=warn")
 	s.must(t, props.GatekeeperCRDs(), "apply", "-f", "-")
 	s.must(t, "", "wait", "--for=condition=Established", "crd/constrainttemplates.templates.gatekeeper.sh", "crd/assignmetadata.mutations.gatekeeper.sh", "--timeout=30s")

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is for what a control plane does in its own time, as collecting what has lost its owner.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // served is a cluster with one Portcullis that takes policies from it, Gatekeeper's too, and registers itself.
 type served struct {
@@ -149,6 +149,7 @@ spec:
 
 // TestGatekeepersObjects is what a team does that has templates and constraints, and finds Portcullis in the place of Gatekeeper.
 func TestGatekeepersObjects(t *testing.T) {
+	t.Parallel()
 	s := serveObjects(t)
 	s.must(t, props.GatekeeperCRDs(), "apply", "-f", "-")
 	s.must(t, "", "wait", "--for=condition=Established", "crd/constrainttemplates.templates.gatekeeper.sh", "--timeout=30s")

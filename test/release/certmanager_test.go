@@ -51,6 +51,7 @@ spec: {ca: {secretName: corporate}}
 // TestPortcullisWithCertManager has cert-manager's own controllers certify a release, from its installation to its end: by an authority of
 // the release's own, and by somebody else's issuer.
 func TestPortcullisWithCertManager(t *testing.T) {
+	t.Parallel()
 	manager, err := filepath.Abs("../../bin/certmanager")
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +82,7 @@ func TestPortcullisWithCertManager(t *testing.T) {
 
 // TestPortcullisAsksCertManager has a release ask for its certificate where nobody but the test answers, which takes no cert-manager but its kinds.
 func TestPortcullisAsksCertManager(t *testing.T) {
+	t.Parallel()
 	p := certifiable(t)
 	p.release = release.Release{Root: "../..", Name: "portcullis", Namespace: "asked"}
 	p.kubectl("", "create", "namespace", p.release.Namespace)

@@ -14,6 +14,7 @@ import (
 // A policy of the library that no server would start with is seen at the upgrade, and not when a Pod is made again: those that serve go on,
 // and one that takes the place of theirs has what they have.
 func TestAFaultyReleaseCostsNoPod(t *testing.T) {
+	t.Parallel()
 	p := newPlane(t, server(t), "--drain=0s")
 	client := p.client
 	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}

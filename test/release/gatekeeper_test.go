@@ -1,7 +1,6 @@
 package release_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -34,15 +33,13 @@ spec: {match: {kinds: [{apiGroups: [""], kinds: [ConfigMap]}]}}
 
 // TestGatekeepersPoliciesWithTheChart is a release in a cluster that has never had a Gatekeeper, with the rights that the chart gives.
 func TestGatekeepersPoliciesWithTheChart(t *testing.T) {
+	t.Parallel()
 	c := cluster.StartT(t, cluster.Options{ExtraArgs: []string{node.AggregatorRouting}})
 	config, err := c.RESTConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	binary, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := server(t)
 	node.StartT(t, node.Options{Config: config, Programs: map[string]node.Program{"ghcr.io/portcullis-dev/portcullis:test": {
 		Path: binary,
 		Arguments: func(i node.Instance) []string {

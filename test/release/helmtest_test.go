@@ -9,6 +9,7 @@ import (
 
 // TestHelmTestFailsWhenNobodyIsReached: what runs as the server's service account, which may see little, says it all the same.
 func TestHelmTestFailsWhenNobodyIsReached(t *testing.T) {
+	t.Parallel()
 	p := newPlane(t, server(t), "--drain=2s")
 	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}
 	helm := func(args ...string) error {

@@ -1,7 +1,6 @@
 package release_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
 	"github.com/portcullis-dev/portcullis/test/cluster/node"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // plane is a control plane whose node runs the Pods of a release.
@@ -42,11 +42,7 @@ func newPlane(t *testing.T, program string, arguments ...string) plane {
 // server is the program that make builds.
 func server(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return props.ServerT(t, "../..")
 }
 
 func (p plane) kubectl(stdin string, args ...string) string {

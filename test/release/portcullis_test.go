@@ -35,6 +35,7 @@ spec:
 // TestPortcullisFromInstallToUninstall walks the whole life of a release: installed into an empty control plane, given a Policy that it
 // then enforces, restarted replica by replica, and uninstalled, after which nothing is refused any more.
 func TestPortcullisFromInstallToUninstall(t *testing.T) {
+	t.Parallel()
 	p := newPlane(t, server(t), "--drain=2s")
 	client, kubectl := p.client, p.kubectl
 	r := release.Release{Root: "../..", Name: "portcullis", Namespace: "guard"}

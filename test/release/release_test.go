@@ -87,6 +87,7 @@ func authorized(args []string) error {
 // TestHelmInstallsTestsUpgradesAndUninstalls walks a release through its life with Helm itself, in a control plane whose node runs the
 // Pods.
 func TestHelmInstallsTestsUpgradesAndUninstalls(t *testing.T) {
+	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -22,13 +22,11 @@ import (
 // TestWhatSetupPrintsDoesNotKeepPortcullisFromStarting has an API server that was told by setup, with --guard-fails, to ask a guard that
 // nobody is yet, and about the images of every Pod. The chart's Portcullis comes up in that cluster all the same, and is the guard then.
 func TestWhatSetupPrintsDoesNotKeepPortcullisFromStarting(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starting a control plane takes seconds, and this is -short")
 	}
-	binary, err := filepath.Abs("../../bin/portcullis")
-	if err != nil {
-		t.Fatal(err)
-	}
+	binary := props.ServerT(t, "../..")
 	dir, listen := t.TempDir(), props.FreeAddressT(t)
 	// The API server must know whom to trust before there is a cluster to keep the certificate in.
 	pair := filepath.Join(dir, "pair")

@@ -56,6 +56,14 @@ func keyPair(t *testing.T) map[string][]byte {
 // startTroubled has the server given all of pair's, or a Secret without ca.crt and an API server that has the authority from its machine.
 func startTroubled(t *testing.T, without ...string) *troubled {
 	t.Helper()
+	w := installTroubled(t, without...)
+	w.serve(t, "one", w.listen, w.health)
+	return w
+}
+
+// installTroubled is startTroubled before the server runs.
+func installTroubled(t *testing.T, without ...string) *troubled {
+	t.Helper()
 	mine := keyPair(t)
 	authority := mine["ca.crt"]
 	if len(without) > 0 {
@@ -85,7 +93,6 @@ func startTroubled(t *testing.T, without ...string) *troubled {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.serve(t, "one", w.listen, w.health)
 	return w
 }
 
@@ -200,6 +207,7 @@ func TestACertificateOfAnAuthorityThatTheMachineKnows(t *testing.T) {
 // Whatever is wrong with what a server is given is told where people look: at the object, or where there is none at the Lease of the leader;
 // and what was good goes on.
 func TestTroublesAreTold(t *testing.T) {
+	t.Parallel()
 	w := startTroubled(t)
 	w.kubectl(t, noTeam, "apply", "-f", "-")
 	w.kubectl(t, "", "wait", "--for=condition=Ready", "policy/team", "--timeout=60s")

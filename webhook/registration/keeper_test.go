@@ -40,7 +40,10 @@ func TestKeeper(t *testing.T) {
 		"unknown":      testUnknown,
 		"conflicts":    testConflicts,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, newWorld(t, p, name)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newWorld(t, p, name))
+		})
 	}
 }
 

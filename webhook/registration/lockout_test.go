@@ -30,6 +30,7 @@ const (
 // TestColdStart: everything is registered with Fail and nobody listens. What brings a cluster and Portcullis back must pass; that
 // anything else is stopped, and that the same passes no more without the exclusions, shows that the test can tell.
 func TestColdStart(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "plane")
 	before := cluster.StartT(t, cluster.Options{Dir: dir})
 	p := clients(t, before)

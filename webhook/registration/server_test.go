@@ -151,7 +151,7 @@ func (p *plane) pod(ctx context.Context, namespace, name string) error {
 // eventually asks until the answer is yes, and fails the test when half a minute has passed or there is an error.
 func eventually(t *testing.T, what string, ask func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 30*time.Second, true, ask); err != nil {
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 2*time.Minute, true, ask); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }

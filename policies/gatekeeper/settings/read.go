@@ -3,10 +3,12 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/portcullis-dev/portcullis/policies"
@@ -52,10 +54,14 @@ type groupVersionKind struct {
 	Kind    string `json:"kind"`
 }
 
-// entry excludes namespaces from processes.
+// entry excludes from processes what all of its criteria hold for.
 type entry struct {
-	Processes          []string         `json:"processes"`
-	ExcludedNamespaces []match.Wildcard `json:"excludedNamespaces"`
+	Processes          []string              `json:"processes"`
+	ExcludedNamespaces []match.Wildcard      `json:"excludedNamespaces"`
+	APIGroups          []string              `json:"apiGroups"`
+	APIVersions        []string              `json:"apiVersions"`
+	Kinds              []string              `json:"kinds"`
+	NamespaceSelector  *metav1.LabelSelector `json:"namespaceSelector"`
 }
 
 // config is spec of a Config.
@@ -86,14 +92,14 @@ type object struct {
 	kind, name string
 	document   policies.Document
 	synced     []schema.GroupVersionKind
-	match      []entry
+	match      []exclusion
 	notes      []string
 }
 
 // same reports whether two say the same.
 func (o *object) same(other *object) bool {
-	return slices.Equal(o.synced, other.synced) && slices.EqualFunc(o.match, other.match, func(a, b entry) bool {
-		return slices.Equal(a.Processes, b.Processes) && slices.Equal(a.ExcludedNamespaces, b.ExcludedNamespaces)
+	return slices.Equal(o.synced, other.synced) && slices.EqualFunc(o.match, other.match, func(a, b exclusion) bool {
+		return reflect.DeepEqual(a.entry, b.entry)
 	})
 }
 
@@ -151,7 +157,7 @@ func (o *object) sync(kinds []groupVersionKind, path ...string) *policies.Fault 
 	return nil
 }
 
-// exclude takes the namespaces that are excluded.
+// exclude takes what is excluded.
 func (o *object) exclude(entries []entry) *policies.Fault {
 	for i, e := range entries {
 		at := []string{"spec", "match", strconv.Itoa(i)}
@@ -168,14 +174,21 @@ func (o *object) exclude(entries []entry) *policies.Fault {
 					append(at, "excludedNamespaces", strconv.Itoa(j))...)
 			}
 		}
-		if len(e.Processes) == 0 && len(e.ExcludedNamespaces) > 0 {
-			o.note(fmt.Sprintf(`spec.match[%d] names no processes and excludes nothing; write processes: ["*"] for all`, i), at...)
+		x, err := newExclusion(e)
+		if err != nil {
+			return o.document.Fault(fmt.Errorf("spec.match[%d].%w", i, err), append(at, err.field)...)
 		}
-		if len(e.Processes) > 0 && len(e.ExcludedNamespaces) == 0 {
+		o.match = append(o.match, x)
+		empty := len(e.ExcludedNamespaces) == 0 && !x.finer()
+		switch {
+		case len(e.Processes) == 0 && !empty:
+			o.note(fmt.Sprintf(`spec.match[%d] names no processes and excludes nothing; write processes: ["*"] for all`, i), at...)
+		case len(e.Processes) > 0 && empty:
 			o.note(fmt.Sprintf("spec.match[%d] names no excludedNamespaces and excludes nothing", i), at...)
+		case x.finer() && x.from(Sync):
+			o.note(fmt.Sprintf("spec.match[%d] keeps nothing out of data.inventory: the process sync knows excludedNamespaces alone", i), at...)
 		}
 	}
-	o.match = entries
 	return nil
 }
 

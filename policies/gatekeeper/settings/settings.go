@@ -15,6 +15,7 @@ import (
 type Settings struct {
 	synced   []schema.GroupVersionKind
 	excluded map[Process][]match.Wildcard
+	finer    map[Process][]exclusion // by more than the names of namespaces
 }
 
 // Synced lists the kinds of which all objects are at data.inventory, each once, in a fixed order.
@@ -25,7 +26,7 @@ func (s *Settings) Synced() []schema.GroupVersionKind {
 	return s.synced
 }
 
-// Excluded lists the namespaces that are excluded from a process, each once, in a fixed order.
+// Excluded lists the namespaces that are excluded from a process as a whole, each once, in a fixed order.
 func (s *Settings) Excluded(from Process) []match.Wildcard {
 	if s == nil {
 		return nil
@@ -40,18 +41,23 @@ func (s *Settings) Excludes(from Process, namespace string) bool {
 }
 
 // Spares reports whether constraints are not asked about a request. It is a policies.Sparing.
-func (s *Settings) Spares(req *review.Request) bool {
+func (s *Settings) Spares(req *review.Request, namespace func() (policies.Namespace, error)) bool {
 	process := Webhook // what a person asks is what an API server would
 	if req.Origin == review.FromAudit {
 		process = Audit
 	}
-	return s.Excludes(process, req.Target.Inside())
+	return s.spares(process, req, namespace)
+}
+
+func (s *Settings) spares(from Process, req *review.Request, namespace func() (policies.Namespace, error)) bool {
+	return s != nil && (s.Excludes(from, req.Target.Inside()) ||
+		slices.ContainsFunc(s.finer[from], func(x exclusion) bool { return x.excludes(req, namespace) }))
 }
 
 // SparesMutation reports whether mutators are not about a request. What its object implies is for constraints to judge as it would be mutated, wherever
 // they are asked.
-func (s *Settings) SparesMutation(req *review.Request) bool {
-	return req.ImpliedBy == "" && s.Excludes(Mutation, req.Target.Inside())
+func (s *Settings) SparesMutation(req *review.Request, namespace func() (policies.Namespace, error)) bool {
+	return req.ImpliedBy == "" && s.spares(Mutation, req, namespace)
 }
 
 // Reader reads Configs and SyncSets. Its zero value is ready. One that reads again and again should be kept: it remembers the last good version
@@ -97,13 +103,17 @@ func together(objects []*object) *Settings {
 	if len(objects) == 0 {
 		return nil
 	}
-	out := &Settings{excluded: map[Process][]match.Wildcard{}}
+	out := &Settings{excluded: map[Process][]match.Wildcard{}, finer: map[Process][]exclusion{}}
 	for _, o := range objects {
 		out.synced = append(out.synced, o.synced...)
-		for _, e := range o.match {
+		for _, x := range o.match {
 			for _, process := range processes() {
-				if slices.Contains(e.Processes, "*") || slices.Contains(e.Processes, string(process)) {
-					out.excluded[process] = append(out.excluded[process], e.ExcludedNamespaces...)
+				switch {
+				case !x.from(process):
+				case x.finer():
+					out.finer[process] = append(out.finer[process], x)
+				default:
+					out.excluded[process] = append(out.excluded[process], x.ExcludedNamespaces...)
 				}
 			}
 		}

@@ -161,7 +161,7 @@ func TestSpares(t *testing.T) {
 		{review.Target{Resource: "nodes", Name: "kube-node"}, review.FromWebhook, false},
 		{namespace, review.FromWebhook, true},
 	} {
-		if got := s.Spares(&review.Request{Target: c.target, Origin: c.origin}); got != c.want {
+		if got := s.Spares(&review.Request{Target: c.target, Origin: c.origin}, nil); got != c.want {
 			t.Errorf("%v from %v: %v", c.target, c.origin, got)
 		}
 	}
@@ -170,14 +170,14 @@ func TestSpares(t *testing.T) {
 func TestSparesMutation(t *testing.T) {
 	s := good(t, new(Reader), whole)
 	req := &review.Request{Target: review.Target{Resource: "pods", Namespace: "kube-system"}}
-	if !s.SparesMutation(req) {
+	if !s.SparesMutation(req, nil) {
 		t.Error("a request in an excluded namespace is mutated")
 	}
 	req.ImpliedBy = "pods"
-	if s.SparesMutation(req) {
+	if s.SparesMutation(req, nil) {
 		t.Error("what is implied is judged as it would not be")
 	}
-	if other := (&review.Request{Target: review.Target{Resource: "pods", Namespace: "a-test"}}); s.SparesMutation(other) {
+	if other := (&review.Request{Target: review.Target{Resource: "pods", Namespace: "a-test"}}); s.SparesMutation(other, nil) {
 		t.Error("a request in another namespace is not mutated")
 	}
 }

@@ -1,6 +1,8 @@
 package status
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -20,6 +22,7 @@ import (
 // The codes of errors, as Gatekeeper has them.
 const (
 	codeCreate = "create_error" // the kind of a template's constraints could not be made
+	codeUpdate = "update_error" // nor changed
 	codeIngest = "ingest_error" // what the object says is not in force
 )
 
@@ -50,6 +53,8 @@ type Page struct {
 	Served func(template string) bool
 	// CRDs says, by template, why the API server does not.
 	CRDs map[string]error
+	// Lacking says, by policy in force, what of the objects it reads cannot be relied on, a sentence each: it has no answer until they can.
+	Lacking map[string][]string
 }
 
 // Observed are the names under which a replica tells, beside the policies, which objects it has read, and in which version.
@@ -80,58 +85,71 @@ type judgement struct {
 // judge says what the status of an object should be. now is the time of what is new.
 func (p Page) judge(s subject, release string, replicas []Replica, now time.Time) judgement {
 	var out judgement
-	faults := p.faults(s)
-	created := s.at.Group != "templates.gatekeeper.sh" || p.Served(s.GetName())
+	faults, lacking := p.faults(s), p.lacking(s)
+	created := s.at.Group != templates || p.Served(s.GetName())
 	foreign, own := entries(s.Unstructured, release)
 	var mine []any
 	serve, enforce := 0, 0
 	for _, replica := range replicas {
 		id := release + "/" + replica.Name
 		before := own[id]
-		if entry, ok := p.entry(s, id, before, replica, faults, now); ok {
+		if entry, ok := p.entry(s, id, before, replica, faults, lacking, now); ok {
 			serve++
 			if s.shape.inForce == "" || entry[s.shape.inForce] == true {
 				enforce++
 			}
 			mine = append(mine, entry)
-		} else if before != nil && before[s.shape.uid] == string(s.GetUID()) { // what it made of an earlier version
+		} else if before != nil && (s.shape.uid == "" || before[s.shape.uid] == string(s.GetUID())) { // what it made of an earlier version
 			mine = append(mine, before)
 		}
 	}
 	out.byPod = append(foreign, mine...)
 	// Gatekeeper says it, too, where it runs; then it is only said once it is true.
-	if s.at.Group == "templates.gatekeeper.sh" && (created || len(foreign) == 0) {
+	if s.at.Group == templates && (created || len(foreign) == 0) {
 		out.created = &created
 	}
-	out.ready = ready(faults, created, serve, enforce, len(replicas))
-	if why := p.weaker(s); why != "" && len(faults) == 0 && serve == len(replicas) {
+	out.ready = ready(faults, lacking, created, serve, enforce, len(replicas))
+	if why := p.weaker(s); why != "" && len(faults)+len(lacking) == 0 && serve == len(replicas) {
 		out.ready.Message = why
 	}
 	return out
 }
 
+// byChoice begins why an object does less than it says, since somebody wanted it so.
+const byChoice = "gatekeeper-enforcement is warn: "
+
+func restsByChoice(message string) bool { return strings.HasPrefix(message, byChoice) }
+
+// The reasons for which an object is not ready that pass by themselves.
+const (
+	reasonKindMissing = "KindMissing"
+	reasonRollingOut  = "RollingOut"
+)
+
 // weaker says why an object without fault does less here than it says, or nothing.
 func (p Page) weaker(s subject) string {
 	switch {
 	case p.Warns && s.at.Group == constraints:
-		return "gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"
+		return byChoice + "what this constraint would refuse passes with a warning"
 	case p.Warns && s.at.Group == mutations:
-		return "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
+		return byChoice + "this mutator is left to Gatekeeper, and changes nothing here"
 	}
 	return ""
 }
 
-func ready(faults []fault, created bool, serve, enforce, all int) metav1.Condition {
+func ready(faults, lacking []fault, created bool, serve, enforce, all int) metav1.Condition {
 	out := metav1.Condition{Type: "Ready", Status: metav1.ConditionFalse}
 	switch {
 	case len(faults) > 0:
 		out.Reason, out.Message = "Faulty", faults[0].message
 	case !created:
-		out.Reason, out.Message = "KindMissing", "the API server does not take constraints of this kind yet"
+		out.Reason, out.Message = reasonKindMissing, "the API server does not take constraints of this kind yet"
 	case serve < all || all == 0:
-		out.Reason, out.Message = "RollingOut", fmt.Sprintf("%d of %d replicas have read it", serve, all)
+		out.Reason, out.Message = reasonRollingOut, fmt.Sprintf("%d of %d replicas have read it", serve, all)
 	case enforce < all:
 		out.Reason, out.Message = "NotInForce", fmt.Sprintf("it is in force on %d of %d replicas", enforce, all)
+	case len(lacking) > 0:
+		out.Reason, out.Message = "DataUnavailable", lacking[0].message
 	default:
 		out.Status, out.Reason = metav1.ConditionTrue, "ServedByAll"
 	}
@@ -139,17 +157,21 @@ func ready(faults []fault, created bool, serve, enforce, all int) metav1.Conditi
 }
 
 // entry is that of one replica; false if it has not read this version of the object.
-func (p Page) entry(s subject, id string, before map[string]any, replica Replica, faults []fault, now time.Time) (map[string]any, bool) {
+func (p Page) entry(s subject, id string, before map[string]any, replica Replica, faults, lacking []fault, now time.Time) (map[string]any, bool) {
 	revision := ""
 	if p.Load.Set != nil {
 		revision = p.Load.Set.Revision()
 	}
-	file := source.GatekeeperFileName(s.GetKind(), s.GetName())
+	file := source.GatekeeperFileOf(s.Unstructured)
 	if !replica.Serves(revision, observed(file), p.Versions[file]) {
 		return nil, false
 	}
-	entry := map[string]any{
-		"id": id, s.shape.uid: string(s.GetUID()), "observedGeneration": s.GetGeneration(), "operations": []any{s.shape.operation},
+	entry := map[string]any{"id": id, "observedGeneration": s.GetGeneration()}
+	if s.shape.uid != "" {
+		entry[s.shape.uid] = string(s.GetUID())
+	}
+	if s.shape.operation != "" {
+		entry["operations"] = []any{s.shape.operation}
 	}
 	if s.shape.inForce != "" {
 		inForce := len(faults) == 0
@@ -163,7 +185,7 @@ func (p Page) entry(s subject, id string, before map[string]any, replica Replica
 	if why := p.weaker(s); why != "" && len(faults) == 0 && entry[s.shape.inForce] == false {
 		told = []fault{{code: codeIngest, message: why}}
 	}
-	if len(told) > 0 {
+	if told = slices.Concat(told, lacking); len(told) > 0 {
 		entry["errors"] = s.errors(told, before, now)
 	}
 	if points := pointsOf(s); len(points) > 0 {
@@ -188,8 +210,11 @@ func (s subject) errors(faults []fault, before map[string]any, now time.Time) (o
 				one["location"] = f.location
 			}
 		}
+		if s.shape.typed {
+			one["type"] = "Conversion"
+		}
 		if s.shape.dated {
-			one["type"], one["retryable"], one["errorTimestamp"] = "Conversion", false, now.UTC().Format(time.RFC3339)
+			one["retryable"], one["errorTimestamp"] = false, now.UTC().Format(time.RFC3339)
 			known, _ := before["errors"].([]any)
 			for _, old := range known {
 				if was, ok := old.(map[string]any); ok && was["message"] == f.message && was["errorTimestamp"] != nil {
@@ -214,7 +239,7 @@ func (p Page) faults(s subject) (out []fault) {
 			continue
 		}
 		for line := range strings.SplitSeq(f.Err.Error(), "\n") {
-			one := fault{code: codeIngest, message: line}
+			one := fault{code: cmp.Or(source.CodeOf(f.Err), codeIngest), message: line}
 			if found := at.FindStringSubmatch(line); found != nil {
 				one.location, one.message = found[1], found[2]
 			}
@@ -222,8 +247,36 @@ func (p Page) faults(s subject) (out []fault) {
 			out = append(out, one)
 		}
 	}
-	if err := p.CRDs[s.GetName()]; err != nil && s.at.Group == "templates.gatekeeper.sh" {
-		out = append(out, fault{code: codeCreate, message: review.Sentence(err.Error(), maxMessage)})
+	if err := p.CRDs[s.GetName()]; err != nil && s.at.Group == templates {
+		code := codeCreate
+		if _, there := errors.AsType[*source.UpdateError](err); there {
+			code = codeUpdate
+		}
+		out = append(out, fault{code: code, message: review.Sentence(err.Error(), maxMessage)})
+	}
+	return out
+}
+
+// lacking is what is not known of what a constraint, or those of a template, read. They are in force all the same, and refuse.
+func (p Page) lacking(s subject) (out []fault) {
+	var all []string
+	switch s.at.Group {
+	case constraints:
+		all = p.Lacking[policyOf(s.at, s.GetKind(), s.GetName())]
+	case templates:
+		for name, texts := range p.Lacking {
+			if strings.HasPrefix(name, s.GetName()+"/") {
+				all = append(all, texts...)
+			}
+		}
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
+	for _, text := range all {
+		if !p.Warns {
+			text += "; until then a constraint that denies refuses what it is asked about"
+		}
+		out = append(out, fault{code: codeIngest, message: review.Sentence(text, maxMessage)})
 	}
 	return out
 }

@@ -8,15 +8,17 @@ import (
 
 // shape is how the entries of a kind are spelled.
 type shape struct {
-	uid       string // the field with the UID of the object
+	uid       string // the field with the UID of the object; empty where there is none
 	inForce   string // the field that says whether it is in force; empty where there is none
 	coded     bool   // errors have code and location; otherwise they have a message alone
 	dated     bool   // errors have a time, and entries that of the last change
-	operation string // what a replica does with such an object, in Gatekeeper's words
+	typed     bool   // errors have a type
+	operation string // what a replica does with such an object, in Gatekeeper's words; empty where entries do not say
 }
 
-// The groups of all kinds of constraints, and of mutators.
+// The groups of templates, of all kinds of constraints, and of mutators.
 const (
+	templates   = "templates.gatekeeper.sh"
 	constraints = "constraints.gatekeeper.sh"
 	mutations   = "mutations.gatekeeper.sh"
 )
@@ -26,14 +28,18 @@ func shapeOf(at schema.GroupVersionResource) (shape, bool) {
 	switch at.Group {
 	case constraints:
 		return shape{uid: "constraintUID", inForce: "enforced", coded: true, operation: "webhook"}, true
-	case "templates.gatekeeper.sh":
+	case templates:
 		return shape{uid: "templateUID", coded: true, operation: "webhook"}, true
 	case mutations:
 		return shape{uid: "mutatorUID", inForce: "enforced", operation: "mutation-webhook"}, true
 	case "expansion.gatekeeper.sh":
 		return shape{uid: "templateUID", operation: "webhook"}, true
 	case "externaldata.gatekeeper.sh":
-		return shape{uid: "providerUID", inForce: "active", dated: true, operation: "webhook"}, true
+		return shape{uid: "providerUID", inForce: "active", typed: true, dated: true, operation: "webhook"}, true
+	case "config.gatekeeper.sh":
+		return shape{uid: "configUID", typed: true, operation: "webhook"}, true
+	case "syncset.gatekeeper.sh":
+		return shape{}, true
 	}
 	return shape{}, false
 }

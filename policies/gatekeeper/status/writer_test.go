@@ -110,6 +110,8 @@ var (
 	providersAt   = schema.GroupVersionResource{Group: "externaldata.gatekeeper.sh", Version: "v1beta1", Resource: "providers"}
 	mutatorsAt    = schema.GroupVersionResource{Group: "mutations.gatekeeper.sh", Version: "v1", Resource: "assign"}
 	expansionsAt  = schema.GroupVersionResource{Group: "expansion.gatekeeper.sh", Version: "v1beta1", Resource: "expansiontemplate"}
+	syncSetsAt    = schema.GroupVersionResource{Group: "syncset.gatekeeper.sh", Version: "v1alpha1", Resource: "syncsets"}
+	podStatusesAt = schema.GroupVersionResource{Group: "status.gatekeeper.sh", Version: "v1beta1", Resource: "configpodstatuses"}
 	configsAt     = schema.GroupVersionResource{Group: "config.gatekeeper.sh", Version: "v1alpha1", Resource: "configs"}
 )
 
@@ -135,6 +137,8 @@ func TestShapes(t *testing.T) {
 		map[string]any{"name": "*"}, map[string]any{"name": "validation.gatekeeper.sh"}, map[string]any{"name": "vap.k8s.io"}, map[string]any{"name": "audit.gatekeeper.sh"},
 	}}}}
 	const ready = `"lastTransitionTime":"2000-01-01T00:00:00Z","message":"","observedGeneration":3,"reason":"ServedByAll","status":"True","type":"Ready"}]`
+	const without, refuses = "without v1/Secret nothing can be judged: no", "; until then a constraint that denies refuses what it is asked about"
+	lacking := func(p *Page) { p.InForce["owner/all"], p.Lacking = "v", map[string][]string{"owner/all": {without}} }
 	const left = "gatekeeper-enforcement is warn: this mutator is left to Gatekeeper, and changes nothing here"
 	for name, c := range map[string]struct {
 		at     schema.GroupVersionResource
@@ -190,6 +194,38 @@ func TestShapes(t *testing.T) {
 			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],"conditions":[{` +
 				strings.Replace(ready, `"message":""`, `"message":"gatekeeper-enforcement is warn: what this constraint would refuse passes with a warning"`, 1) + `}`,
 		},
+		"a constraint that reads what is not known": {
+			constraintsAt, "Owner", nil, lacking,
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"` + without + refuses + `"}],"id":"guard/a",` +
+				`"observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + without + refuses + `",` +
+				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
+		},
+		"one that is faulty, too": {
+			constraintsAt, "Owner", nil, func(p *Page) {
+				lacking(p)
+				p.Load = faultOf("owner/all", "no")
+			},
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"no"},` +
+				`{"code":"ingest_error","message":"` + without + refuses + `"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],` +
+				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
+		},
+		"one while Gatekeeper decides": {
+			constraintsAt, "Owner", nil, func(p *Page) {
+				lacking(p)
+				p.Warns = true
+			},
+			`{"byPod":[{"constraintUID":"uid-all","enforced":true,"errors":[{"code":"ingest_error","message":"` + without + `"}],"id":"guard/a",` +
+				`"observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"` + without + `",` +
+				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
+		},
+		"a template whose constraints read what is not known": {
+			templatesAt, "ConstraintTemplate", nil, func(p *Page) {
+				p.Lacking = map[string][]string{"all/b": {"b", without}, "all/a": {without}, "another/a": {"of another"}, "al/l": {"of yet another"}}
+			},
+			`{"byPod":[{"errors":[{"code":"ingest_error","message":"b` + refuses + `"},{"code":"ingest_error","message":"` + without + refuses + `"}],` +
+				`"id":"guard/a","observedGeneration":3,"operations":["webhook"],"templateUID":"uid-all"}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z",` +
+				`"message":"b` + refuses + `","observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}],"created":true}`,
+		},
 		"an ExpansionTemplate": {
 			expansionsAt, "ExpansionTemplate", nil, func(p *Page) { p.Load = faultOf("expansiontemplate/all", "no") },
 			`{"byPod":[{"errors":[{"message":"no"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"],"templateUID":"uid-all"}],` +
@@ -201,7 +237,20 @@ func TestShapes(t *testing.T) {
 				`"lastTransitionTime":"2000-01-01T00:00:00Z","observedGeneration":3,"operations":["webhook"],"providerUID":"uid-all"}],` +
 				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
 		},
-		"what has none": {configsAt, "Config", nil, func(*Page) {}, `null`},
+		"a Config": {
+			configsAt, "Config", nil, func(p *Page) { p.Load = faultOf("config/all", "config/all:1: no") },
+			`{"byPod":[{"configUID":"uid-all","errors":[{"message":"no","type":"Conversion"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],` +
+				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"no","observedGeneration":3,"reason":"Faulty","status":"False","type":"Ready"}]}`,
+		},
+		"a SyncSet": {
+			syncSetsAt, "SyncSet", nil, func(*Page) {}, `{"byPod":[{"id":"guard/a","observedGeneration":3}],"conditions":[{` + ready + `}`,
+		},
+		"a template whose kind was not changed": {templatesAt, "ConstraintTemplate", nil, func(p *Page) {
+			p.CRDs = map[string]error{"all": &source.UpdateError{Err: errors.New("change the CRD all: no")}}
+		}, `{"byPod":[{"errors":[{"code":"update_error","message":"change the CRD all: no"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"],` +
+			`"templateUID":"uid-all"}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"change the CRD all: no","observedGeneration":3,` +
+			`"reason":"Faulty","status":"False","type":"Ready"}],"created":true}`},
+		"what has none": {podStatusesAt, "ConfigPodStatus", nil, func(*Page) {}, `null`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

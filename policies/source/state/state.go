@@ -46,8 +46,9 @@ type State struct {
 	// Policies are the files of the cluster's policies and exceptions as they were read last, and Good the last good version of each
 	// Policy among them that is faulty.
 	Policies, Good []native.File
-	// Gatekeeper are the files of the cluster's objects of Gatekeeper's; nil if they are not taken from there.
-	Gatekeeper []native.File
+	// Gatekeeper are the files of the cluster's objects of Gatekeeper's, nil if they are not taken from there, and GatekeeperGood the last good
+	// version of each among them that is faulty.
+	Gatekeeper, GatekeeperGood []native.File
 	// Namespaces are the objects; nil if they were too many.
 	Namespaces []json.RawMessage
 	// Certificate, Key and Authorities are tls.crt, tls.key and ca.crt, empty where the certificate is kept somewhere else.

@@ -20,7 +20,7 @@ import (
 const (
 	image     = "webhook:test"
 	namespace = "guard"
-	patience  = 60 * time.Second // what is waited for takes a second or two on an idle machine
+	patience  = 2 * time.Minute // what is waited for takes a second or two on an idle machine
 )
 
 func TestADeploymentRunsAndIsCalledByItsService(t *testing.T) {

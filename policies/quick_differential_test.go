@@ -1,0 +1,418 @@
+package policies_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/rogpeppe/go-internal/txtar"
+	"pgregory.net/rapid"
+
+	"github.com/portcullis-dev/portcullis/policies"
+	"github.com/portcullis-dev/portcullis/policies/documents"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
+	"github.com/portcullis-dev/portcullis/policies/library"
+	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// TestTheQuickWayIsNoOther judges objects of all kinds, and what becomes of them when their fields are not as policies expect them, with the
+// quick way and without. The decisions are the same, finding for finding, and so is each rule's value where its plan has one.
+func TestTheQuickWayIsNoOther(t *testing.T) {
+	about := objects(t)
+	for name, test := range map[string]struct {
+		specs []policies.Spec
+		least int // of rules with a plan
+	}{
+		"the templates of the benchmark":   {benchmarked(t), 22},
+		"the templates of the tests":       {fixtures(t), 30},
+		"forms that templates rarely have": {forms(t), 10},
+		"the library":                      {libraryOf(t), 8}, // which is asked of OPA alone; what there are plans of are as good to compare
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := subjectOf(t, test.specs, about)
+			if len(s.planned) < test.least {
+				t.Fatalf("only %d rules have a plan", len(s.planned))
+			}
+			most := 400 / len(s.planned) // requests at once, so that all take as long
+			rapid.Check(t, func(rt *rapid.T) {
+				for range rapid.IntRange(1, most).Draw(rt, "requests") {
+					s.judge(t, rt)
+				}
+			})
+			t.Logf("%d policies, %d rules with a plan: %v", len(test.specs), len(s.planned), s.seen)
+			for _, what := range []string{"asked", "nothing", "something"} {
+				if s.seen[what] == 0 {
+					t.Errorf("%s never came of a rule; the generator is at fault", what)
+				}
+			}
+		})
+	}
+}
+
+// FuzzTheQuickWay is the same for as long as one likes, one policy at a time.
+func FuzzTheQuickWay(f *testing.F) {
+	about := objects(f)
+	var subjects []*subject
+	for _, spec := range slices.Concat(benchmarked(f), fixtures(f), forms(f), libraryOf(f)) {
+		if s := subjectOf(f, []policies.Spec{spec}, about); len(s.planned) > 0 {
+			subjects = append(subjects, s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, input []byte) {
+		rapid.MakeFuzz(func(rt *rapid.T) { rapid.SampledFrom(subjects).Draw(rt, "policy").judge(t, rt) })(t, input)
+	})
+}
+
+// subject is policies, each of which judges whatever there is.
+type subject struct {
+	quick, bare *policies.Set
+	planned     []policies.Planned
+	about       []any
+	words       []string // which they spell out
+	seen        map[string]int
+}
+
+func subjectOf(t testing.TB, specs []policies.Spec, about []any) *subject {
+	t.Helper()
+	s := &subject{about: about, seen: map[string]int{}}
+	words := map[string]bool{}
+	learn := func(term *ast.Term) bool {
+		if text, ok := term.Value.(ast.String); ok {
+			words[string(text)] = true
+		}
+		return false
+	}
+	specs = slices.Clone(specs)
+	for i := range specs {
+		specs[i].Match, specs[i].ByOrigin = policies.Match{}, nil
+		specs[i].Enforcement, specs[i].OnError = policies.EnforceDeny, policies.OnErrorDeny
+		for _, module := range specs[i].Modules {
+			ast.WalkTerms(module, learn)
+		}
+		if specs[i].Parameters != nil {
+			ast.WalkTerms(specs[i].Parameters, learn)
+		}
+	}
+	s.words = slices.Sorted(maps.Keys(words))
+	var err error
+	if s.quick, err = policies.Compile(t.Context(), specs); err != nil {
+		t.Fatal(err)
+	}
+	s.bare, s.planned = s.quick.WithoutPlans(), s.quick.Planned(t.Context())
+	return s
+}
+
+// judge draws a request and has it judged either way.
+func (s *subject) judge(t *testing.T, rt *rapid.T) {
+	body := s.anyReview().Draw(rt, "review")
+	req, _, err := review.DialectValidate([]byte(body))
+	if err != nil {
+		s.seen["refused unread"]++
+		return
+	}
+	s.quick.TryPlans()
+	got, err := s.quick.Review(t.Context(), req)
+	want, wantErr := s.bare.Review(t.Context(), req)
+	if fmt.Sprint(err) != fmt.Sprint(wantErr) || !reflect.DeepEqual(got, want) {
+		rt.Fatalf("%s\nwith the quick way    %v %+v\nwithout the quick way %v %+v", body, err, got, wantErr, want)
+	}
+	for _, rule := range s.planned {
+		said, err := rule.Ask(t.Context(), req)
+		if err != nil {
+			s.seen["not asked"]++
+			continue
+		}
+		s.seen["asked"]++
+		switch {
+		case said.PlanErr != nil:
+			s.seen["no answer of the plan: "+said.PlanErr.Error()]++
+		case said.OPAErr != nil || (said.Plan == nil) != (said.OPA == nil) || said.Plan != nil && said.Plan.Compare(said.OPA) != 0:
+			rt.Fatalf("%s\n%s of %s is %v by its plan, and %v, %v by OPA's evaluation", body, rule.Rule, rule.Policy, said.Plan, said.OPA, said.OPAErr)
+		case said.Plan == nil || said.Plan.Compare(ast.NewSet()) == 0:
+			s.seen["nothing"]++
+		default:
+			s.seen["something"]++
+		}
+	}
+}
+
+// anyReview draws the review of something done to an object that may be changed beyond recognition.
+func (s *subject) anyReview() *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		object := s.changed(t, rapid.SampledFrom(s.about).Draw(t, "object"))
+		request := map[string]any{
+			"uid": "1", "operation": "CREATE", "name": "web", "namespace": "shop", "object": object, "oldObject": nil,
+			"kind":     map[string]any{"group": "", "version": "v1", "kind": "Pod"},
+			"resource": map[string]any{"group": "", "version": "v1", "resource": "pods"},
+			"userInfo": map[string]any{"username": "jane", "groups": []any{"system:authenticated"}},
+		}
+		if about, _ := object.(map[string]any); about["kind"] == "Deployment" {
+			request["kind"] = map[string]any{"group": "apps", "version": "v1", "kind": "Deployment"}
+			request["resource"] = map[string]any{"group": "apps", "version": "v1", "resource": "deployments"}
+		}
+		switch rapid.IntRange(0, 5).Draw(t, "operation") {
+		case 0:
+			request["operation"], request["oldObject"] = "UPDATE", s.changed(t, object)
+		case 1:
+			request["operation"], request["oldObject"], request["object"] = "DELETE", object, nil
+		}
+		text, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	})
+}
+
+// changed draws a copy of a value in which some places are others.
+func (s *subject) changed(t *rapid.T, value any) any {
+	for range rapid.IntRange(0, 4).Draw(t, "changes") {
+		value = s.changedAt(t, value)
+	}
+	return value
+}
+
+// changedAt draws a place in a value and returns a copy with something else there. Most of an object lies far down in spec.
+func (s *subject) changedAt(t *rapid.T, value any) any {
+	how := rapid.IntRange(0, 19).Draw(t, "how") // the most are to go on
+	switch v := value.(type) {
+	case map[string]any:
+		if len(v) == 0 {
+			break
+		}
+		out := maps.Clone(v)
+		name := rapid.SampledFrom(slices.Sorted(maps.Keys(v))).Draw(t, "member")
+		if _, has := v["spec"]; has && how > 4 {
+			name = "spec"
+		}
+		switch how {
+		case 0:
+			delete(out, name)
+		case 1:
+			out[name] = nil
+		case 2:
+			out[rapid.SampledFrom(s.words).Draw(t, "name")] = v[name]
+		case 3:
+			return s.strange(t, v)
+		default:
+			out[name] = s.changedAt(t, v[name])
+		}
+		return out
+	case []any:
+		if len(v) == 0 {
+			break
+		}
+		at := rapid.IntRange(0, len(v)-1).Draw(t, "element")
+		switch how {
+		case 0:
+			return slices.Delete(slices.Clone(v), at, at+1)
+		case 1:
+			return append(slices.Clone(v), v[at])
+		case 2:
+			return append(slices.Clone(v), s.changedAt(t, v[at]))
+		case 3:
+			return s.strange(t, v)
+		default:
+			out := slices.Clone(v)
+			out[at] = s.changedAt(t, v[at])
+			return out
+		}
+	}
+	return s.strange(t, value)
+}
+
+// strange draws what may be in the place of a value.
+func (s *subject) strange(t *rapid.T, value any) any {
+	switch rapid.IntRange(0, 5).Draw(t, "strange") {
+	case 0:
+		return json.Number(rapid.SampledFrom([]string{
+			"0", "1", "-1", "1.0", "1e0", "0.5", "999", "1000", "65535", "2000000000", "9007199254740993", "123456789012345678901234567890", "1e400",
+		}).Draw(t, "number"))
+	case 1:
+		return rapid.SampledFrom(s.words).Draw(t, "word")
+	case 2:
+		return rapid.SampledFrom([]string{"", " ", "é", "e\u0301", "\U0001F600", "\u2028", "*", "a:", ":latest", "1", "1Gi", "-5m", "true", "a/b@c"}).Draw(t, "text")
+	case 3:
+		return rapid.SampledFrom([]any{nil, true, false, []any{}, map[string]any{}, []any{nil}, map[string]any{"": nil}}).Draw(t, "other")
+	case 4:
+		word := rapid.SampledFrom(s.words).Draw(t, "word")
+		return rapid.SampledFrom([]any{[]any{value}, map[string]any{word: value}, []any{word, word}, []any{value, word}, map[string]any{word: word}}).Draw(t, "around")
+	default:
+		for i := range rapid.IntRange(1, 50).Draw(t, "depth") {
+			if i%2 == 0 {
+				value = []any{value}
+			} else {
+				value = map[string]any{"a": value}
+			}
+		}
+		return value
+	}
+}
+
+// objects are the Pods and Deployments that the library's policies are tried on, two Pods that have much of what there is to judge, and all Pods
+// as Deployments.
+func objects(t testing.TB) (out []any) {
+	t.Helper()
+	files, err := filepath.Glob("library/*/*/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the library has no objects: %v", err)
+	}
+	for _, file := range append(files, "testdata/quick/pods.yaml") {
+		for _, doc := range split(t, file, read(t, file)) {
+			object := decoded(t, doc.JSON).(map[string]any)
+			switch object["kind"] {
+			case "Pod":
+				out = append(out, object, map[string]any{
+					"apiVersion": "apps/v1", "kind": "Deployment", "metadata": object["metadata"],
+					"spec": map[string]any{"replicas": json.Number("2"), "template": map[string]any{"metadata": object["metadata"], "spec": object["spec"]}},
+				})
+			case "Deployment":
+				out = append(out, object)
+			}
+		}
+	}
+	return out
+}
+
+// decoded keeps numbers as they are spelled.
+func decoded(t testing.TB, text []byte) (value any) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&value); err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func split(t testing.TB, name string, text []byte) []documents.Document {
+	t.Helper()
+	docs, err := documents.Split(name, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return docs
+}
+
+// benchmarked are the constraints of the benchmark.
+func benchmarked(t testing.TB) []policies.Spec {
+	t.Helper()
+	files, err := filepath.Glob("../test/bench/policies/gatekeeper/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the benchmark has no templates: %v", err)
+	}
+	var docs []documents.Document
+	for _, file := range files {
+		docs = append(docs, split(t, filepath.Base(file), read(t, file))...)
+	}
+	reading := new(gatekeeper.Reader).Read(t.Context(), docs)
+	if len(reading.Faults) > 0 {
+		t.Fatal(reading.Faults)
+	}
+	return reading.Specs
+}
+
+// fixtures are the constraints among the files of all tests, as far as they have no fault and differ in more than whom they are for.
+func fixtures(t testing.TB) (out []policies.Spec) {
+	t.Helper()
+	known := map[string]bool{}
+	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(file) != ".txtar" {
+			return err
+		}
+		text := read(t, file)
+		if !bytes.Contains(text, []byte("ConstraintTemplate")) {
+			return nil
+		}
+		var docs []documents.Document
+		for _, part := range txtar.Parse(text).Files {
+			found, err := documents.Split(filepath.Base(file)+"/"+part.Name, part.Data)
+			if err == nil {
+				docs = append(docs, found...)
+			}
+		}
+		for _, spec := range new(gatekeeper.Reader).Read(t.Context(), docs).Specs {
+			same := fmt.Sprint(spec.Code, spec.Parameters)
+			if known[same] {
+				continue
+			}
+			known[same] = true
+			spec.ID = fmt.Sprintf("%s %d %s", filepath.Base(file), len(out), spec.ID)       // some define one twice
+			if _, err := policies.Compile(t.Context(), []policies.Spec{spec}); err == nil { // one that asks a Provider has none here
+				out = append(out, spec)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// forms are the modules of a file of their own.
+func forms(t testing.TB) (out []policies.Spec) {
+	t.Helper()
+	for _, file := range txtar.Parse(read(t, "testdata/quick/forms.txtar")).Files {
+		module, err := ast.ParseModule(file.Name, string(file.Data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, policies.Spec{
+			ID: file.Name, File: file.Name, Digest: file.Name, Convention: policies.Gatekeeper, Lenient: true,
+			Package: module.Package.Path, Modules: []*ast.Module{module}, Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}},
+		})
+	}
+	return out
+}
+
+// libraryOf are all policies of the library, with the parameters of their first example.
+func libraryOf(t testing.TB) (out []policies.Spec) {
+	t.Helper()
+	var files []native.File
+	for _, helper := range library.Helpers() {
+		files = append(files, native.File{Name: helper, Text: read(t, "library/"+helper)})
+	}
+	for _, name := range library.Names() {
+		files = append(files, native.File{Name: library.File(name), Text: read(t, "library/"+library.File(name))})
+	}
+	reader, err := native.NewReader(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range library.Names() {
+		description, err := reader.Describe(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := description.Policy("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs, faults := reader.Read([]native.File{{Name: name + ".yaml", Text: text}})
+		if len(faults) > 0 {
+			t.Fatal(faults)
+		}
+		out = append(out, specs...)
+	}
+	return out
+}
