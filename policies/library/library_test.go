@@ -3,11 +3,13 @@ package library
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,9 +27,18 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
-// modules parses every Rego file of the folder, tests included.
+// modules are the Rego files of the folder, tests included. The compiler copies what it is given.
 func modules(t testing.TB) map[string]*ast.Module {
 	t.Helper()
+	parsed, err := parsedOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return maps.Clone(parsed)
+}
+
+// parsedOnce parses them once: every policy is tested with all of them at hand.
+var parsedOnce = sync.OnceValues(func() (map[string]*ast.Module, error) {
 	parsed := map[string]*ast.Module{}
 	err := filepath.WalkDir(".", func(file string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(file) != ".rego" {
@@ -42,11 +53,8 @@ func modules(t testing.TB) map[string]*ast.Module {
 		})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return parsed
-}
+	return parsed, err
+})
 
 func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithCapabilities(language.Capabilities()).WithStrict(true).WithUseTypeCheckAnnotations(true)

@@ -98,6 +98,8 @@ func (e entry) section() string {
 	switch {
 	case e.positive():
 		said, fixture = "What it allows, as `portcullis review -f allow.yaml` prints it with this Policy:", "allow.yaml"
+	case e.changes() && e.Refuses():
+		said = "What it changes and refuses, as `portcullis review -f deny.yaml` prints it with this Policy:"
 	case e.changes():
 		said = "What it changes, as `portcullis review -f deny.yaml` prints it with this Policy:"
 	}
@@ -106,6 +108,8 @@ func (e entry) section() string {
 	switch {
 	case e.positive():
 		first, then = "allow.yaml, the documents that it allows", "deny.yaml, documents that it has no yes for"
+	case e.changes() && e.Refuses():
+		first, then = "deny.yaml, the documents that it changes or refuses", "allow.yaml, documents that stay as they are"
 	case e.changes():
 		first, then = "deny.yaml, the documents that it changes", "allow.yaml, documents that stay as they are"
 	}
