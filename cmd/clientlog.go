@@ -4,13 +4,18 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// logClients has what client-go says go to slog's default logger, which a server that works with a cluster makes its own: one log, in one
+// logClients has what client-go and controller-runtime say go to slog's default logger, which a server that works with a cluster makes its own: one log, in one
 // format. It is called once, before anything of client-go runs. klog reads its logger without a lock, so that setting it again races with
 // whoever logs; slog's default may be exchanged at any time.
-func logClients() { klog.SetSlogLogger(slog.New(clientLog{})) }
+func logClients() {
+	klog.SetSlogLogger(slog.New(clientLog{}))
+	ctrllog.SetLogger(logr.FromSlogHandler(clientLog{}))
+}
 
 // clientLog is a slog.Handler that passes on to the default logger of the moment, with the attributes and groups added since.
 type clientLog struct {

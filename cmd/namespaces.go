@@ -9,14 +9,12 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/review"
@@ -38,7 +36,6 @@ type namespaces struct {
 
 // newNamespaces returns what watches a cluster. The cluster is not called before start.
 func newNamespaces(config *rest.Config, log *slog.Logger) (*namespaces, error) {
-	ctrllog.SetLogger(logr.FromSlogHandler(log.Handler()))
 	// To ask the cluster what a Namespace is would fail while it is away, and with it the server that it waits for.
 	mapper := meta.NewDefaultRESTMapper(nil)
 	mapper.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), meta.RESTScopeRoot)

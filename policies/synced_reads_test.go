@@ -97,8 +97,9 @@ func TestALostKindIsNotEverybodys(t *testing.T) {
 	store.Sync([]inventory.Synced{as("Node"), as("Secret")}, nil)
 	store.Replace("v1/Node", inventory.List{Fields: everything(), At: time.Now()})
 	store.Lose("v1/Secret", errors.New("not allowed"))
-	const cannot = " (deny): the policy could not be evaluated: nothing is known of v1/Secret: not allowed; "
-	want := "deny [any" + cannot + "node (deny): none; roles (deny): none; secret" + strings.TrimSuffix(cannot, "; ") + "]"
+	const cannot = " (deny): the policy could not be evaluated: nothing is known of v1/Secret: not allowed; " +
+		"this is no judgement of the object: ask whoever looks after the constraint "
+	const want = "deny [any" + cannot + "any; node (deny): none; roles (deny): none; secret" + cannot + "secret]"
 	if got := verdict(t, set, reviewOf(t, "web", "a.example.com")); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -73,7 +73,7 @@ func (s served) testFaultyStatus(t *testing.T) {
 		_, against := s.try(t, strings.Replace(needsLabels, "count(missing)", "count(absent)", 1), "apply", "-f", "-")
 		return against == ""
 	})
-	s.says(t, "constrainttemplate", "needslabels", "{.status.byPod[0].errors}", `[{"code":"ingest_error","location":"constrainttemplate/needslabels:5","message":"ConstraintTemplate needslabels: var absent is unsafe"}]`)
+	s.says(t, "constrainttemplate", "needslabels", "{.status.byPod[0].errors}", `[{"code":"rego_compile_error","location":"constrainttemplate/needslabels:5","message":"ConstraintTemplate needslabels: var absent is unsafe"}]`)
 	s.says(t, "constrainttemplate", "needslabels", "{.status.byPod[0].observedGeneration} {.status.created}", "2 true")
 	s.says(t, "needslabels", "owner", "{.status.byPod[0].enforced} {.status.byPod[0].errors[0].location}", "true constrainttemplate/needslabels:5")
 	s.must(t, needsLabels, "apply", "-f", "-")

@@ -83,7 +83,10 @@ const constraintGroup = "constraints.gatekeeper.sh"
 
 // theirGroups are the groups of Gatekeeper's objects whose status we write.
 func theirGroups() []string {
-	return []string{"templates.gatekeeper.sh", constraintGroup, "mutations.gatekeeper.sh", "expansion.gatekeeper.sh", "externaldata.gatekeeper.sh"}
+	return []string{
+		"templates.gatekeeper.sh", constraintGroup, "mutations.gatekeeper.sh", "expansion.gatekeeper.sh", "externaldata.gatekeeper.sh",
+		"config.gatekeeper.sh", "syncset.gatekeeper.sh",
+	}
 }
 
 // bindingOurs is met by a binding that gives our role to nobody but our service account.
