@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
-	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/review"
@@ -87,7 +87,7 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 }
 
 // follow shows the certificates' ends and the recorder's losses.
-func (m *Metrics) follow(who identity, recorder *audit.Recorder) error {
+func (m *Metrics) follow(who identity, recorder *decisions.Recorder) error {
 	for usage, notAfter := range map[string]func() time.Time{"serving": who.notAfter, "authority": who.authority} {
 		if notAfter == nil {
 			continue

@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/yaml"
 
-	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
@@ -29,7 +29,7 @@ func exported(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	when := func() time.Time { return time.Time{} }
-	if err := m.follow(identity{notAfter: when, authority: when}, audit.NewRecorder(io.Discard, time.Now)); err != nil {
+	if err := m.follow(identity{notAfter: when, authority: when}, decisions.NewRecorder(io.Discard, time.Now)); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.rotating(func() certs.Step { return certs.Rest }); err != nil {

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/webhook"
 )
@@ -58,12 +58,12 @@ func (f *serveFlags) announce(stdout io.Writer, source certs.Source, log *slog.L
 }
 
 // recorder writes the decision log, if one was asked for.
-func (f *serveFlags) recorder(stdout io.Writer) (recorder *audit.Recorder, done func(), err error) {
+func (f *serveFlags) recorder(stdout io.Writer) (recorder *decisions.Recorder, done func(), err error) {
 	switch f.decisionLog {
 	case "":
 		return nil, func() {}, nil
 	case "-":
-		return audit.NewRecorder(stdout, time.Now), func() {}, nil
+		return decisions.NewRecorder(stdout, time.Now), func() {}, nil
 	}
 	// A pipe without a reader would otherwise keep the server from starting, without a word.
 	file, err := os.OpenFile(f.decisionLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
@@ -73,7 +73,7 @@ func (f *serveFlags) recorder(stdout io.Writer) (recorder *audit.Recorder, done 
 	if err != nil {
 		return nil, nil, fmt.Errorf("--decision-log: %w", err)
 	}
-	return audit.NewRecorder(file, time.Now), func() { _ = file.Close() }, nil
+	return decisions.NewRecorder(file, time.Now), func() { _ = file.Close() }, nil
 }
 
 // identity is who the server is to its callers.

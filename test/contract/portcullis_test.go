@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/cmd"
 	"github.com/portcullis-dev/portcullis/policies"
@@ -100,7 +100,7 @@ func serve(t testing.TB, bundle files, change ...func(*setup)) *server {
 	wiring := cmd.Wiring{Answers: s.answers(opts), Metrics: s.metrics, Memory: 256 << 20, Exempt: opts.exempt, Log: log}
 	background := func(context.Context) error { return nil }
 	if opts.decisions != nil {
-		wiring.Recorder = audit.NewRecorder(opts.decisions, time.Now)
+		wiring.Recorder = decisions.NewRecorder(opts.decisions, time.Now)
 		background = wiring.Recorder.Start
 	}
 	handler, err := wiring.Handler()

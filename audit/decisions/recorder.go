@@ -1,6 +1,6 @@
-// Package audit keeps what was decided. Its Recorder writes every answer as a line of JSON in the shape of OPA's decision logs, with
+// Package decisions keeps what was decided. Its Recorder writes every answer as a line of JSON in the shape of OPA's decision logs, with
 // credentials and the contents of Secrets masked.
-package audit
+package decisions
 
 import (
 	"bytes"
