@@ -37,6 +37,7 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
 	kubernetes.operation == "DELETE"
+	not kubernetes.object.metadata.deletionTimestamp
 	key := input.parameters.annotation
 	kubernetes.annotations[key] == "true"
 	field := sprintf("metadata.annotations[%q]", [key])

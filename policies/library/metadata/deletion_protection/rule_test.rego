@@ -24,6 +24,12 @@ test_other_objects_go if {
 	deletion_protection.deny == set() with input as delete(annotations)
 }
 
+test_what_is_being_deleted_may_go if {
+	going := {"deletionTimestamp": "2026-01-01T00:00:00Z", "annotations": {"portcullis.dev/protected": "true"}}
+	request := json.patch(delete({}), [{"op": "replace", "path": "/request/oldObject/metadata", "value": going}])
+	deletion_protection.deny == set() with input as request
+}
+
 test_the_update_that_removes_the_annotation_is_allowed if {
 	deletion_protection.deny == set() with input as {
 		"request": {
