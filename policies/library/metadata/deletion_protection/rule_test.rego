@@ -9,7 +9,18 @@ delete(annotations) := {
 		"object": null,
 		"oldObject": {"metadata": {"annotations": annotations}},
 	},
-	"parameters": {"annotation": "portcullis.dev/protected"},
+	"parameters": {"annotation": "portcullis.dev/protected", "labels": {"tier": "critical", "team": "ledger"}},
+}
+
+labelled(metadata) := json.patch(delete({}), [{"op": "replace", "path": "/request/oldObject/metadata", "value": metadata}])
+
+test_labels_keep_objects if {
+	deletion_protection.deny == {{
+		"message": `PersistentVolumeClaim is protected from deletion; change its label "tier", which is "critical", first`,
+		"field": `metadata.labels["tier"]`,
+	}} with input as labelled({"labels": {"tier": "critical", "team": "shop"}})
+	deletion_protection.deny == set() with input as labelled({"labels": {"tier": "low"}})
+	deletion_protection.deny == set() with input as labelled({})
 }
 
 test_protected_object_is_kept if {
@@ -25,9 +36,12 @@ test_other_objects_go if {
 }
 
 test_what_is_being_deleted_may_go if {
-	going := {"deletionTimestamp": "2026-01-01T00:00:00Z", "annotations": {"portcullis.dev/protected": "true"}}
-	request := json.patch(delete({}), [{"op": "replace", "path": "/request/oldObject/metadata", "value": going}])
-	deletion_protection.deny == set() with input as request
+	going := {
+		"annotations": {"portcullis.dev/protected": "true"},
+		"deletionTimestamp": "2026-01-01T00:00:00Z",
+		"labels": {"tier": "critical"},
+	}
+	deletion_protection.deny == set() with input as labelled(going)
 }
 
 test_the_update_that_removes_the_annotation_is_allowed if {
