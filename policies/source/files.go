@@ -97,8 +97,12 @@ func (f *Files) read(ctx context.Context, state snapshot) policies.Bundle {
 	exceptions, faulty := f.Reader.Exceptions(state.files)
 	used, unknown := f.Reader.Use(f.Library...)
 	theirs := f.Gatekeeper.Read(ctx, append(documentsOf(state.files), f.Documents...))
+	var templates []string
+	for _, template := range theirs.Templates {
+		templates = append(templates, template.File)
+	}
 	return policies.Bundle{
-		Specs: slices.Concat(specs, used, theirs.Specs), Exceptions: exceptions, Documents: theirs.Documents,
+		Specs: slices.Concat(specs, used, theirs.Specs), Exceptions: exceptions, Templates: templates, Documents: theirs.Documents,
 		Faults: slices.Concat(faults, faulty, unknown, theirs.Faults), Notes: theirs.Notes,
 	}
 }
