@@ -147,6 +147,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		return ns, nil
 	}
 	spared := s.spares(req, namespace)
+	altered := alteration{req: req}
 	for _, a := range s.index.candidates(req) {
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
@@ -155,6 +156,9 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
+		if err == nil && covered {
+			covered, err = altered.concerns(a.spec.Match)
+		}
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
