@@ -19,7 +19,8 @@ func TestAnUpdateIsJudgedByWhatItChanges(t *testing.T) {
 	}{
 		{"nothing", []Path{"spec"}, before, false},
 		{
-			"the order of members, and how numbers are written", []Path{"spec"},
+			"the order of members, and how numbers are written",
+			[]Path{"spec"},
 			`{"spec": {"containers": [{"x": 1.0, "image": "a"}, {"image": "b"}], "template": {"spec": {"x": 1}}, "replicas": 1}}`, false,
 		},
 		{"a finalizer", []Path{"spec", "metadata.labels"}, `{"metadata": {}, "spec": {"replicas": 1, "template": {"spec": {"x": 1}}, "containers": [{"image": "a", "x": 1}, {"image": "b"}]}}`, false},
