@@ -146,7 +146,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		}
 		return ns, nil
 	}
-	spared, going := s.spares(req, namespace), departureOf(req)
+	spared, going, altered := s.spares(req, namespace), departureOf(req), alteration{req: req}
 	for _, a := range s.index.candidates(req) {
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
@@ -155,6 +155,9 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
+		if err == nil && covered {
+			covered, err = altered.concerns(a.spec.Match)
+		}
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}

@@ -20,6 +20,7 @@ type said struct {
 		Stage      any      `json:"stage"`
 		Resources  []string `json:"resources"`
 		Operations []string `json:"operations"`
+		Changes    []string `json:"changes"`
 	} `json:"match"`
 	Parameters *jsonSchema `json:"parameters"`
 	Data       []string    `json:"data"`

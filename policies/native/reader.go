@@ -264,6 +264,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if spec.Parameters, err = schema.parameters(values); err != nil {
 		return spec, blame(err, at, whom, given)
 	}
+	if spec.Match.Changes, err = changes(matched, over.Match, spec); err != nil {
+		return spec, blame(err, at, whom, given, meta.keys)
+	}
 	if !declaresTemplates(spec.Parameters) {
 		spec.Shared = b.shared
 	}

@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [cis-1.9/5.5.1, nsa/secure-images]
-#     match: {stage: [admission, image], resources: [pods, workloads]}
+#     match: {stage: [admission, image], resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -10,7 +10,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [pss/baseline, cis-1.9/5.2.3, cis-1.9/5.2.4, cis-1.9/5.2.5, nsa/host-namespaces]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

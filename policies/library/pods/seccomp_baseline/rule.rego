@@ -12,7 +12,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/baseline, cis-1.9/5.7.2, nsa/hardening-services]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

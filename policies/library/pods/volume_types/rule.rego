@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/restricted, cis-1.9/5.2.12]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

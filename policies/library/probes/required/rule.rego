@@ -13,7 +13,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

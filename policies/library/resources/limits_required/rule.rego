@@ -12,7 +12,9 @@
 #   portcullis:
 #     severity: medium
 #     controls: [nsa/resource-policies]
-#     match: {resources: [pods, workloads]}
+#     match:
+#       resources: [pods, workloads]
+#       changes: [pods, spec.resources, spec.containers.resources, spec.initContainers.resources]
 #     parameters:
 #       type: object
 #       additionalProperties: false

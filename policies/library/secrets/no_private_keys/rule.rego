@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [nsa/secrets]
-#     match: {resources: [configmaps, pods, workloads]}
+#     match: {resources: [configmaps, pods, workloads], changes: [pods, data, binaryData]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -10,7 +10,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [cis-1.9/5.1.5]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

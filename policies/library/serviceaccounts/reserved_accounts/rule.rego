@@ -11,7 +11,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [cis-1.9/5.1.4]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

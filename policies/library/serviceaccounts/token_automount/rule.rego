@@ -11,7 +11,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [cis-1.9/5.1.6, nsa/service-account-tokens]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     match: {resources: [poddisruptionbudgets.policy]}
+#     match: {resources: [poddisruptionbudgets.policy], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

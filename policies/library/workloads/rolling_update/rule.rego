@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [deployments.apps, statefulsets.apps, daemonsets.apps]}
+#     match: {resources: [deployments.apps, statefulsets.apps, daemonsets.apps], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [deployments.apps, statefulsets.apps]}
+#     match: {resources: [deployments.apps, statefulsets.apps], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
