@@ -106,6 +106,7 @@ func speaker(t testing.TB, p policy, cluster map[string]any) func(input map[stri
 	query, err := rego.New(append(helpers(t),
 		rego.Query("x := data.portcullis.library."+p.name), rego.ParsedModule(p.module),
 		rego.Capabilities(language.Capabilities()), rego.Store(inmem.NewFromObject(map[string]any{"kubernetes": cluster})),
+		rego.StrictBuiltinErrors(true), // as the engine takes them
 	)...).PrepareForEval(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +114,10 @@ func speaker(t testing.TB, p policy, cluster map[string]any) func(input map[stri
 	return func(input map[string]any) []any {
 		results, err := query.Eval(t.Context(), rego.EvalInput(input))
 		if err != nil || len(results) != 1 {
-			t.Fatalf("%d results, %v", len(results), err)
+			text, _ := json.Marshal(input)
+			if os.Getenv("EXPLORE") != "" { fmt.Printf("EXPL %v\n", err); return nil }
+			t.Errorf("%s: %d results, %v, of %s", p.name, len(results), err, text)
+			return nil
 		}
 		rules := results[0].Bindings["x"].(map[string]any)
 		var said []any

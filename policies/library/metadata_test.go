@@ -56,6 +56,14 @@ func (s said) stages() []string {
 	return []string{"admission"}
 }
 
+// operations are those a policy is asked about on admission.
+func (s said) operations() []string {
+	if s.Match == nil || len(s.Match.Operations) == 0 {
+		return []string{"CREATE", "UPDATE"}
+	}
+	return s.Match.Operations
+}
+
 // parameters are those the fixtures are judged with: the first example of the schema, or none, and the defaults.
 func (s said) parameters() map[string]any {
 	out := map[string]any{}

@@ -58,3 +58,18 @@ test_a_claim_that_exists_is_let_be if {
 		update,
 	)
 }
+
+set_of(image, template) := {"spec": {
+	"template": {"spec": {"containers": [{"image": image}]}},
+	"volumeClaimTemplates": [object.union(template, {"metadata": {"name": "data"}})],
+}}
+
+test_templates_that_exist_are_let_be if {
+	update := {"request": {"operation": "UPDATE", "oldObject": set_of("a:1", claim("2Ti", ["ReadWriteMany"]))}}
+	claim_limits.deny == set() with input as object.union(asked("StatefulSet", set_of("a:2", claim("2Ti", ["ReadWriteMany"]))), update)
+	count(claim_limits.deny) == 1 with input as object.union(asked("StatefulSet", set_of("a:2", claim("3Ti", ["ReadWriteMany"]))), update)
+}
+
+test_no_size_is_no_size if {
+	claim_limits.deny == set() with input as asked("PersistentVolumeClaim", claim(null, null))
+}
