@@ -44,7 +44,7 @@ var opaMounts = []struct {
 }
 
 // mounting is held while OPA's commands are made: that of parse writes the defaults of its flags to variables of OPA's package.
-var mounting sync.Mutex //nolint:gochecknoglobals // as the variables are
+var mounting sync.Mutex
 
 func opaCommands() []*cobra.Command {
 	mounting.Lock()

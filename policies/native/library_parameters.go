@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/portcullis-dev/portcullis/policies/spelling"
@@ -64,11 +63,13 @@ func (m metadata) given(declared []string, version string, all LibraryParameters
 	if len(values) == 0 {
 		return over, nil
 	}
-	text, err := json.Marshal(values)
+	text, err := json.Marshal(map[string]any{"parameters": values})
+	if err == nil {
+		err = json.Unmarshal(text, &over)
+	}
 	if err != nil {
 		return over, err
 	}
-	over.Parameters = &apiextensionsv1.JSON{Raw: text}
 	var templates map[string]string
 	if json.Unmarshal(values[podTemplates], &templates) == nil && m.Match != nil { // what is no such map the schema refuses
 		own := m.Match.Resources
