@@ -124,6 +124,9 @@ func (p policy) defines(rule string) bool {
 	})
 }
 
+// gives tells whether a policy gives something, an identity or a permission, rather than to refuse, warn or change.
+func (p policy) gives() bool { return p.defines("allow") || p.defines("user") }
+
 var parameterUsed = regexp.MustCompile(`input\.parameters\.(\w+)`)
 
 // sharedParameters are those that are the same wherever they are, with a part of their schemas. What reads them are helper packages; and all rules

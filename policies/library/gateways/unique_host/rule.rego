@@ -40,7 +40,7 @@ deny contains {"message": message, "field": field} if {
 	not shared(namespace)
 	message := sprintf("the host %s belongs to the HTTPRoute %s in the namespace %s, which has %s; choose another one", [
 		host,
-		name,
+		kubernetes.called(name, routes[namespace][name]),
 		namespace,
 		other,
 	])
@@ -55,6 +55,8 @@ same(host, other) if below(other, host)
 
 # Any number of names may stand for the star.
 below(host, wildcard) if {
+	is_string(host)
+	is_string(wildcard)
 	startswith(wildcard, "*.")
 	endswith(host, substring(wildcard, 1, -1))
 	host != wildcard

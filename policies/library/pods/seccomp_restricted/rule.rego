@@ -45,7 +45,7 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.securityContext.seccompProfile.type", [holder.path])
 	message := sprintf("%s has the seccomp profile %q; set securityContext.seccompProfile.type to RuntimeDefault or Localhost", [
 		pod_security.who(holder),
-		object.get(profile, "type", ""),
+		kubernetes.text(profile, "type"),
 	])
 }
 

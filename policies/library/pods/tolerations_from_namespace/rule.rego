@@ -96,8 +96,12 @@ tolerated contains taint(one) if some one in kubernetes.pod_spec.tolerations
 
 # What a toleration is for. Without an operator it is Equal.
 taint(toleration) := [
-	object.get(toleration, "key", ""),
-	object.get(toleration, "operator", "Equal"),
-	object.get(toleration, "value", ""),
-	object.get(toleration, "effect", ""),
+	kubernetes.text(toleration, "key"),
+	operator(toleration),
+	kubernetes.text(toleration, "value"),
+	kubernetes.text(toleration, "effect"),
 ]
+
+operator(toleration) := toleration.operator if {
+	kubernetes.text(toleration, "operator") != ""
+} else := "Equal"

@@ -62,6 +62,6 @@ harmless(volume) if {
 }
 
 type_of(volume) := concat(", ", types) if {
-	types := [type | some type, source in volume; type != "name"; source != null]
+	types := [type | some type, source in volume; is_string(type); type != "name"; source != null]
 	count(types) > 0
 } else := "unknown"

@@ -39,6 +39,7 @@ import data.portcullis.users
 deny contains {"message": message, "field": field} if {
 	input.request.operation == "UPDATE"
 	after := kubernetes.service_account(kubernetes.pod_spec)
+	is_object(kubernetes.old_object)
 	before := kubernetes.service_account(object.get(kubernetes.old_object, split(kubernetes.pod_spec_path, "."), {}))
 	before != after
 	not trusted

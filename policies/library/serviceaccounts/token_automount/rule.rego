@@ -74,8 +74,7 @@ account_says_no if {
 
 has_token if {
 	some volume in kubernetes.pod_spec.volumes
-	is_string(volume.name)
-	startswith(volume.name, "kube-api-access-")
+	startswith(kubernetes.text(volume, "name"), "kube-api-access-")
 	volume.projected.sources[_].serviceAccountToken
 }
 

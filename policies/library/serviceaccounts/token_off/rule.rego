@@ -54,7 +54,7 @@ covered if {
 added contains volume.name if {
 	covered
 	some volume in kubernetes.pod_spec.volumes
-	startswith(volume.name, "kube-api-access-")
+	startswith(kubernetes.text(volume, "name"), "kube-api-access-")
 	some source in volume.projected.sources
 	source.serviceAccountToken
 }

@@ -42,7 +42,7 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.metadata.labels", [kubernetes.pod_template_path])
 	message := sprintf("no PodDisruptionBudget selects the Pods of the %s %s; create one with maxUnavailable 1 first", [
 		input.request.kind.kind,
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 	])
 }
 
