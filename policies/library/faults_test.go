@@ -192,4 +192,3 @@ func withText(s *jsonSchema, like any, text string) (out []any) {
 	}
 	return out
 }
-
