@@ -119,3 +119,8 @@ test_exempt_configurations_are_allowed if {
 	ours := {"request": {"object": {"metadata": {"name": "portcullis"}}}}
 	webhooks.deny == set() with input as object.union(asked({"timeoutSeconds": 30, "rules": [rule(["*"], ["*"])]}), ours)
 }
+
+test_a_webhook_without_a_name if {
+	{f.message | some f in webhooks.deny} == {`the webhook "" may keep a request waiting for 30 seconds; set timeoutSeconds to 10 at most`}
+		with input as asked({"name": null, "timeoutSeconds": 30})
+}

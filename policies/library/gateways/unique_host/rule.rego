@@ -40,7 +40,7 @@ deny contains {"message": message, "field": field} if {
 	not shared(namespace)
 	message := sprintf("the host %s belongs to the HTTPRoute %s in the namespace %s, which has %s; choose another one", [
 		host,
-		kubernetes.called(name, routes[namespace][name]),
+		name,
 		namespace,
 		other,
 	])

@@ -56,7 +56,7 @@ deny contains {"message": message, "field": field} if {
 	not had(rule.host)
 	message := sprintf("the host %s belongs to the Ingress %s in the namespace %s; choose another one", [
 		rule.host,
-		kubernetes.called(name, ingresses[namespace][name]),
+		name,
 		namespace,
 	])
 	field := sprintf("spec.rules[%d].host", [i])
@@ -74,7 +74,7 @@ deny contains {"message": message, "field": field} if {
 	message := sprintf("the host %s is one of %s, which belongs to the Ingress %s in the namespace %s; choose another one", [
 		rule.host,
 		wildcard,
-		kubernetes.called(name, ingresses[namespace][name]),
+		name,
 		namespace,
 	])
 	field := sprintf("spec.rules[%d].host", [i])
@@ -95,7 +95,7 @@ deny contains {"message": message, "field": field} if {
 	message := sprintf("the host %s would take %s from the Ingress %s in the namespace %s; name the hosts one by one", [
 		rule.host,
 		host,
-		kubernetes.called(name, ingresses[namespace][name]),
+		name,
 		namespace,
 	])
 	field := sprintf("spec.rules[%d].host", [i])

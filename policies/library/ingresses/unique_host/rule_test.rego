@@ -170,11 +170,3 @@ test_classes_are_apart_if_that_is_wanted if {
 		count(unique_host.deny) == 1 with input as unsaid with data.kubernetes as inside
 	}
 }
-
-test_a_name_that_is_yet_to_be_made if {
-	unmade := {"ingresses.networking.k8s.io": {"shop": {"": object.union(ingress("a.example.com"), {"metadata": {"generateName": "web-"}})}}}
-	unique_host.deny == {{
-		"message": "the host a.example.com belongs to the Ingress web-* in the namespace shop; choose another one",
-		"field": "spec.rules[0].host",
-	}} with input as asked("blog", "new", ingress("a.example.com")) with data.kubernetes as unmade
-}
