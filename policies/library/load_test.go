@@ -56,6 +56,14 @@ func TestPatternsAreReadWhenTheyAreLoaded(t *testing.T) {
 		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
 		{"metadata.names", `{pattern: "(?i)[a-z]+"}`, ""},
 		{"metadata.names", `{pattern: "(a"}`, "p.yaml:4: Policy p: parameters.pattern: '(a' is not valid regex: error parsing regexp: missing closing ): `(a`"},
+		{"images.allowed_tags", `{patterns: ["v[0-9"]}`, "p.yaml:4: Policy p: parameters.patterns.0: 'v[0-9' is not valid regex: error parsing regexp: missing closing ]: `[0-9`"},
+		{"access.business_hours", `{namespaces: ["*"], timeZone: Europe/Berlin}`, ""},
+		{"access.business_hours", `{namespaces: ["*"], timeZone: Nowhere/Land}`, "p.yaml:4: Policy p: parameters.timeZone: 'Nowhere/Land' is not valid time-zone: unknown time zone Nowhere/Land"},
+		{"access.business_hours", `{namespaces: ["*"], timeZone: Local}`, "p.yaml:4: Policy p: parameters.timeZone: 'Local' is not valid time-zone: it names none"},
+		{"access.protected_objects", `{objects: [{resource: secrets, names: ["*"], namespaces: []}]}`, "p.yaml:4: Policy p: parameters.objects.0.namespaces: minItems: got 0, want 1"},
+		{"access.jwt", `{issuers: [{issuer: a, audiences: [x], jwks: {keys: [{kty: EC}]}}, {issuer: b, audiences: [x], jwks: {keys: [{kty: EC}]}}]}`,
+			`p.yaml:4: Policy p: parameters.issuers: two items have the prefix ""; give each one of its own`},
+		{"access.jwt", `{issuers: [{issuer: a, audiences: [x], jwks: {keys: [{kty: EC}]}}, {issuer: b, prefix: "b:", audiences: [x], jwks: {keys: [{kty: EC}]}}]}`, ""},
 		{"metadata.guarded_keys", `{keys: ["a/[b"]}`, `p.yaml:4: Policy p: parameters.keys.0: 'a/[b' does not match pattern '^[a-zA-Z0-9._/*-]+$'`},
 	} {
 		_, faults := load(t, c.use, c.parameters)

@@ -26,7 +26,7 @@
 #         timeZone:
 #           description: The time zone of days and hours, as Europe/Berlin.
 #           type: string
-#           pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+#           format: time-zone
 #           default: UTC
 #         days:
 #           description: The days on which things may change.
