@@ -61,8 +61,10 @@ func TestPatternsAreReadWhenTheyAreLoaded(t *testing.T) {
 		{"access.business_hours", `{namespaces: ["*"], timeZone: Nowhere/Land}`, "p.yaml:4: Policy p: parameters.timeZone: 'Nowhere/Land' is not valid time-zone: unknown time zone Nowhere/Land"},
 		{"access.business_hours", `{namespaces: ["*"], timeZone: Local}`, "p.yaml:4: Policy p: parameters.timeZone: 'Local' is not valid time-zone: it names none"},
 		{"access.protected_objects", `{objects: [{resource: secrets, names: ["*"], namespaces: []}]}`, "p.yaml:4: Policy p: parameters.objects.0.namespaces: minItems: got 0, want 1"},
-		{"access.jwt", `{issuers: [{issuer: a, audiences: [x], jwks: {keys: [{kty: EC}]}}, {issuer: b, audiences: [x], jwks: {keys: [{kty: EC}]}}]}`,
-			`p.yaml:4: Policy p: parameters.issuers: two items have the prefix ""; give each one of its own`},
+		{
+			"access.jwt", `{issuers: [{issuer: a, audiences: [x], jwks: {keys: [{kty: EC}]}}, {issuer: b, audiences: [x], jwks: {keys: [{kty: EC}]}}]}`,
+			`p.yaml:4: Policy p: parameters.issuers: two items have the prefix ""; give each one of its own`,
+		},
 		{"access.jwt", `{issuers: [{issuer: a, audiences: [x], jwks: {keys: [{kty: EC}]}}, {issuer: b, prefix: "b:", audiences: [x], jwks: {keys: [{kty: EC}]}}]}`, ""},
 		{"metadata.guarded_keys", `{keys: ["a/[b"]}`, `p.yaml:4: Policy p: parameters.keys.0: 'a/[b' does not match pattern '^[a-zA-Z0-9._/*-]+$'`},
 	} {

@@ -36,6 +36,7 @@ func TestPitfall14AFinalizerCanBeTakenFromADyingObject(t *testing.T) {
 	s := serve(t, ratchet, func(o *setup) { o.library = []string{"pods.privileged"} })
 	api := newAPIServer(t, s, s.both())
 	labelled := func(p *corev1.Pod) { p.Labels["team"] = "a" }
+	updated := func(p *corev1.Pod) { p.Spec.Containers[0].Image = "registry.example.com/app:2" }
 	for _, c := range []struct {
 		name string
 		call call
@@ -44,8 +45,9 @@ func TestPitfall14AFinalizerCanBeTakenFromADyingObject(t *testing.T) {
 		{"taking the finalizer away", updatePod(pod(dying), pod(dying, withoutFinalizer)), ""},
 		{"taking it from what a policy refuses", updatePod(pod(dying, privileged), pod(dying, privileged, withoutFinalizer)), ""},
 		{"making it worse on the way", updatePod(pod(dying, labelled), pod(dying, withoutFinalizer)), "team: a team is missing"},
-		{"becoming privileged on the way", updatePod(pod(dying), pod(dying, withoutFinalizer, privileged)), privilegedRefusal},
-		{"changing nothing else of what a policy refuses", updatePod(pod(dying, privileged), pod(dying, privileged, labelled)), privilegedRefusal},
+		{"becoming privileged on the way", updatePod(pod(dying), pod(dying, withoutFinalizer, privileged, updated)), privilegedRefusal},
+		{"another image of what a policy refuses", updatePod(pod(dying, privileged), pod(dying, privileged, updated)), privilegedRefusal},
+		{"a label of what a policy of Pods refuses", updatePod(pod(dying, privileged), pod(dying, privileged, labelled)), ""},
 		{"pretending to be dying", updatePod(pod(labelled), pod(dying)), "team: a team is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
