@@ -145,6 +145,19 @@ pod_spec := spec if {
 }
 
 # METADATA
+# title: Service account
+# description: >-
+#   The name of the service account as which a Pod of this specification runs: serviceAccount is the old name of the field and counts
+#   where serviceAccountName is empty, and default is the account of whoever names none.
+service_account(spec) := spec.serviceAccountName if {
+	is_string(spec.serviceAccountName)
+	spec.serviceAccountName != ""
+} else := spec.serviceAccount if {
+	is_string(spec.serviceAccount)
+	spec.serviceAccount != ""
+} else := "default"
+
+# METADATA
 # title: Annotations of the Pod
 # description: The annotations of the Pod, or of the Pods that come of the object; an empty object when they have none.
 default pod_annotations := {}

@@ -244,3 +244,10 @@ test_wrong_types_are_not_errors if {
 		}
 	}
 }
+
+test_the_service_account_of_a_pod if {
+	kubernetes.service_account({}) == "default"
+	kubernetes.service_account({"serviceAccountName": "", "serviceAccount": null}) == "default"
+	kubernetes.service_account({"serviceAccount": "old"}) == "old"
+	kubernetes.service_account({"serviceAccountName": "new", "serviceAccount": "old"}) == "new"
+}

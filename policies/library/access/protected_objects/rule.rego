@@ -3,8 +3,9 @@
 # description: >-
 #   Some objects are not changed or deleted by anybody but those excepted, whatever RBAC says: a namespace, the role bindings of
 #   operations, a database. They are known by resource, namespace and name. Who asks to delete a collection, or about all
-#   names, would reach the protected ones among them and is refused as well. A question about access says nothing of an
-#   object's labels: by those metadata.deletion_protection protects at admission. Verbs on a subresource count where that is listed.
+#   names, would reach the protected ones among them and is refused as well. A question about access has
+#   no object, and so nothing of its labels or annotations: metadata.deletion_protection protects by those, at admission, from
+#   deletion, and metadata.guarded_keys keeps them from being changed. Verbs on a subresource count where that is listed.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/access-authn-authz/authorization/
 #   description: Authorization

@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [cis-1.9/5.5.1]
+#     controls: [cis-1.9/5.5.1, nsa/secure-images]
 #     match: {stage: [admission, image], resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object

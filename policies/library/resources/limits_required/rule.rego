@@ -11,6 +11,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
+#     controls: [nsa/resource-policies]
 #     match:
 #       resources: [pods, workloads]
 #       changes: [pods, spec.resources, spec.containers.resources, spec.initContainers.resources]

@@ -45,7 +45,7 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.automountServiceAccountToken", [kubernetes.pod_spec_path])
 	message := sprintf("%s has the token of the service account %q mounted; %s", [
 		input.request.kind.kind,
-		account,
+		kubernetes.service_account(kubernetes.pod_spec),
 		remedy[input.parameters.allowAsked],
 	])
 }
@@ -66,12 +66,7 @@ exempt if {
 }
 
 exempt if {
+	account := kubernetes.service_account(kubernetes.pod_spec)
 	some pattern in input.parameters.serviceAccounts
 	glob.match(pattern, null, sprintf("%s/%s", [kubernetes.namespace, account]))
 }
-
-account := kubernetes.pod_spec.serviceAccountName if {
-	count(kubernetes.pod_spec.serviceAccountName) > 0
-} else := kubernetes.pod_spec.serviceAccount if {
-	count(kubernetes.pod_spec.serviceAccount) > 0
-} else := "default"
