@@ -9,7 +9,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline, cis-1.9/5.2.13]
+#     controls: [pss/baseline, pss/restricted, cis-1.9/5.2.13]
 #     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object

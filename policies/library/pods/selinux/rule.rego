@@ -11,7 +11,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline, nsa/hardening-services]
+#     controls: [pss/baseline, pss/restricted, nsa/hardening-services]
 #     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object

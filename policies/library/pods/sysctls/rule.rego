@@ -11,7 +11,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline]
+#     controls: [pss/baseline, pss/restricted]
 #     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object

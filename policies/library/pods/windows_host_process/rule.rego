@@ -11,7 +11,7 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [pss/baseline, cis-1.9/5.2.11]
+#     controls: [pss/baseline, pss/restricted, cis-1.9/5.2.11]
 #     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object

@@ -10,7 +10,7 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [cis-1.9/5.1.9]
+#     controls: [cis-1.9/5.2.12]
 #     match: {resources: [persistentvolumes], operations: [CREATE]}
 #     parameters:
 #       type: object
