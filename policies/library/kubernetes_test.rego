@@ -259,6 +259,7 @@ test_name if {
 	kubernetes.name == "" with input as {"request": {"operation": "CREATE", "object": {"metadata": {"name": null}}}}
 	kubernetes.name == "" with input as {"request": {"operation": "CREATE", "name": null, "object": null}}
 	kubernetes.name == "" with input as {"spec": {"namespace": "shop"}}
+	kubernetes.name == "" with input as {}
 	kubernetes.called("web", null) == "web"
 	kubernetes.called("", {"metadata": {"generateName": "web-"}}) == "web-*"
 }

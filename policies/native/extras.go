@@ -1,10 +1,10 @@
 package native
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -92,5 +92,9 @@ func (s sameValue) KeywordPath() []string { return []string{uniqueItems} }
 
 // LocalizedString says what is wrong.
 func (s sameValue) LocalizedString(p *message.Printer) string {
-	return strings.TrimSpace(p.Sprintf("two items have the %s %#v; give each one of its own", s.member, s.value))
+	value, err := json.Marshal(s.value)
+	if err != nil { // it was read from JSON
+		value = []byte("of the other")
+	}
+	return p.Sprintf("two items have the %s %s; give each one of its own", s.member, value)
 }

@@ -48,7 +48,7 @@ deny contains {"message": message, "field": field} if {
 	not quantities.at_most(size, input.parameters.maximum)
 	not object.get(entry.before, ["spec", "resources", "requests", "storage"], null) == size
 	field := sprintf("%sspec.resources.requests.storage", [entry.path])
-	message := sprintf("the claim asks for %v; ask for %s at most", [size, input.parameters.maximum])
+	message := sprintf("the claim asks for %v%s; ask for %s at most", [size, unreadable(size), input.parameters.maximum])
 }
 
 deny contains {"message": message, "field": field} if {
@@ -59,5 +59,9 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%sspec.accessModes[%d]", [entry.path, i])
 	message := sprintf("the access mode %s is not allowed; use one of %s", [mode, concat(", ", input.parameters.accessModes)])
 }
+
+unreadable(size) := "" if quantities.amount(size)
+
+unreadable(size) := ", which is no quantity" if not quantities.amount(size)
 
 had(before, mode) if mode in before.spec.accessModes
