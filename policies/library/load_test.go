@@ -56,6 +56,7 @@ func TestPatternsAreReadWhenTheyAreLoaded(t *testing.T) {
 		{"pods.privileged", `{exemptImages: ["registry.example.com/["]}`, `p.yaml:4: Policy p: parameters.exemptImages.0: 'registry.example.com/[' does not match pattern '^[a-zA-Z0-9._:/@*-]+$'`},
 		{"metadata.names", `{pattern: "(?i)[a-z]+"}`, ""},
 		{"metadata.names", `{pattern: "(a"}`, "p.yaml:4: Policy p: parameters.pattern: '(a' is not valid regex: error parsing regexp: missing closing ): `(a`"},
+		{"access.sealed_namespaces", `{namespaces: [a], unaskedUsers: ["v[0-9"]}`, "p.yaml:4: Policy p: parameters.unaskedUsers.0: 'v[0-9' is not valid glob: glob: syntax error at 5: unexpected end of input"},
 		{"images.allowed_tags", `{patterns: ["v[0-9"]}`, "p.yaml:4: Policy p: parameters.patterns.0: 'v[0-9' is not valid regex: error parsing regexp: missing closing ]: `[0-9`"},
 		{"access.business_hours", `{namespaces: ["*"], timeZone: Europe/Berlin}`, ""},
 		{"access.business_hours", `{namespaces: ["*"], timeZone: Nowhere/Land}`, "p.yaml:4: Policy p: parameters.timeZone: 'Nowhere/Land' is not valid time-zone: unknown time zone Nowhere/Land"},

@@ -20,16 +20,7 @@ func TestMessagesAboutWhatHasNoNameYet(t *testing.T) {
 			continue
 		}
 		documents := documents(t, path.Join(path.Dir(File(p.name)), "deny.yaml"))
-		seen := cluster(documents, p.said.Data)
-		for _, objects := range seen {
-			for _, named := range objects.(map[string]any) {
-				for name, object := range named.(map[string]any) {
-					delete(named.(map[string]any), name)
-					named.(map[string]any)[""] = unnamed(copied(t, object).(map[string]any))
-				}
-			}
-		}
-		speaks := speaker(t, p, seen)
+		speaks := speaker(t, p, cluster(documents, p.said.Data))
 		for _, document := range documents {
 			input := question(t, document, namespaces(documents))
 			request, ok := input["request"].(map[string]any)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/gobwas/glob" // as OPA
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/text/message"
 )
@@ -23,6 +24,18 @@ func timeZone() *jsonschema.Format {
 			return errors.New("it names none")
 		}
 		_, err := time.LoadLocation(name)
+		return err
+	}}
+}
+
+// globs is the format of the patterns that glob.match reads.
+func globs() *jsonschema.Format {
+	return &jsonschema.Format{Name: "glob", Validate: func(v any) error {
+		pattern, ok := v.(string)
+		if !ok {
+			return nil
+		}
+		_, err := glob.Compile(pattern)
 		return err
 	}}
 }

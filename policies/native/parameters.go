@@ -42,6 +42,7 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	compiler.UseLoader(noLoader{})
 	compiler.AssertFormat() // a regular expression that cannot be read would be a fault of every request
 	compiler.RegisterFormat(timeZone())
+	compiler.RegisterFormat(globs())
 	compiler.RegisterVocabulary(vocabulary())
 	compiler.AssertVocabs()
 	const name = "portcullis:parameters"

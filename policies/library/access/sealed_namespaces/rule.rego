@@ -56,7 +56,7 @@
 #             Users the guard is not asked about, because the API server's matchConditions leave them out, and whom nobody may
 #             impersonate for that. A star stands for any text.
 #           type: array
-#           items: {type: string, minLength: 1}
+#           items: {type: string, minLength: 1, format: glob}
 #           default: [portcullis, "system:serviceaccount:portcullis:portcullis", system:apiserver, "system:kube-*"]
 #         unaskedGroups:
 #           description: Groups the guard is not asked about, as unaskedUsers. Beside them there is always system:masters.
