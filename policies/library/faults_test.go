@@ -115,6 +115,12 @@ func TestNoParameterErrsThatLoads(t *testing.T) {
 		if p.said.Parameters == nil {
 			continue
 		}
+		var fixtures [][]map[string]any
+		var speakers []func(map[string]any) []any
+		for _, fixture := range []string{"allow.yaml", "deny.yaml"} {
+			documents := documents(t, path.Join(path.Dir(File(p.name)), fixture))
+			fixtures, speakers = append(fixtures, documents), append(speakers, speaker(t, p, cluster(documents, p.said.Data)))
+		}
 		for _, text := range []string{"v[0-9", "{a", "(a", "\\", "", "*", "9Zi", "2024-13-45T99:00:00Z", "Nowhere/Land"} {
 			for name, property := range p.said.Parameters.Properties {
 				given := p.said.parameters()
@@ -127,9 +133,8 @@ func TestNoParameterErrsThatLoads(t *testing.T) {
 					if _, faults := load(t, p.name, string(marshalled(t, given))); len(faults) > 0 {
 						continue
 					}
-					for _, fixture := range []string{"allow.yaml", "deny.yaml"} {
-						documents := documents(t, path.Join(path.Dir(File(p.name)), fixture))
-						speaks := speaker(t, p, cluster(documents, p.said.Data))
+					for i, documents := range fixtures {
+						speaks := speakers[i]
 						for _, document := range documents {
 							if p.seesOnly(document) {
 								continue

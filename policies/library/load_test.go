@@ -3,6 +3,7 @@ package library
 import (
 	"fmt"
 	"io/fs"
+	"sync"
 	"testing"
 
 	engine "github.com/portcullis-dev/portcullis/policies"
@@ -10,9 +11,8 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// reader reads with the library at hand, as a server does.
-func reader(t testing.TB) *native.Reader {
-	t.Helper()
+// readOnce parses the library once for all tests.
+var readOnce = sync.OnceValues(func() (*native.Reader, error) {
 	var embedded []native.File
 	err := fs.WalkDir(FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -23,9 +23,15 @@ func reader(t testing.TB) *native.Reader {
 		return err
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	out, err := native.NewReader(embedded)
+	return native.NewReader(embedded)
+})
+
+// reader reads with the library at hand, as a server does.
+func reader(t testing.TB) *native.Reader {
+	t.Helper()
+	out, err := readOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
