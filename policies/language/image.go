@@ -6,6 +6,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 	"github.com/open-policy-agent/opa/v1/types"
 )
 
@@ -23,8 +24,8 @@ var imageParse = addition{
 		types.NewStaticProperty("repository", types.S),
 		types.NewStaticProperty("tag", types.S),
 	}, nil)).Description("registry, repository, tag and digest"),
-	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
-		named, ok := parseImage(operand)
+	call: func(in rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
+		named, ok := parseImage(in.Cache, operand)
 		if !ok { // undefined would let an image pass whose registry nobody compared
 			return nil, errNoImage
 		}
@@ -52,17 +53,31 @@ var imageIsValid = addition{
 	description: "Tells whether a value is an image reference image.parse can read.",
 	argument:    types.Named("reference", types.A).Description("any value"),
 	result:      types.Named("result", types.B).Description("true for a valid image reference"),
-	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
-		_, ok := parseImage(operand)
+	call: func(in rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
+		_, ok := parseImage(in.Cache, operand)
 		return ast.InternedTerm(ok), nil
 	},
 }
 
-func parseImage(operand *ast.Term) (reference.Named, bool) {
+// imageText is the key of an image that was parsed in the same evaluation.
+type imageText string
+
+// parseImage parses each image once in an evaluation: whoever asks for the parts of one has asked before whether it has any.
+func parseImage(cache builtins.Cache, operand *ast.Term) (reference.Named, bool) {
 	text, ok := operand.Value.(ast.String)
 	if !ok {
 		return nil, false
 	}
+	if known, ok := cache.Get(imageText(text)); ok {
+		named, valid := known.(reference.Named)
+		return named, valid
+	}
 	named, err := reference.ParseNormalizedNamed(string(text))
+	if err != nil {
+		named = nil
+	}
+	if cache != nil { // as where a call is worked out when its policy is compiled
+		cache.Put(imageText(text), named)
+	}
 	return named, err == nil
 }
