@@ -49,7 +49,9 @@ func (t table) summary(groups []Group, by By) {
 			quiet, passes = quiet+1, passes+g.Counts.Pass
 			continue
 		case by == ByPolicy && state == Unjudged:
-			unjudged++
+			if len(g.Unaudited()) == 0 { // the others are named below
+				unjudged++
+			}
 			continue
 		}
 		pass := "?"
@@ -126,11 +128,11 @@ func (t table) results(g Group) {
 	}
 	t.put(t.paint("1", cut(title, t.Width)), "\n")
 	for _, r := range g.Results {
-		what := about(r.Object)
+		t.put("  ", t.outcome(r.Outcome), "  ", visible(about(r.Object)))
 		if t.By != ByPolicy {
-			what += "  " + r.Policy
+			t.put("  ", visible(r.Policy))
 		}
-		t.put("  ", t.outcome(r.Outcome), "  ", visible(what), "\n")
+		t.put("\n")
 		t.line("            ", said(r))
 	}
 	t.put("\n")
@@ -155,13 +157,7 @@ func (t table) unjudged(r *audit.Report) {
 }
 
 func (t table) coverage(r *audit.Report) {
-	sum := whole(r)
-	for _, c := range r.Coverage {
-		if !c.Reconciled() {
-			t.line("", c.Resource+": "+c.Reconciliation())
-		}
-	}
-	t.line("", sum.Reconciliation())
+	t.line("", whole(r).Reconciliation())
 }
 
 // line writes a text, broken at the width of the terminal; what follows is indented as it is.

@@ -118,17 +118,17 @@ func (m maker) empty(namespace string, part int) Object {
 	}
 	out := Object{
 		APIVersion: "openreports.io/v1alpha1", Kind: "Report", Source: Source,
-		Metadata:      Metadata{Name: name, Namespace: namespace, Labels: map[string]string{Managed: Source}},
+		Metadata:      Metadata{Name: name, Namespace: short(namespace), Labels: map[string]string{Managed: Source}},
 		Configuration: &Configuration{Limits{MaxResults: MaxResults, StatusFilter: []audit.Outcome{audit.Fail, audit.Warn, audit.Fault, audit.Skip}}},
 		Results:       []Result{},
 	}
 	if namespace != "" {
-		out.Scope = &Reference{APIVersion: "v1", Kind: "Namespace", Name: namespace}
+		out.Scope = &Reference{APIVersion: "v1", Kind: "Namespace", Name: short(namespace)}
 		return out
 	}
 	out.Kind = "ClusterReport"
 	if part == 0 {
-		out.Metadata.Annotations = map[string]string{Revision: m.Revision, Reconciled: m.reconciliation()}
+		out.Metadata.Annotations = map[string]string{Revision: short(m.Revision), Reconciled: m.reconciliation()}
 	}
 	return out
 }
@@ -140,10 +140,11 @@ const maxReconciliation = 64 << 10
 func (m maker) reconciliation() string {
 	var out strings.Builder
 	for i, c := range m.Coverage {
-		line := c.Resource + ": " + c.Reconciliation() + "\n"
+		line := c.Resource + ": " + c.Reconciliation()
 		if c.Trouble != "" {
-			line = c.Resource + ": " + c.Reconciliation() + "; " + c.Trouble + "\n"
+			line += "; " + c.Trouble
 		}
+		line = short(line) + "\n"
 		if out.Len()+len(line) > maxReconciliation {
 			fmt.Fprintf(&out, "and %d more resources\n", len(m.Coverage)-i)
 			break
