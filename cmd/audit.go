@@ -51,7 +51,7 @@ The exit code is 0, or 2 when something is found that --fail-on asks about, 4 wh
 	}
 	f := cmd.Flags()
 	flags.policies.register(f)
-	flags.cluster.register(f)
+	flags.cluster.registerCluster(f)
 	f.StringArrayVarP(&flags.files, "filename", "f", nil,
 		"`FILE` to judge instead of a cluster, a directory for the .yaml, .yml and .json files in it, - for standard input; may be repeated")
 	f.BoolVarP(&flags.recursive, "recursive", "R", false, "read the directories below those of -f, too")

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -135,9 +134,4 @@ func (f *reviewFlags) standing(s subject) (audit.Object, []byte, error) {
 		return about, nil, fmt.Errorf("%s: %w", s.at(), err)
 	}
 	return about, object, nil
-}
-
-// auditCluster judges what is in a cluster.
-func (f *auditFlags) auditCluster(context.Context, io.Writer, *progress) (*audit.Report, error) {
-	return nil, errors.New("nothing to judge: add -f FILE")
 }

@@ -32,6 +32,7 @@ type onlooker struct {
 	blind      bool // the namespaces may not be listed
 	inventory  *source.Inventory
 	loader     policies.Loader
+	troubles   []string // why not all policies are known
 
 	mu   sync.Mutex
 	load *policies.Load // the last; nil before there was one
@@ -74,20 +75,39 @@ func newOnlooker(ctx context.Context, config *rest.Config, from *source.Files) (
 		return nil, err
 	}
 	own := &source.Objects{Client: objects, Reader: reader, Log: log}
-	switch served, problem := o.serves(v1alpha1.GroupVersion().String()); {
-	case problem != nil:
-		return nil, problem
-	case served && from == nil:
-		o.loader.Sources = append(o.loader.Sources, own)
-	case served:
-		o.loader.Sources = append(o.loader.Sources, exceptionsOf(own))
+	served, err := o.serves(v1alpha1.GroupVersion().String())
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range []string{"policies", "policyexceptions"} {
+		if !served {
+			break
+		}
+		if _, err := objects.Resource(v1alpha1.GroupVersion().WithResource(kind)).List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+			return nil, fmt.Errorf("the cluster's %s cannot be listed: %w", kind, err)
+		}
 	}
 	if from != nil {
 		o.loader.Sources = append(o.loader.Sources, from)
-	} else if served, problem := o.serves("templates.gatekeeper.sh/v1"); problem != nil {
-		return nil, problem
-	} else if served {
-		theirs, err := source.NewGatekeeper(config, &gatekeeper.Reader{Operations: gatekeeperOperations()}, []string{defaultGatekeeperNamespace}, log)
+		if served {
+			o.loader.Sources = append(o.loader.Sources, exceptionsOf(own))
+		}
+		o.configure(store, log)
+		return o, nil
+	}
+	installed := o.installed(ctx, client, reader)
+	own.ConfigMaps = installed.configMaps
+	if served {
+		o.loader.Sources = append(o.loader.Sources, own)
+	}
+	if len(installed.files) > 0 {
+		o.loader.Sources = append(o.loader.Sources, installed)
+	}
+	if served, err = o.serves("templates.gatekeeper.sh/v1"); err != nil {
+		return nil, err
+	}
+	if served {
+		theirs, err := source.NewGatekeeper(config, &gatekeeper.Reader{Operations: gatekeeperOperations()}, []string{gatekeeperNamespace}, log)
 		if err != nil {
 			return nil, err
 		}

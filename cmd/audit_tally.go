@@ -47,6 +47,12 @@ func (t *auditTally) fail(resource string, err error) {
 	c.Trouble = cmp.Or(c.Trouble, err.Error())
 }
 
+// fault notes that it is not known what there is of a resource.
+func (t *auditTally) fault(resource, why string) {
+	c := t.of(resource)
+	c.Trouble = cmp.Or(c.Trouble, why)
+}
+
 // add notes what came of an object. A policy counts once for it, by its worst result.
 func (t *auditTally) add(resource string, about audit.Object, j audit.Judgement) {
 	if j.Skipped != "" {
