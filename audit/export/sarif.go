@@ -177,5 +177,5 @@ func fileURI(path string) string {
 	if strings.HasPrefix(path, "/") {
 		return (&url.URL{Scheme: "file", Path: path}).String()
 	}
-	return (&url.URL{Path: path}).EscapedPath()
+	return (&url.URL{Path: path}).String() // which keeps a colon from being that of a scheme
 }
