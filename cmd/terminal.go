@@ -13,10 +13,10 @@ import (
 // terminalWidth is how many columns a writer has, if it is a terminal.
 func terminalWidth(out io.Writer) (columns int, terminal bool) {
 	file, ok := out.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a file's number is small
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return 0, false
 	}
-	columns, _, err := term.GetSize(int(file.Fd())) //nolint:gosec // as above
+	columns, _, err := term.GetSize(int(file.Fd()))
 	if err != nil {
 		columns = 0
 	}

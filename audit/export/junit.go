@@ -10,14 +10,16 @@ import (
 
 // writeJUnit writes a suite for each group. Each result is a case; that other objects pass is one more, so that a clean report says what was asked.
 func writeJUnit(out io.Writer, r *audit.Report, o Options) error {
-	doc := junit.Report{Suites: []junit.Suite{}}
+	suites := []junit.Suite{}
 	for _, g := range Groups(r, o.By) {
-		suite := junitGroup(g, o.By)
-		doc.Suites, doc.Tally = append(doc.Suites, suite), doc.Tally.Plus(suite.Tally)
+		suites = append(suites, junitGroup(g, o.By))
 	}
-	coverage := junitCoverage(r)
-	doc.Suites, doc.Tally = append(doc.Suites, coverage), doc.Tally.Plus(coverage.Tally)
-	return doc.Write(out)
+	suites = append(suites, junitCoverage(r))
+	var sum junit.Tally
+	for _, suite := range suites {
+		sum = sum.Plus(suite.Tally)
+	}
+	return junit.Report{Tally: sum, Suites: suites}.Write(out)
 }
 
 func junitGroup(g Group, by By) junit.Suite {
