@@ -11,6 +11,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/audit"
 	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // audited is the audit of a cluster by one of its users.
@@ -97,6 +98,16 @@ func TestAuditOfARealCluster(t *testing.T) {
 	}
 	if code, _, stderr = audited(t, c, "nobody"); code != exitFault || !strings.Contains(stderr, "cannot be listed") {
 		t.Errorf("by who may see nothing: exit code %d\n%s", code, stderr)
+	}
+
+	kubectl(t, c, props.GatekeeperCRDs(), "apply", "-f", "-")
+	kubectl(t, c, "", "wait", "--for=condition=Established", "crd/constrainttemplates.templates.gatekeeper.sh")
+	kubectl(t, c, "", "apply", "-f", "testdata/audit-cluster/gatekeeper.yaml")
+	kubectl(t, c, "", "wait", "--for=condition=Established", "crd/wantslabel.constraints.gatekeeper.sh")
+	kubectl(t, c, "", "apply", "-f", "testdata/audit-cluster/constraint.yaml")
+	code, report, stderr = audited(t, c, "", "--policy=wantslabel/team")
+	if want := []string{"fail wantslabel/team Namespace lab"}; code != exitRefused || !slices.Equal(resulting(report), want) || report.Counts["wantslabel/team"].Pass != 1 {
+		t.Errorf("by Gatekeeper's: exit code %d, %q, %+v\n%s", code, resulting(report), report.Counts, stderr)
 	}
 
 	// What an auditor is to have: the table of the cluster by control.
