@@ -21,6 +21,7 @@ const (
 	exitFault   = 1 // usage, load, compile or cluster error
 	exitRefused = 2 // a test failed, a request was denied
 	exitLint    = 3 // a file is not written as it should be
+	exitPartial = 4 // some of it is done, or known, and some is not
 )
 
 // exitError is an error that ends the program with a code of its own. It has no err when all has been said.
@@ -91,7 +92,7 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newReview(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(), newVersion())
+	root.AddCommand(newServe(), newReview(), newAudit(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(), newVersion())
 	root.AddCommand(opaCommands()...)
 	return root
 }

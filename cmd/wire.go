@@ -15,7 +15,7 @@ import (
 // tests alone, so that what they hold the server to is this very list of decorators. The fields without a remark must be set.
 type Wiring struct {
 	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
-	Recorder *decisions.Recorder                    // nil when no decisions are kept
+	Recorder *decisions.Recorder                // nil when no decisions are kept
 	Metrics  *Metrics
 	Memory   int64                                  // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
 	MaxBody  int64                                  // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission

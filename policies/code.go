@@ -25,6 +25,7 @@ type code struct {
 	store          storage.Store // for policies that read nothing of the cluster: nothing is in it
 	queries        []*query
 	needsNamespace bool
+	unaskable      string                             // why deny and warn have no answer about an object that is there already; or empty
 	needs          map[inventory.Kind]*inventory.Need // of the native convention; nil for a policy that declares no data
 	synced         syncedReads                        // of the Gatekeeper convention
 	calls          *ast.Location                      // where external_data is called; nil if it is not
@@ -110,6 +111,7 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 			return nil, err
 		}
 		compiled.needsNamespace = readsNamespace(compiler, s)
+		compiled.unaskable = unaskable(compiler, s)
 		if compiled.needs, err = needs(compiler, s); err != nil {
 			return nil, err
 		}

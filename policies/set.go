@@ -116,7 +116,7 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 
 // decide answers one request; parent is the one to which exceptions hold.
 func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *inventory.Snapshot) (review.Decision, error) {
-	concerned, answers := s.match(ctx, req, objects)
+	concerned, answers := s.match(ctx, req, objects, nil)
 	if len(concerned) == 0 {
 		return s.fold(parent, answers), nil
 	}
@@ -131,8 +131,11 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
 }
 
-// match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
-func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
+// match lists the rules to ask, of those that pass over does not hold for. The answers it returns are those of policies of which it cannot be told
+// whether to ask them.
+func (s *Set) match(
+	ctx context.Context, req *review.Request, objects *inventory.Snapshot, passOver func(asked) bool,
+) (concerned []asked, unknown []answer) {
 	awaited := false
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
@@ -151,7 +154,8 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
 		}
-		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff || going.letsGo(a, req.Target) {
+		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff || going.letsGo(a, req.Target) ||
+			passOver != nil && passOver(a) {
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
@@ -208,13 +212,17 @@ func (s *Set) inputs(req *review.Request) (inputs, error) {
 		}
 		in.members = append(in.members, [2]*ast.Term{key, value})
 	})
+	s.addNamespace(&in, req)
+	in.bare = ast.ObjectTerm(in.members...)
+	return in, nil
+}
+
+func (s *Set) addNamespace(in *inputs, req *review.Request) {
 	if name := req.Target.Namespace; name != "" && !req.Target.IsNamespace() {
 		if ns, known := s.namespaces(name); known && ns.Object != nil {
 			in.members = append(in.members, [2]*ast.Term{ast.InternedTerm("namespace"), ast.NewTerm(ns.Object)})
 		}
 	}
-	in.bare = ast.ObjectTerm(in.members...)
-	return in, nil
 }
 
 // of is the input of one policy.
