@@ -217,6 +217,8 @@ func (f *File) numbered(n int) string {
 // tell logs the first loss of many, and the end of them.
 func (f *File) tell(err error) {
 	switch {
+	case errors.Is(err, os.ErrClosed): // by Close: who closes tells what is lost
+		return
 	case err != nil && !f.faulty:
 		f.opts.Log.Error("the decision log cannot be written; its records are lost until it can be", "file", f.name, "error", err)
 	case err == nil && f.faulty:

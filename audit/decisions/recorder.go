@@ -181,8 +181,9 @@ func (r *Recorder) Start(ctx context.Context) error {
 		return nil
 	case <-timer.C:
 	}
+	lost := r.abandon()
 	_ = r.sink.Close()
-	if lost := r.abandon(); lost > 0 {
+	if lost > 0 {
 		return fmt.Errorf("the decision log takes nothing any more: %d records were not written", lost)
 	}
 	return nil
