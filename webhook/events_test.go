@@ -70,21 +70,20 @@ func TestEventsAreSentByPOST(t *testing.T) {
 
 func TestFewListsOfEventsAreReadAtOnce(t *testing.T) {
 	begun, release := make(chan struct{}), make(chan struct{})
-	e := Events(func(context.Context, io.Reader) {
+	h := eventsHandler(t, func(context.Context, io.Reader) {
 		begun <- struct{}{}
 		<-release
 	})
-	e.Deadline = 1 // the third has no patience
-	h, err := NewHandler([]Endpoint{e}, nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	done := make(chan int, eventLists)
 	for range eventLists {
 		go func() { done <- postEvents(h, http.MethodPost, strings.NewReader("{}")).Code }()
 		<-begun
 	}
-	if w := postEvents(h, http.MethodPost, strings.NewReader("{}")); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // the third has no patience
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/events", strings.NewReader("{}")).WithContext(ctx))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	close(release)
