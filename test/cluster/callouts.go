@@ -24,7 +24,7 @@ const (
 	Mutate       = controlplane.Mutate
 	Validate     = controlplane.Validate
 	Image        = controlplane.Image
-	Events       = "/events" // of audit; no callout of Portcullis
+	Events       = controlplane.Events
 )
 
 // Callouts describes a webhook server, and makes the API server call it. Write is for what the API server must know when it starts, Apply
@@ -84,10 +84,7 @@ func (c Callouts) Write(dir string) (Options, error) {
 		return Options{}, fmt.Errorf("callouts: %w", err)
 	}
 	if c.has(Events) {
-		o.AuditPolicy = w.yaml("audit-policy.yaml", auditPolicy())
-		text, err := controlplane.Kubeconfig(product, Events)
-		o.AuditWebhookConfig = w.file("events.kubeconfig", text, err)
-		// By default events wait half a minute for company, and ten seconds after an error.
+		// Events would wait five seconds for company, and ten after an error.
 		o.ExtraArgs = append(o.ExtraArgs, "--audit-webhook-batch-max-wait=500ms", "--audit-webhook-initial-backoff=1s")
 	}
 	if w.err != nil {
@@ -130,7 +127,7 @@ func (c Callouts) product(dir string) controlplane.Options {
 		StaticMutatingDir: c.StaticMutatingDir, StaticValidatingDir: c.StaticValidatingDir,
 		Callouts: []string{}, ImageFails: true,
 	}
-	for _, callout := range controlplane.All() {
+	for _, callout := range append(controlplane.All(), Events) {
 		if c.has(callout) {
 			o.Callouts = append(o.Callouts, callout)
 		}
