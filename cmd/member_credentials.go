@@ -26,8 +26,11 @@ func (c *member) nameCredentials(ctx context.Context, credentials *decisions.Cre
 		if err == nil {
 			err = credentials.Use(key)
 		}
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case err == nil:
 			return nil
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the end is no fault
 		}
 		if !told {
 			told = true

@@ -44,45 +44,75 @@ func TestWhatIsLostIsRecordedAsAGap(t *testing.T) {
 	}
 }
 
+// outage is a load of 500 answers a second for half a minute, on a sink that is away for a while after five seconds.
+type outage struct {
+	down time.Duration
+	lies bool // the sink says that it has kept what it lost
+	over bool // it refuses what comes meanwhile, instead of keeping it waiting
+}
+
+const (
+	outageAfter = 5 * time.Second
+	outageTick  = 2 * time.Millisecond
+)
+
+// run returns how many answers were heard, how many of them the log has, and how many it says are lost. It is to be called in a bubble.
+func (o outage) run(t *testing.T) (heard, kept, told uint64, r *Recorder) {
+	var out bytes.Buffer
+	begun := time.Now()
+	sink := sinkFunc(func(lines [][]byte) (int, error) {
+		at := time.Since(begun)
+		switch away := at >= outageAfter && at < outageAfter+o.down; {
+		case away && o.lies:
+			return 0, nil
+		case away && o.over:
+			return len(lines), errFull
+		case away:
+			time.Sleep(outageAfter + o.down - at) // as a receiver that is tried again and again
+		}
+		return Stream(&out).Write(lines)
+	})
+	r = New(sink, Options{Linger: time.Second})
+	go func() { _ = r.Start(t.Context()) }()
+	req := question(t, "u", "pods", `"object":{}`)
+	for ; time.Since(begun) < 30*time.Second; time.Sleep(outageTick) {
+		r.Hear(req, review.Decision{}, nil, time.Now())
+		heard++
+	}
+	time.Sleep(2 * time.Second)
+	synctest.Wait()
+	for _, g := range gapsOf(t, out.Bytes()) {
+		told += g.Lost
+		if g.From.Before(begun.Add(outageAfter-time.Second)) || g.To.Before(g.From) || g.To.After(begun.Add(outageAfter+o.down+outageTick)) {
+			t.Errorf("down %s: the gap is %+v", o.down, g)
+		}
+	}
+	return heard, uint64(len(idsOf(out.String()))), told, r
+}
+
 // A sink that is down for a while under load: what is lost is counted exactly, by the counter and by the gaps in the log.
 func TestWhatIsLostWhileTheSinkIsDownIsCountedExactly(t *testing.T) {
-	for _, down := range []time.Duration{0, time.Second, 20 * time.Second} {
+	for _, o := range []outage{{}, {down: time.Second}, {down: 20 * time.Second}, {down: time.Second, over: true}, {down: 20 * time.Second, over: true}} {
 		synctest.Test(t, func(t *testing.T) {
-			var out bytes.Buffer
-			begun := time.Now()
-			const before, tick = 5 * time.Second, 2 * time.Millisecond // 500 a second
-			sink := sinkFunc(func(lines [][]byte) (int, error) {
-				if at := time.Since(begun); at >= before && at < before+down {
-					time.Sleep(before + down - at) // as a receiver that is tried again and again
-				}
-				return Stream(&out).Write(lines)
-			})
-			r := New(sink, Options{Linger: time.Second})
-			go func() { _ = r.Start(t.Context()) }()
-			heard := uint64(0)
-			for time.Since(begun) < 30*time.Second {
-				r.Hear(question(t, "u", "pods", `"object":{}`), review.Decision{}, nil, time.Now())
-				heard++
-				time.Sleep(tick)
+			heard, kept, told, r := o.run(t)
+			if kept != r.Written() || told != r.Dropped() || kept+told != heard {
+				t.Errorf("%+v: heard %d, kept %d (counted %d), lost %d (counted %d)", o, heard, kept, r.Written(), told, r.Dropped())
 			}
-			time.Sleep(2 * time.Second)
-			synctest.Wait()
-			lost := uint64(0)
-			for _, g := range gapsOf(t, out.Bytes()) {
-				lost += g.Lost
-				if g.From.Before(begun.Add(before)) || g.To.Before(g.From) || g.To.After(begun.Add(before+down+tick)) {
-					t.Errorf("down %s: the gap is %+v", down, g)
-				}
-			}
-			written := uint64(len(idsOf(out.String())))
-			if written != r.Written() || lost != r.Dropped() || written+lost != heard {
-				t.Errorf("down %s: heard %d, written %d (counted %d), lost %d (counted %d)", down, heard, written, r.Written(), lost, r.Dropped())
-			}
-			if wants := down > 10*time.Second; wants != (lost > 0) { // 4096 wait, which is 8 seconds
-				t.Errorf("down %s: %d lost", down, lost)
+			// 4096 wait, which is 8 seconds.
+			if lost := o.down > 0 && (o.over || o.down > 10*time.Second); lost != (told > 0) {
+				t.Errorf("%+v: %d lost", o, told)
 			}
 		})
 	}
+}
+
+// The drill would notice a loss that nobody counts.
+func TestALossThatIsNotToldIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if heard, kept, told, _ := (outage{down: time.Second, lies: true}).run(t); kept+told == heard {
+			t.Errorf("of %d answers %d are kept and %d are said to be lost, though a second of them was thrown away", heard, kept, told)
+		}
+	})
 }
 
 // sinkFunc is a function that is a Sink.

@@ -11,7 +11,6 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
@@ -139,11 +138,6 @@ func (c Callouts) product(dir string) controlplane.Options {
 type writer struct {
 	dir string
 	err error
-}
-
-func (w *writer) yaml(name string, value any) (path string) {
-	data, err := yaml.Marshal(value)
-	return w.file(name, data, err)
 }
 
 func (w *writer) file(name string, data []byte, err error) (path string) {
