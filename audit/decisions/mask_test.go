@@ -56,7 +56,7 @@ func TestCredentialsAreMasked(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
 			recorded(t, &out, []*review.Request{c.req}, review.Decision{Verdict: review.Allow, Patch: []byte(`[]`)}, nil)
-			var r record
+			var r Record
 			if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 				t.Fatal(err)
 			}
@@ -176,7 +176,7 @@ func FuzzMask(f *testing.F) {
 			return
 		}
 		req := &review.Request{Stage: review.Validate, Target: review.Target{Resource: "secrets"}, Body: body}
-		m := mask(req)
+		m := mask(req, Erasures{})
 		if err := rawjson.Check(m.input); err != nil {
 			t.Fatalf("%v: %s", err, m.input)
 		}
