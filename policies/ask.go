@@ -53,7 +53,7 @@ func (a asked) eval(
 	if err != nil {
 		return nil, err
 	}
-	if a.silent(ctx, input, cancel) {
+	if a.silent(ctx, in.memory, input, cancel) {
 		return nil, nil
 	}
 	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
@@ -68,7 +68,7 @@ func (a asked) eval(
 		WithBuiltinErrorList(&failed).
 		WithCancel(cancel).
 		WithMetrics(metrics.NoOp()) // nobody reads what they would measure
-	if !a.spec.Lenient || a.gives() {
+	if a.spec.strict(a.query.rule) {
 		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
 		q = q.WithIndexing(false)
 	}
@@ -98,14 +98,14 @@ func (a asked) eval(
 // have refused without that. One that gives, an identity or a permission, may have given because of it, under a "not"; only where it gave
 // nothing is undefined the safe answer.
 func (a asked) faulty(value ast.Value) bool {
-	if a.gives() {
+	if gives(a.query.rule) {
 		return something(value)
 	}
 	return !a.spec.Lenient
 }
 
-// gives reports whether the rule gives something, an identity or a permission, rather than to refuse, warn or change.
-func (a asked) gives() bool { return a.query.rule == "user" || a.query.rule == "allow" }
+// gives reports whether a rule of that name gives something, an identity or a permission, rather than to refuse, warn or change.
+func gives(rule string) bool { return rule == "user" || rule == "allow" }
 
 // something reports whether the value of a rule user or allow is anything but a no.
 func something(value ast.Value) bool {

@@ -2,6 +2,8 @@ package policies
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
@@ -44,7 +46,7 @@ func (s *Set) TryPlans() {
 type Planned struct {
 	Policy, Rule string
 	set          *Set
-	asked        asked
+	quick, asked asked
 	plan         *plan.Plan
 }
 
@@ -54,17 +56,19 @@ func (s *Set) Planned(ctx context.Context) (out []Planned) {
 		if p.looks() || p.calls != nil {
 			continue
 		}
-		bare := p.withoutPlan()
-		bare.spec.Lenient = true // as plans are
 		for i, q := range p.queries {
-			made := q.plan
+			bare, made := p.withoutPlan(), q.plan
 			if made == nil {
-				var err error
-				if made, err = plan.Of(ctx, p.compiler, p.spec.Package.Append(ast.StringTerm(q.rule))); err != nil {
+				if gives(q.rule) { // whose failures are never undefined
 					continue
 				}
+				var err error
+				if made, err = plan.Of(ctx, p.compiler, plan.Rule{Ref: p.spec.Package.Append(ast.StringTerm(q.rule))}); err != nil {
+					continue
+				}
+				bare.spec.Lenient = true
 			}
-			out = append(out, Planned{Policy: p.spec.ID, Rule: q.rule, set: s, asked: asked{Policy: bare, query: bare.queries[i]}, plan: made})
+			out = append(out, Planned{Policy: p.spec.ID, Rule: q.rule, set: s, plan: made, quick: asked{Policy: p, query: q}, asked: asked{Policy: bare, query: bare.queries[i]}})
 		}
 	}
 	return out
@@ -74,6 +78,7 @@ func (s *Set) Planned(ctx context.Context) (out []Planned) {
 type Said struct {
 	Plan, OPA       ast.Value
 	PlanErr, OPAErr error
+	Answers         string // how the policy's answers differ, with the quick way and without
 }
 
 // Ask asks the plan and OPA's evaluation, whatever requests the policy is about. The error is one of the request's.
@@ -88,7 +93,7 @@ func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err e
 	if err != nil {
 		return said, err
 	}
-	said.Plan, said.PlanErr = p.plan.Value(ctx, input, ast.InternedEmptyObject, topdown.NewCancel())
+	said.Plan, said.PlanErr = p.plan.Value(ctx, in.memory, input, ast.InternedEmptyObject, topdown.NewCancel())
 	store := storage.Store(new(inventory.Snapshot))
 	txn, err := store.NewTransaction(ctx)
 	if err != nil {
@@ -96,5 +101,20 @@ func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err e
 	}
 	defer store.Abort(ctx, txn)
 	said.OPA, said.OPAErr = p.asked.eval(ctx, in, topdown.NewCancel(), store, txn)
+	if p.quick.query.plan != nil {
+		p.quick.query.trouble.count.Store(0)
+		value, err := p.quick.eval(ctx, in, topdown.NewCancel(), store, txn)
+		if quick, bare := p.quick.worth(value, err), p.asked.worth(said.OPA, said.OPAErr); quick != bare {
+			said.Answers = fmt.Sprintf("with the quick way %s, without %s", quick, bare)
+		}
+	}
 	return said, nil
+}
+
+// worth is what comes of a rule's value in the end.
+func (a asked) worth(value ast.Value, err error) string {
+	var d review.Decision
+	granted, err := add(&d, "", answer{asked: a, value: value, err: err})
+	text, _ := json.Marshal(d)
+	return fmt.Sprintf("%t %s, %v", granted, text, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/policies/plan"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -179,13 +180,14 @@ type inputs struct {
 	admission  *ast.Term
 	unreadable error
 	shared     topdown.VirtualCache
+	memory     *plan.Memory
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
 }
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.
 func (in inputs) unshared() inputs {
-	in.shared = topdown.NewVirtualCache()
+	in.shared, in.memory = topdown.NewVirtualCache(), new(plan.Memory)
 	return in
 }
 
