@@ -42,6 +42,18 @@ func (s *Set) TryPlans() {
 	}
 }
 
+// IgnoresManagedFields reports whether none of its rules reads an object's managed fields.
+func (s *Set) IgnoresManagedFields() bool {
+	for _, p := range s.policies {
+		for _, q := range p.queries {
+			if !q.ignores {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Planned is a rule that there is a plan of, whether or not reviews are asked by it.
 type Planned struct {
 	Policy, Rule string
@@ -83,12 +95,10 @@ type Said struct {
 
 // Ask asks the plan and OPA's evaluation, whatever requests the policy is about. The error is one of the request's.
 func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err error) {
-	in, err := p.set.inputs(req)
+	in, err := p.inputs(req, elsewhere)
 	if err != nil {
 		return said, err
 	}
-	in.admission, in.unreadable = p.set.admission(req, in)
-	in = in.unshared()
 	input, err := in.of(p.asked.Policy)
 	if err != nil {
 		return said, err
@@ -103,12 +113,28 @@ func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err e
 	said.OPA, said.OPAErr = p.asked.eval(ctx, in, topdown.NewCancel(), store, txn)
 	if p.quick.query.plan != nil {
 		p.quick.query.trouble.count.Store(0)
-		value, err := p.quick.eval(ctx, in, topdown.NewCancel(), store, txn)
+		at := elsewhere
+		if p.quick.query.ignores {
+			at = atReview
+		}
+		least, err := p.inputs(req, at)
+		if err != nil {
+			return said, err
+		}
+		value, err := p.quick.eval(ctx, least, topdown.NewCancel(), store, txn)
 		if quick, bare := p.quick.worth(value, err), p.asked.worth(said.OPA, said.OPAErr); quick != bare {
 			said.Answers = fmt.Sprintf("with the quick way %s, without %s", quick, bare)
 		}
 	}
 	return said, nil
+}
+
+func (p Planned) inputs(req *review.Request, at place) (inputs, error) {
+	in, err := p.set.inputs(req, at)
+	if err == nil {
+		in.admission, in.unreadable = p.set.admission(req, in)
+	}
+	return in.unshared(), err
 }
 
 // worth is what comes of a rule's value in the end.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -58,6 +59,35 @@ func TestTheQuickWayIsNoOther(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestManagedFields holds what is found out about policies that read managed fields to those that do, and to those that do not.
+func TestManagedFields(t *testing.T) {
+	for _, spec := range nativeForms(t) {
+		set, err := policies.Compile(t.Context(), []policies.Spec{spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reads, ignores := strings.Contains(spec.ID, "reads_"), slices.Contains([]string{"ignores_managed_fields.rego", "arguments.rego", "gives.rego"}, spec.ID)
+		if got := set.IgnoresManagedFields(); got && reads || !got && ignores {
+			t.Errorf("%s: that it ignores managed fields is %t", spec.ID, got)
+		}
+	}
+	for name, specs := range map[string][]policies.Spec{"benchmark": benchmarked(t), "Pod security": chosen(libraryOf(t), "pods.", "images.", "probes.", "resources.")} {
+		set, err := policies.Compile(t.Context(), specs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !set.IgnoresManagedFields() {
+			t.Errorf("some policy of the %s reads managed fields", name)
+		}
+	}
+}
+
+func chosen(specs []policies.Spec, prefixes ...string) []policies.Spec {
+	return slices.DeleteFunc(specs, func(s policies.Spec) bool {
+		return s.ID == "pods.no-exec-labelled" || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.ID, p) })
+	})
 }
 
 // FuzzTheQuickWay is the same for as long as one likes, one policy at a time.
@@ -274,6 +304,9 @@ func objects(t testing.TB) (out []any) {
 	for _, file := range append(files, "testdata/quick/pods.yaml") {
 		for _, doc := range split(t, file, read(t, file)) {
 			object := decoded(t, doc.JSON).(map[string]any)
+			if metadata, ok := object["metadata"].(map[string]any); ok {
+				metadata["managedFields"] = []any{map[string]any{"manager": "kubectl", "fieldsV1": map[string]any{"f:spec": map[string]any{"f:app": object["kind"]}}}}
+			}
 			switch object["kind"] {
 			case "Pod":
 				out = append(out, object, map[string]any{
@@ -409,7 +442,7 @@ func nativeForms(t testing.TB) (out []policies.Spec) {
 		spec := policies.Spec{
 			ID: file.Name, File: file.Name, Digest: file.Name,
 			Package: module.Package.Path, Modules: []*ast.Module{helpers, module}, Shared: []ast.Ref{helpers.Package.Path},
-			Parameters: ast.MustParseTerm(`{"limit": 3, "names": ["docker.io", "app"]}`).Value,
+			Parameters: ast.MustParseTerm(`{"limit": 3, "names": ["docker.io", "app"], "read": ["name", "managedFields"], "podTemplates": {}}`).Value,
 		}
 		for _, name := range slices.Sorted(maps.Keys(stages)) {
 			if slices.ContainsFunc(module.Rules, func(r *ast.Rule) bool { return r.Head.Name.Equal(ast.Var(name)) }) {

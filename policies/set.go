@@ -121,7 +121,11 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 	if len(concerned) == 0 {
 		return s.fold(parent, answers), nil
 	}
-	inputs, err := s.inputs(req)
+	at := elsewhere
+	if ignoreManagedFields(concerned) {
+		at = atReview
+	}
+	inputs, err := s.inputs(req, at)
 	if err != nil {
 		return review.Decision{}, err
 	}
@@ -191,8 +195,8 @@ func (in inputs) unshared() inputs {
 	return in
 }
 
-func (s *Set) inputs(req *review.Request) (inputs, error) {
-	term, err := s.vocabulary.parse(req.Body)
+func (s *Set) inputs(req *review.Request, at place) (inputs, error) {
+	term, err := s.vocabulary.parse(req.Body, at)
 	if err != nil {
 		return inputs{}, err
 	}

@@ -22,9 +22,13 @@ const target = "portcullis"
 
 // Plan is how the value of one rule is found. It is immutable and safe for concurrent use.
 type Plan struct {
-	rule  *function
-	count int // of functions
+	rule    *function
+	count   int // of functions
+	ignores bool
 }
+
+// Ignores reports whether the rule has the same value whatever the input has at the paths that may be Unread.
+func (p *Plan) Ignores() bool { return p.ignores }
 
 // Rule is what there may be a plan of.
 type Rule struct {
@@ -34,6 +38,9 @@ type Rule struct {
 	// Shared are packages whose rules have the same value for all evaluations of one Memory. Only those that are Strict share anything: what was
 	// undefined for a failure may not be told from what is undefined.
 	Shared []ast.Ref
+	// Unread are paths of the input of which Plan.Ignores tells whether they are read, given that the input has nothing, or an empty object, at
+	// the paths that are Empty.
+	Unread, Empty [][]string
 }
 
 // Of returns the plan of a rule among the compiled modules, or an error if it has something that no plan here can do. Register must have been
@@ -93,6 +100,7 @@ func load(made *ir.Policy, rule Rule) (*Plan, error) {
 		}
 		if slices.Equal(f.Path, path) {
 			plan.rule = l.functions[f.Name]
+			plan.ignores = len(f.Params) == implied && ignores(made, f.Name, rule.Unread, rule.Empty)
 		}
 	}
 	if plan.rule == nil || len(plan.rule.params) != implied {
