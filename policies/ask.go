@@ -32,6 +32,14 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 			got.err = fmt.Errorf("its evaluation %w", &review.PanicError{Value: r, Stack: debug.Stack()})
 		}
 	}()
+	input, err := in.of(rule.Policy)
+	if err != nil {
+		got.err = err
+		return got
+	}
+	if rule.silent(ctx, in.memory, input, cancel) {
+		return got
+	}
 	store := rule.store
 	if in.inventory != nil && rule.looks() {
 		store = in.inventory
@@ -42,21 +50,15 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		return got
 	}
 	defer store.Abort(ctx, txn)
-	got.value, got.err = rule.eval(ctx, in, cancel, store, txn)
+	got.value, got.err = rule.eval(ctx, input, in.shared, cancel, store, txn)
 	return got
 }
 
+// eval is OPA's evaluation of the rule.
 func (a asked) eval(
-	ctx context.Context, in inputs, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
+	ctx context.Context, input *ast.Term, shared topdown.VirtualCache, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
 ) (value ast.Value, err error) {
-	input, err := in.of(a.Policy)
-	if err != nil {
-		return nil, err
-	}
-	if a.silent(ctx, in.memory, input, cancel) {
-		return nil, nil
-	}
-	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
+	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: shared, packages: a.spec.Shared}
 	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).
 		WithQueryCompiler(a.query.compiled).

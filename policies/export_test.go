@@ -6,10 +6,8 @@ import (
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
-	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/plan"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -104,13 +102,8 @@ func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err e
 		return said, err
 	}
 	said.Plan, said.PlanErr = p.plan.Value(ctx, in.memory, input, ast.InternedEmptyObject, topdown.NewCancel())
-	store := storage.Store(new(inventory.Snapshot))
-	txn, err := store.NewTransaction(ctx)
-	if err != nil {
-		return said, err
-	}
-	defer store.Abort(ctx, txn)
-	said.OPA, said.OPAErr = p.asked.eval(ctx, in, topdown.NewCancel(), store, txn)
+	opa := ask(ctx, p.asked, in, topdown.NewCancel())
+	said.OPA, said.OPAErr = opa.value, opa.err
 	if p.quick.query.plan != nil {
 		p.quick.query.trouble.count.Store(0)
 		at := elsewhere
@@ -121,8 +114,7 @@ func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err e
 		if err != nil {
 			return said, err
 		}
-		value, err := p.quick.eval(ctx, least, topdown.NewCancel(), store, txn)
-		if quick, bare := p.quick.worth(value, err), p.asked.worth(said.OPA, said.OPAErr); quick != bare {
+		if quick, bare := worth(ask(ctx, p.quick, least, topdown.NewCancel())), worth(opa); quick != bare {
 			said.Answers = fmt.Sprintf("with the quick way %s, without %s", quick, bare)
 		}
 	}
@@ -137,10 +129,10 @@ func (p Planned) inputs(req *review.Request, at place) (inputs, error) {
 	return in.unshared(), err
 }
 
-// worth is what comes of a rule's value in the end.
-func (a asked) worth(value ast.Value, err error) string {
+// worth is what comes of an answer in the end.
+func worth(a answer) string {
 	var d review.Decision
-	granted, err := add(&d, "", answer{asked: a, value: value, err: err})
+	granted, err := add(&d, "", a)
 	text, _ := json.Marshal(d)
 	return fmt.Sprintf("%t %s, %v", granted, text, err)
 }

@@ -28,11 +28,13 @@ type loader struct {
 	dynamic   map[string]*function // those without parameters of their own, by dynamicName
 	constants []*ast.Term
 	strict    bool
-	locals    int // of the function that is being read
+	locals    int         // of the function that is being read
+	changes   map[int]int // of the same: how many statements put something into the set or object of each local
 }
 
 func (l *loader) function(f *ir.Func) error {
-	l.locals = 0
+	l.locals, l.changes = 0, map[int]int{}
+	l.count(f.Blocks)
 	fn := l.functions[f.Name]
 	for _, param := range f.Params {
 		fn.params = append(fn.params, l.local(param))
@@ -61,8 +63,13 @@ func (l *loader) blocks(blocks []*ir.Block) ([][]step, error) {
 
 func (l *loader) block(b *ir.Block) ([]step, error) {
 	out := make([]step, 0, len(b.Stmts))
-	for _, stmt := range b.Stmts {
-		s, err := l.step(stmt)
+	for at := 0; at < len(b.Stmts); at++ {
+		if steps, n := l.literals(b.Stmts[at:]); n > 0 {
+			out = append(out, steps...)
+			at += n - 1
+			continue
+		}
+		s, err := l.step(b.Stmts[at])
 		if err != nil {
 			return nil, err
 		}

@@ -30,6 +30,9 @@ func TestValue(t *testing.T) {
 		"two values of a member":       {rules: `p[x] := y if { x := 1; some y in input.numbers }`, err: "a rule has two values"},
 		"another input":                {rules: "p contains x if { q == 3; x := q with input.numbers as [1] }\nq := count(input.numbers)", want: `{1}`},
 		"an input that cannot be":      {rules: "p contains x if x := q with input.numbers.a as 1\nq := input.numbers.a", err: "a value is not what it should be"},
+		"what is always the same":      {rules: `p contains x if x := [[1, "a"], {"b": {2, null}}, set(), {1, count(input.numbers)}]`, want: `{[[1, "a"], {"b": {2, null}}, set(), {1, 3}]}`},
+		"what changes as it is made":   {rules: `p contains x if x := [{1, 2} | {n | some n in input.numbers} == {1, 2, 3}]`, want: `{[{1, 2}]}`},
+		"sets in one place":            {rules: "p contains x if x := {1, 2}\np contains x if x := {3, input.numbers[0]}\np contains {4, 5}", want: `{{1, 2}, {1, 3}, {4, 5}}`},
 		"more than can be passed over": {rules: `p := count([1 | some a in numbers.range(1, 400); some b in numbers.range(1, 400); a == b])`, err: "it takes too many steps"},
 	} {
 		t.Run(name, func(t *testing.T) {

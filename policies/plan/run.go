@@ -49,10 +49,11 @@ type memo struct {
 	value *ast.Term
 }
 
-// Memory is what the evaluations of one review have in common: the time, and the values of rules in packages that are Shared. Its zero value
-// remembers nothing yet. It is not safe for concurrent use, and of no use for another review.
+// Memory is what the evaluations of one review have in common: the time, what builtin functions remember, and the values of rules in packages
+// that are Shared. Its zero value remembers nothing yet. It is not safe for concurrent use, and of no use for another review.
 type Memory struct {
 	time   *ast.Term
+	cache  builtins.Cache
 	values map[string]memo
 }
 
@@ -61,6 +62,13 @@ func (m *Memory) now() *ast.Term {
 		m.time = ast.NumberTerm(json.Number(strconv.FormatInt(time.Now().UnixNano(), 10)))
 	}
 	return m.time
+}
+
+func (m *Memory) builtins() builtins.Cache {
+	if m.cache == nil {
+		m.cache = builtins.Cache{}
+	}
+	return m.cache
 }
 
 func (m *Memory) keep(name string, value memo) {
@@ -87,6 +95,9 @@ var machines = sync.Pool{New: func() any { //nolint:gochecknoglobals // memory t
 	return m
 }}
 
+// nowhere is where builtin functions are called, for errors that nobody reads.
+var nowhere = &ast.Location{} //nolint:gochecknoglobals // constant
+
 var (
 	errConflict  = errors.New("a rule has two values")
 	errCancelled = errors.New("it was told to stop")
@@ -107,7 +118,7 @@ func (p *Plan) Value(ctx context.Context, memory *Memory, input, data *ast.Term,
 	}
 	m.builtin = topdown.BuiltinContext{
 		Context: ctx, Metrics: metrics.NoOp(), Seed: rand.Reader, Time: memory.now(), Cancel: cancel,
-		Cache: builtins.Cache{}, Location: &ast.Location{},
+		Cache: memory.builtins(), Location: nowhere,
 	}
 	m.memory = memory
 	if cap(m.memo) < p.count {
