@@ -51,8 +51,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return Run(ctx, args, stdin, stdout, stderr)
 }
 
-// Run is Main without the process: it ends when ctx does, and may be called several times at once. The functions of package language
-// must have been registered.
+// Run is Main without the process: it ends when ctx does, and may be called several times at once, but for the command parse: OPA keeps
+// its flags in variables of its package. The functions of package language must have been registered.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot() //nolint:contextcheck // commands get the context when they run
 	root.SetArgs(args)

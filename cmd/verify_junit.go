@@ -86,7 +86,7 @@ func junitOf(s suite.SuiteResult) junitSuite {
 		add(s.File, s.File, 0, suite.Error, s.Error, nil)
 	}
 	for _, t := range s.Tests {
-		if len(t.Cases) == 0 {
+		if t.IsCase() {
 			var failures []junitProblem
 			if t.Failure != "" {
 				failures = []junitProblem{{Message: t.At + ": " + t.Failure, Type: "failure"}}

@@ -151,15 +151,18 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		}
 		return ns, nil
 	}
-	spared := s.spares(req, namespace)
+	spared, going, altered := s.spares(req, namespace), departureOf(req), alteration{req: req}
 	for _, a := range s.index.candidates(req) {
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
 		}
-		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff {
+		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff || going.letsGo(a, req.Target) {
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
+		if err == nil && covered {
+			covered, err = altered.concerns(a.spec.Match)
+		}
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
