@@ -40,6 +40,7 @@ type query struct {
 	answer   ast.Var
 	plan     *plan.Plan // nil if the query has none
 	trouble  trouble    // of the plan
+	ignores  bool       // it has the same value whatever an object's managed fields are
 }
 
 // codes are those that were compiled already, by Spec.Code. There is none of the empty name.
@@ -121,7 +122,7 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 		if err != nil {
 			return nil, err
 		}
-		query.plan = compiled.plan(ctx, s, rule)
+		query.plan, query.ignores = compiled.plan(ctx, s, rule)
 		compiled.queries = append(compiled.queries, query)
 	}
 	if len(compiled.queries) == 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/policies/plan"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -120,7 +121,11 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 	if len(concerned) == 0 {
 		return s.fold(parent, answers), nil
 	}
-	inputs, err := s.inputs(req)
+	at := elsewhere
+	if ignoreManagedFields(concerned) {
+		at = atReview
+	}
+	inputs, err := s.inputs(req, at)
 	if err != nil {
 		return review.Decision{}, err
 	}
@@ -186,18 +191,19 @@ type inputs struct {
 	admission  *ast.Term
 	unreadable error
 	shared     topdown.VirtualCache
+	memory     *plan.Memory
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
 }
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.
 func (in inputs) unshared() inputs {
-	in.shared = topdown.NewVirtualCache()
+	in.shared, in.memory = topdown.NewVirtualCache(), new(plan.Memory)
 	return in
 }
 
-func (s *Set) inputs(req *review.Request) (inputs, error) {
-	term, err := s.vocabulary.parse(req.Body)
+func (s *Set) inputs(req *review.Request, at place) (inputs, error) {
+	term, err := s.vocabulary.parse(req.Body, at)
 	if err != nil {
 		return inputs{}, err
 	}

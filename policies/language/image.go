@@ -6,7 +6,6 @@ import (
 	"github.com/distribution/reference"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
-	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 	"github.com/open-policy-agent/opa/v1/types"
 )
 
@@ -24,23 +23,16 @@ var imageParse = addition{
 		types.NewStaticProperty("repository", types.S),
 		types.NewStaticProperty("tag", types.S),
 	}, nil)).Description("registry, repository, tag and digest"),
-	call: func(in rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
-		named, ok := parseImage(in.Cache, operand)
+	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
+		parts, ok := parseImage(operand)
 		if !ok { // undefined would let an image pass whose registry nobody compared
 			return nil, errNoImage
 		}
-		var tag, digest string
-		if tagged, ok := named.(reference.Tagged); ok {
-			tag = tagged.Tag()
-		}
-		if digested, ok := named.(reference.Digested); ok {
-			digest = digested.Digest().String()
-		}
 		return ast.ObjectTerm(
-			ast.Item(ast.InternedTerm("digest"), ast.StringTerm(digest)),
-			ast.Item(ast.InternedTerm("registry"), ast.StringTerm(reference.Domain(named))),
-			ast.Item(ast.InternedTerm("repository"), ast.StringTerm(reference.Path(named))),
-			ast.Item(ast.InternedTerm("tag"), ast.StringTerm(tag)),
+			ast.Item(ast.InternedTerm("digest"), ast.StringTerm(parts.digest)),
+			ast.Item(ast.InternedTerm("registry"), ast.StringTerm(parts.registry)),
+			ast.Item(ast.InternedTerm("repository"), ast.StringTerm(parts.repository)),
+			ast.Item(ast.InternedTerm("tag"), ast.StringTerm(parts.tag)),
 		), nil
 	},
 }
@@ -53,31 +45,33 @@ var imageIsValid = addition{
 	description: "Tells whether a value is an image reference image.parse can read.",
 	argument:    types.Named("reference", types.A).Description("any value"),
 	result:      types.Named("result", types.B).Description("true for a valid image reference"),
-	call: func(in rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
-		_, ok := parseImage(in.Cache, operand)
+	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
+		_, ok := parseImage(operand)
 		return ast.InternedTerm(ok), nil
 	},
 }
 
-// imageText is the key of an image that was parsed in the same evaluation.
-type imageText string
+// imageParts are the parts of a reference; tag and digest are empty where it has none.
+type imageParts struct{ registry, repository, tag, digest string }
 
-// parseImage parses each image once in an evaluation: whoever asks for the parts of one has asked before whether it has any.
-func parseImage(cache builtins.Cache, operand *ast.Term) (reference.Named, bool) {
+func parseImage(operand *ast.Term) (imageParts, bool) {
 	text, ok := operand.Value.(ast.String)
 	if !ok {
-		return nil, false
+		return imageParts{}, false
 	}
-	if known, ok := cache.Get(imageText(text)); ok {
-		named, valid := known.(reference.Named)
-		return named, valid
+	if parts, plain := plainImage(string(text)); plain {
+		return parts, true
 	}
 	named, err := reference.ParseNormalizedNamed(string(text))
 	if err != nil {
-		named = nil
+		return imageParts{}, false
 	}
-	if cache != nil { // as where a call is worked out when its policy is compiled
-		cache.Put(imageText(text), named)
+	parts := imageParts{registry: reference.Domain(named), repository: reference.Path(named)}
+	if tagged, ok := named.(reference.Tagged); ok {
+		parts.tag = tagged.Tag()
 	}
-	return named, err == nil
+	if digested, ok := named.(reference.Digested); ok {
+		parts.digest = digested.Digest().String()
+	}
+	return parts, true
 }

@@ -17,9 +17,11 @@ operation := input.request.operation
 # description: >-
 #   The object the request is about, on admission. On DELETE it is the object that would go, which Kubernetes sends as the old
 #   object; on CONNECT it is the options of the connection.
-object := input.request.oldObject if input.request.operation == "DELETE"
-
-object := input.request.object if input.request.operation != "DELETE"
+object := input.request.oldObject if {
+	input.request.operation == "DELETE"
+} else := input.request.object if {
+	input.request.operation != "DELETE"
+}
 
 # METADATA
 # title: Old object
