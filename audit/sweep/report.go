@@ -11,7 +11,12 @@ import (
 
 // Report is all that is known at this moment. Of objects that other replicas judge there is nothing in it. It takes a moment that grows with the
 // number of results and not of objects.
-func (s *Sweep) Report() audit.Report {
+func (s *Sweep) Report() audit.Report { return s.report(true) }
+
+// Counts is Report without the results: it takes a moment whatever was found.
+func (s *Sweep) Counts() audit.Report { return s.report(false) }
+
+func (s *Sweep) report(results bool) audit.Report {
 	s.mu.Lock()
 	policies, trouble, listed := s.force.Load(), s.troubled, s.listed
 	names := slices.Clone(s.names.name)
@@ -24,7 +29,7 @@ func (s *Sweep) Report() audit.Report {
 	}
 	slices.SortFunc(out.Policies, func(a, b audit.Policy) int { return cmp.Compare(a.ID, b.ID) })
 	for _, k := range kinds {
-		k.report(&out, names, known)
+		k.report(&out, names, known, results)
 	}
 	switch {
 	case trouble != "":
@@ -38,7 +43,7 @@ func (s *Sweep) Report() audit.Report {
 }
 
 // report adds what is known of one resource.
-func (k *kind) report(out *audit.Report, names []string, policies map[string]Policy) {
+func (k *kind) report(out *audit.Report, names []string, policies map[string]Policy, results bool) {
 	s := k.shelf
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +68,9 @@ func (k *kind) report(out *audit.Report, names []string, policies map[string]Pol
 		}
 	}
 	for _, d := range s.details {
-		out.Omitted += d.omitted
+		if out.Omitted += d.omitted; !results {
+			continue
+		}
 		about := audit.Object{
 			Group: k.resource.Group, Version: d.version, Kind: k.resource.Kind, Resource: k.resource.Name, Namespace: d.namespace, Name: d.name, UID: d.uid,
 		}
