@@ -107,7 +107,7 @@ func (f *memberFlags) check() error {
 		return fmt.Errorf("--namespace %q is not the name of a namespace: lower case letters, digits and dashes", f.namespace)
 	case f.serviceAccount != "" && len(validation.IsDNS1123Subdomain(f.serviceAccount)) > 0:
 		return fmt.Errorf("--service-account %q is not the name of a service account: lower case letters, digits, dashes and dots", f.serviceAccount)
-	case f.auditInterval < time.Minute:
+	case f.audit && f.auditInterval < time.Minute:
 		return fmt.Errorf("--audit-interval %s is less than a minute; what changes is judged at once in any case", f.auditInterval)
 	case f.inCluster && f.kubeconfig != "":
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
