@@ -325,6 +325,9 @@ func (c *member) parts() []func(context.Context) error {
 	}
 	if c.auditor != nil {
 		parts = append(parts, c.auditor.run)
+		if c.theirs != nil {
+			parts = append(parts, c.theirAudit().RunPart)
+		}
 	}
 	if c.replicas != nil {
 		parts = append(parts, c.replicas.Run, c.watchBundle, func(ctx context.Context) error { return replicas.Lead(ctx, c.group(), c.lead) })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/audit/sweep"
 	"github.com/portcullis-dev/portcullis/policies"
+	theirstatus "github.com/portcullis-dev/portcullis/policies/gatekeeper/status"
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 )
 
@@ -65,6 +66,40 @@ func (a *auditor) use(set *policies.Set) {
 	}
 	a.set.Store(set)
 	a.sweep.Use(out)
+}
+
+// theirAudit writes what the audit has found at Gatekeeper's constraints.
+func (c *member) theirAudit() *theirstatus.AuditWriter {
+	return &theirstatus.AuditWriter{
+		Client: c.dynamic, Release: c.flags.name, Replica: c.flags.replica, Followed: c.theirs.objects.Followed, Found: c.auditor.violations,
+		Replicas: c.live, Log: c.log,
+	}
+}
+
+// violations are what this replica has found by constraints, once it has looked at everything that it may look at.
+func (a *auditor) violations() (map[string]theirstatus.Violations, bool) {
+	set := a.set.Load()
+	if set == nil || !a.sweep.Through() {
+		return nil, false
+	}
+	theirs := map[string]bool{}
+	for _, policy := range set.Policies() {
+		if spec := policy.Spec(); spec.Convention == policies.Gatekeeper {
+			theirs[spec.ID] = true
+		}
+	}
+	first, all := a.sweep.First(theirstatus.MaxViolations, func(id string) bool { return theirs[id] })
+	out := map[string]theirstatus.Violations{}
+	for id, results := range first {
+		found := theirstatus.Violations{Total: all[id]}
+		for _, r := range results {
+			found.First = append(found.First, theirstatus.Violation{
+				Group: r.Object.Group, Version: r.Object.Version, Kind: r.Object.Kind, Namespace: r.Object.Namespace, Name: r.Object.Name, Message: r.Message,
+			})
+		}
+		out[id] = found
+	}
+	return out, true
 }
 
 // run audits until ctx ends.

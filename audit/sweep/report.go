@@ -71,9 +71,7 @@ func (k *kind) report(out *audit.Report, names []string, policies map[string]Pol
 		if out.Omitted += d.omitted; !results {
 			continue
 		}
-		about := audit.Object{
-			Group: k.resource.Group, Version: d.version, Kind: k.resource.Kind, Resource: k.resource.Name, Namespace: d.namespace, Name: d.name, UID: d.uid,
-		}
+		about := k.about(d)
 		for _, r := range d.results {
 			id := names[r.policy]
 			out.Results = append(out.Results, audit.Result{
@@ -84,11 +82,30 @@ func (k *kind) report(out *audit.Report, names []string, policies map[string]Pol
 	}
 }
 
+// about is the object of which something is said.
+func (k *kind) about(d *detail) audit.Object {
+	return audit.Object{
+		Group: k.resource.Group, Version: d.version, Kind: k.resource.Kind, Resource: k.resource.Name, Namespace: d.namespace, Name: d.name, UID: d.uid,
+	}
+}
+
 // count adds n pairs of an outcome.
 func count(c *audit.Counts, outcome uint8, n int) {
 	var one audit.Counts
 	one.Add(ranks()[outcome])
 	c.Pass, c.Fail, c.Warn, c.Skip, c.Fault = c.Pass+n*one.Pass, c.Fail+n*one.Fail, c.Warn+n*one.Warn, c.Skip+n*one.Skip, c.Fault+n*one.Fault
+}
+
+// Through reports whether everything has been looked at once, but for what cannot be.
+func (s *Sweep) Through() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.kinds {
+		if k.heard.Load() == 0 && !k.shelf.troubled() {
+			return false
+		}
+	}
+	return s.listed && len(s.kinds) > 0
 }
 
 // Age is how long ago the API server was last heard of about the resource of which that is longest, and false if some resource has not been
