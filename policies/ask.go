@@ -19,6 +19,8 @@ type answer struct {
 	asked
 	value ast.Value // nil when the rule is undefined
 	err   error
+	// unknown says that the err is want of what the policy needs, and not what came of its evaluation.
+	unknown bool
 }
 
 // errLate is the fault of a policy that used up its time.
@@ -53,7 +55,7 @@ func (a asked) eval(
 	if err != nil {
 		return nil, err
 	}
-	if a.silent(ctx, input, cancel) {
+	if in.looked == nil && (!a.timed || in.at.IsZero()) && a.silent(ctx, input, cancel) {
 		return nil, nil
 	}
 	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
@@ -68,6 +70,9 @@ func (a asked) eval(
 		WithBuiltinErrorList(&failed).
 		WithCancel(cancel).
 		WithMetrics(metrics.NoOp()) // nobody reads what they would measure
+	if !in.at.IsZero() {
+		q = q.WithTime(in.at)
+	}
 	if !a.spec.Lenient || a.gives() {
 		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
 		q = q.WithIndexing(false)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -116,9 +117,10 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 
 // decide answers one request; parent is the one to which exceptions hold.
 func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *inventory.Snapshot) (review.Decision, error) {
-	concerned, answers := s.match(ctx, req, objects)
+	past := pastOf(ctx)
+	concerned, answers := s.match(ctx, req, objects, past)
 	if len(concerned) == 0 {
-		return s.fold(parent, answers), nil
+		return s.fold(parent, answers, past), nil
 	}
 	inputs, err := s.inputs(req)
 	if err != nil {
@@ -128,11 +130,13 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 	if slices.ContainsFunc(concerned, func(a asked) bool { return a.spec.Convention == Gatekeeper }) {
 		inputs.admission, inputs.unreadable = s.admission(req, inputs)
 	}
-	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
+	inputs.at = past.At
+	inputs.veil(past, req)
+	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...), past), nil
 }
 
 // match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
-func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot) (concerned []asked, unknown []answer) {
+func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot, past Past) (concerned []asked, unknown []answer) {
 	awaited := false
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
@@ -155,6 +159,9 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 			continue
 		}
 		covered, err := a.spec.Match.covers(req, namespace)
+		if err == nil && len(past.Unknown) > 0 {
+			covered, err = past.covers(a.spec.Match, req, namespace, covered)
+		}
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
@@ -163,7 +170,7 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		}
 		switch {
 		case err != nil:
-			unknown = append(unknown, answer{asked: a, err: err})
+			unknown = append(unknown, answer{asked: a, err: err, unknown: true})
 		case covered:
 			concerned = append(concerned, a)
 		}
@@ -181,6 +188,8 @@ type inputs struct {
 	shared     topdown.VirtualCache
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
+	at        time.Time     // of the evaluation; zero is now
+	looked    *atomic.Int64 // how often somebody looked at what is not known; nil where all is
 }
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.
