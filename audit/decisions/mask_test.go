@@ -56,7 +56,7 @@ func TestCredentialsAreMasked(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
 			recorded(t, &out, []*review.Request{c.req}, review.Decision{Verdict: review.Allow, Patch: []byte(`[]`)}, nil)
-			var r record
+			var r Record
 			if err := json.Unmarshal(out.Bytes(), &r); err != nil {
 				t.Fatal(err)
 			}

@@ -5,7 +5,6 @@ package decisions
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -208,78 +207,4 @@ func (b *batch) flush() {
 		b.torn = text[n-1] != '\n'
 	}
 	b.settle(lines, bytes.Count(text[max(n, prefix):], []byte("\n")))
-}
-
-// record is one line, named as OPA names the fields of its decision logs.
-type record struct {
-	DecisionID string          `json:"decision_id"`
-	Timestamp  time.Time       `json:"timestamp"`
-	Revision   string          `json:"revision,omitempty"`
-	Path       string          `json:"path"` // the stage
-	Input      json.RawMessage `json:"input"`
-	Erased     []string        `json:"erased,omitempty"` // JSON pointers into the record
-	Result     *result         `json:"result,omitempty"`
-	Error      string          `json:"error,omitempty"`
-	Metrics    metrics         `json:"metrics"`
-}
-
-type result struct {
-	Verdict  string          `json:"verdict"`
-	Findings []finding       `json:"findings,omitempty"`
-	User     string          `json:"user,omitempty"`
-	Patch    json.RawMessage `json:"patch,omitempty"`
-}
-
-type finding struct {
-	Policy    string            `json:"policy"`
-	Effect    string            `json:"effect"`
-	Message   string            `json:"message"`
-	Field     string            `json:"field,omitempty"`
-	Fault     bool              `json:"fault,omitempty"`
-	Cause     string            `json:"cause,omitempty"`
-	Exception *review.Exception `json:"exception,omitempty"`
-}
-
-type metrics struct {
-	Nanoseconds int64 `json:"timer_server_handler_ns"`
-}
-
-func recordOf(e entry) record {
-	m := mask(e.req)
-	out := record{
-		DecisionID: string(e.req.ID),
-		Timestamp:  e.at.UTC(),
-		Revision:   e.decision.Revision,
-		Path:       string(e.req.Stage),
-		Input:      m.input,
-		Metrics:    metrics{Nanoseconds: e.took.Nanoseconds()},
-	}
-	if out.DecisionID == "" {
-		out.DecisionID = rand.Text()
-	}
-	if e.err != nil {
-		out.Error = review.Sentence(e.req.HideToken(e.err.Error()), review.MaxMessage)
-	} else {
-		out.Result = resultOf(e.decision, &m)
-	}
-	out.Erased = m.erased
-	return out
-}
-
-func resultOf(d review.Decision, m *masked) *result {
-	out := &result{Verdict: d.Verdict.String()}
-	if !m.secret {
-		out.Patch = d.Patch
-	}
-	if d.Identity != nil {
-		out.User = m.req.HideToken(d.Identity.Username)
-	}
-	for i, f := range d.Findings {
-		at := fmt.Sprintf("/result/findings/%d/", i)
-		out.Findings = append(out.Findings, finding{
-			Policy: f.Policy, Effect: string(f.Effect), Message: m.said(at+"message", f.Message), Field: m.said(at+"field", f.Field), Fault: f.Fault,
-			Cause: m.said(at+"cause", f.Cause), Exception: f.Exception,
-		})
-	}
-	return out
 }

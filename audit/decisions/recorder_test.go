@@ -109,7 +109,7 @@ func TestARecordWithoutAUIDHasAnIDOfItsOwn(t *testing.T) {
 	recorded(t, &out, []*review.Request{req, req}, review.Decision{}, nil)
 	ids := map[string]bool{}
 	for line := range strings.Lines(out.String()) {
-		var r record
+		var r Record
 		if err := json.Unmarshal([]byte(line), &r); err != nil || len(r.DecisionID) < 16 {
 			t.Errorf("%q %v", r.DecisionID, err)
 		}
@@ -123,7 +123,7 @@ func TestARecordWithoutAUIDHasAnIDOfItsOwn(t *testing.T) {
 // idsOf lists the decision ids of whole lines, in order; the rest is noise of a torn line.
 func idsOf(text string) (ids []string) {
 	for line := range strings.Lines(text) {
-		var r record
+		var r Record
 		if json.Unmarshal([]byte(line), &r) == nil && strings.HasSuffix(line, "\n") && r.DecisionID != "" {
 			ids = append(ids, r.DecisionID)
 		}
