@@ -43,7 +43,7 @@ type Result struct {
 	Verdict  string    `json:"verdict"` // "allow", "deny" or "no-opinion", as review.Verdict has it
 	Findings []Finding `json:"findings,omitempty"`
 	User     string    `json:"user,omitempty"` // whose token it is
-	// Patch is RFC 6902. It is left out for Secrets, as it may hold their contents.
+	// Patch is RFC 6902. That of a Secret is Erased, as it may hold its contents.
 	Patch json.RawMessage `json:"patch,omitempty"`
 }
 
@@ -96,6 +96,9 @@ func resultOf(d review.Decision, m *masked) *Result {
 	out := &Result{Verdict: d.Verdict.String()}
 	if !m.secret {
 		out.Patch = d.Patch
+	} else if len(d.Patch) > 0 { // so that nobody takes it for unchanged
+		out.Patch = json.RawMessage(erasedText)
+		m.erased = append(m.erased, "/result/patch")
 	}
 	if d.Identity != nil {
 		out.User = m.req.HideToken(d.Identity.Username)
