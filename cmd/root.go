@@ -91,7 +91,7 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newReview(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(), newVersion())
+	root.AddCommand(newServe(), newReview(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(), newReplay(), newVersion())
 	root.AddCommand(opaCommands()...)
 	return root
 }

@@ -22,10 +22,13 @@ type Past struct {
 	// Unknown are the parts of the review that are not what they were, as JSON pointers into it: a policy that looks at one of them, or whose match
 	// depends on one, has no answer, and the Fault that stands for it is marked Unknown.
 	Unknown []string
+
+	is bool // it is the past: what nobody says of the cluster is not known, rather than nothing
 }
 
 // InThePast has the Sets that are asked with the context take the request for one of the past.
 func InThePast(ctx context.Context, p Past) context.Context {
+	p.is = true
 	return context.WithValue(ctx, pastKey{}, &p)
 }
 

@@ -166,7 +166,9 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 			_, err = namespace()
 		}
 		if err == nil && covered && a.looks() {
-			err = a.met(objects)
+			if err = a.met(objects); objects == nil && past.is {
+				err = errNoInventory
+			}
 		}
 		switch {
 		case err != nil:
