@@ -53,28 +53,19 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	a.closers = append(a.closers, func() { _ = api.Close() }, func() { _ = health.Close() })
-	recorder, closeLog, err := a.recorder(stdout)
+	recorders, credentials, err := a.record(ctx, stdout)
 	if err != nil {
 		return err
-	}
-	a.closers = append(a.closers, closeLog)
-	if recorder != nil {
-		a.parts = append(a.parts, func(ctx context.Context) error {
-			if err := recorder.Start(ctx); err != nil { // which is only known when the server has ended, and no fault of it
-				a.log.Warn("records are lost", "error", err)
-			}
-			return nil
-		})
 	}
 	if a.who, err = a.identify(); err != nil {
 		return err
 	}
 	who := a.who
-	if err := a.metrics.follow(who, recorder); err != nil {
+	if err := a.metrics.follow(who, recorders); err != nil {
 		return err
 	}
 	wiring := Wiring{
-		Answers: Answers(a.engine, a.theirs), Recorder: recorder, Metrics: a.metrics, Memory: a.memory, MaxBody: a.maxBody,
+		Answers: Answers(a.engine, a.theirs), Recorders: recorders, Credentials: credentials, Metrics: a.metrics, Memory: a.memory, MaxBody: a.maxBody,
 		Exempt: a.exemptNamespaces, Log: a.log,
 	}
 	if a.member != nil {
@@ -85,6 +76,13 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 		wiring.Heard, wiring.Count = a.member.hears, a.member.count()
 		a.parts = append(a.parts, a.member.parts()...)
 		a.checks = append(a.checks, a.member.checks()...)
+	}
+	if a.decisions.events {
+		events, err := a.events(recorders)
+		if err != nil {
+			return err
+		}
+		wiring.Beside = append(wiring.Beside, events)
 	}
 	server, err := a.server(api, wiring, who, clients)
 	if err != nil {

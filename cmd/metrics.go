@@ -86,8 +86,8 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 	return m, nil
 }
 
-// follow shows the certificates' ends and the recorder's losses.
-func (m *Metrics) follow(who identity, recorder *decisions.Recorder) error {
+// follow shows the certificates' ends and the recorders' losses.
+func (m *Metrics) follow(who identity, recorders decisions.Recorders) error {
 	for usage, notAfter := range map[string]func() time.Time{"serving": who.notAfter, "authority": who.authority} {
 		if notAfter == nil {
 			continue
@@ -101,14 +101,10 @@ func (m *Metrics) follow(who identity, recorder *decisions.Recorder) error {
 			return err
 		}
 	}
-	if err := m.certificate(who); err != nil || recorder == nil {
+	if err := m.certificate(who); err != nil {
 		return err
 	}
-	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "portcullis_decision_records_dropped_total",
-		Help: "Decisions of which no record was written.",
-	}, func() float64 { return float64(recorder.Dropped()) })
-	return m.Registry.Register(dropped)
+	return m.recorded(recorders)
 }
 
 // certificate shows whether what is offered as the certificate can be used.

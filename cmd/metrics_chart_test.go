@@ -29,7 +29,10 @@ func exported(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	when := func() time.Time { return time.Time{} }
-	if err := m.follow(identity{notAfter: when, authority: when}, decisions.NewRecorder(io.Discard, time.Now)); err != nil {
+	if err := m.follow(identity{notAfter: when, authority: when}, decisions.Recorders{decisions.NewRecorder(io.Discard, time.Now)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newEventMetrics(m.Registry); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.rotating(func() certs.Step { return certs.Rest }); err != nil {

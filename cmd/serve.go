@@ -40,7 +40,7 @@ type serveFlags struct {
 	memoryLimit      int64
 	drain            time.Duration
 	exemptNamespaces []string
-	decisionLog      string
+	decisions        decisionFlags
 	logLevel         string
 	logFormat        string
 }
@@ -51,7 +51,7 @@ func newServe() *cobra.Command {
 		Use:   "serve --policies PATH...",
 		Short: "Answers the API server's webhooks",
 		Long: `Serves /authenticate, /authorize/guard, /authorize/grant, /mutate, /validate and /image over HTTPS, and /healthz, /readyz and
-/metrics on a port of their own. Policies are read again when their files change. Without a cluster and without certificates it
+/metrics on a port of their own; with --audit-events /events beside the first. Policies are read again when their files change. Without a cluster and without certificates it
 makes its own; the authority to trust is printed on standard output.`,
 		Example: `  portcullis serve --policies ./policies
   portcullis serve --policies ./policies --policies library:pods.privileged --cert-dir ./certs --kubeconfig ~/.kube/config`,
@@ -87,7 +87,7 @@ makes its own; the authority to trust is printed on standard output.`,
 	f.Int64Var(&flags.memoryLimit, "memory-limit", 0, "`BYTES` that this process may use: half of them are what --review-memory-bytes is by default, and Go keeps its heap below nine tenths unless $GOMEMLIMIT says otherwise")
 	f.DurationVar(&flags.drain, "drain", webhook.DefaultDrain, "how long to serve on after SIGTERM, telling callers to go elsewhere")
 	f.StringArrayVar(&flags.exemptNamespaces, "exempt-namespace", nil, "`NAME` of a namespace, without wildcards, in which admission is always allowed; may be repeated")
-	f.StringVar(&flags.decisionLog, "decision-log", "", "`FILE` to add a line of JSON to for every decision, - for standard output")
+	flags.decisions.add(f)
 	f.StringVar(&flags.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&flags.logFormat, "log-format", "text", "text or json")
 	return cmd
@@ -136,6 +136,7 @@ func (f *serveFlags) check() error {
 	}
 	for _, check := range []func() error{
 		f.checkMeaning, f.cluster.check, f.gatekeeper.check, func() error { return f.tls.check(&f.cluster, f.certDir) },
+		func() error { return f.decisions.check(f.clientCA) },
 	} {
 		if err := check(); err != nil {
 			return err

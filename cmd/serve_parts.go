@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/webhook"
 )
@@ -55,25 +54,6 @@ func (f *serveFlags) announce(stdout io.Writer, source certs.Source, log *slog.L
 		return nil, fmt.Errorf("--ca-file: %w", err)
 	}
 	return announcement.Start, nil
-}
-
-// recorder writes the decision log, if one was asked for.
-func (f *serveFlags) recorder(stdout io.Writer) (recorder *decisions.Recorder, done func(), err error) {
-	switch f.decisionLog {
-	case "":
-		return nil, func() {}, nil
-	case "-":
-		return decisions.NewRecorder(stdout, time.Now), func() {}, nil
-	}
-	// A pipe without a reader would otherwise keep the server from starting, without a word.
-	file, err := os.OpenFile(f.decisionLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0o600)
-	if errors.Is(err, syscall.ENXIO) {
-		return nil, nil, fmt.Errorf("--decision-log: nobody reads from %s; start its reader first, or name a file", f.decisionLog)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("--decision-log: %w", err)
-	}
-	return decisions.NewRecorder(file, time.Now), func() { _ = file.Close() }, nil
 }
 
 // identity is who the server is to its callers.

@@ -63,7 +63,7 @@ the files.`,
 	f.StringVar(&flags.clientKey, "client-key", "", "`FILE` of the key of that certificate")
 	flags.policies.register(f)
 	f.Lookup("policies").Usage = "`PATH` of policies, or library:NAME, that say what the admission webhooks are asked about, and what of it is refused when they cannot be; without, they are asked about everything, and it is admitted; may be repeated"
-	f.StringSliceVar(&flags.callouts, "callouts", nil, "`NAMES` of those to set up: "+strings.Join(calloutNames(), ", ")+"; without, all")
+	f.StringSliceVar(&flags.callouts, "callouts", nil, "`NAMES` of those to set up: "+strings.Join(calloutNames(), ", ")+"; without, all but events, for which the API server has one audit policy and one audit webhook")
 	f.StringArrayVar(&flags.exempt, "exempt-namespace", nil, "`NAME` of a namespace that admission webhooks are not asked about; may be repeated")
 	f.StringVar(&flags.namespace, "namespace", defaultNamespace, "`NAME` of the namespace that Portcullis is in, which they are not asked about either")
 	f.StringVar(&flags.name, "name", defaultName, "`NAME` of the release and of its service account, which guard and grant are not asked about")
@@ -78,11 +78,14 @@ the files.`,
 // calloutNames are what --callouts takes: the paths without what is the same in all.
 func calloutNames() []string {
 	var out []string
-	for _, callout := range controlplane.All() {
+	for _, callout := range known() {
 		out = append(out, calloutName(callout))
 	}
 	return out
 }
+
+// known are the callouts that can be set up, and the audit log's events last, which are only when they are asked for.
+func known() []string { return append(controlplane.All(), controlplane.Events) }
 
 func calloutName(callout string) string { return callout[strings.LastIndex(callout, "/")+1:] }
 
@@ -167,7 +170,7 @@ func (f *setupFlags) options(ctx context.Context) (o controlplane.Options, err e
 		if at < 0 {
 			return o, fmt.Errorf("--callouts: %q is none of %s", name, strings.Join(calloutNames(), ", "))
 		}
-		o.Callouts = append(o.Callouts, controlplane.All()[at])
+		o.Callouts = append(o.Callouts, known()[at])
 	}
 	for _, needs := range []struct {
 		flag, name, callout string
@@ -176,6 +179,9 @@ func (f *setupFlags) options(ctx context.Context) (o controlplane.Options, err e
 		if needs.set && o.Callouts != nil && !slices.Contains(o.Callouts, needs.callout) {
 			return o, fmt.Errorf("%s goes with --callouts %s, which is not among those to set up", needs.flag, needs.name)
 		}
+	}
+	if slices.Contains(o.Callouts, controlplane.Events) && len(o.ClientCert) == 0 {
+		return o, errors.New("--callouts events goes with --client-cert FILE and --client-key FILE: a server takes events from nobody who cannot prove that it is the API server")
 	}
 	wanted, err := f.interests(ctx)
 	if err != nil {

@@ -14,23 +14,24 @@ import (
 // Wiring is the way of one request between the listener and who answers. Serve makes one of its flags. It is exported for the contract
 // tests alone, so that what they hold the server to is this very list of decorators. The fields without a remark must be set.
 type Wiring struct {
-	Answers  func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
-	Recorder *decisions.Recorder                    // nil when no decisions are kept
-	Metrics  *Metrics
-	Memory   int64                                  // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
-	MaxBody  int64                                  // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
-	Exempt   []string                               // namespaces in which admission is always allowed; may be nil
-	Heard    func(review.Stage)                     // told of every request; may be nil
-	Count    func(*review.Request, review.Decision) // told what came of every request; may be nil
-	Beside   []webhook.Endpoint                     // served beside those of the stages, without the decorators; may be nil
-	Log      *slog.Logger
+	Answers     func(review.Stage) review.Reviewer // who answers at each stage, as Answers says
+	Recorders   decisions.Recorders                // none when no decisions are kept
+	Credentials *decisions.Credentials             // names those that users present; nil gives no names
+	Metrics     *Metrics
+	Memory      int64                                  // what reviews under way may take together, in bytes; at least webhook.LeastBudget(MaxBody)
+	MaxBody     int64                                  // the largest AdmissionReview in bytes; 0 is webhook.DefaultMaxAdmission
+	Exempt      []string                               // namespaces in which admission is always allowed; may be nil
+	Heard       func(review.Stage)                     // told of every request; may be nil
+	Count       func(*review.Request, review.Decision) // told what came of every request; may be nil
+	Beside      []webhook.Endpoint                     // served beside those of the stages, without the decorators; may be nil
+	Log         *slog.Logger
 }
 
 // Handler returns what answers at all endpoints.
 func (w Wiring) Handler() (*webhook.Handler, error) {
 	handler, err := webhook.NewHandler(append(webhook.Endpoints(w.reviewers(), w.MaxBody), w.Beside...), w.Metrics.Webhook, w.Log)
-	if err == nil && w.Recorder != nil {
-		handler.Heard = w.Recorder.Hear
+	if err == nil && len(w.Recorders) > 0 {
+		handler.Heard = w.Recorders.Hear
 	}
 	return handler, err
 }
@@ -47,6 +48,7 @@ func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
 			w.hear(stage),
 			w.Metrics.findings,
 			w.count,
+			w.mark,
 		)
 	}
 }
@@ -72,6 +74,18 @@ func (w Wiring) count(next review.Reviewer) review.Reviewer {
 	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
 		d, err := next.Review(ctx, req)
 		w.Count(req, d)
+		return d, err
+	})
+}
+
+// mark says of a user by which credential they were known.
+func (w Wiring) mark(next review.Reviewer) review.Reviewer {
+	if w.Credentials == nil {
+		return next
+	}
+	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+		d, err := next.Review(ctx, req)
+		w.Credentials.Mark(req, &d)
 		return d, err
 	})
 }

@@ -55,7 +55,7 @@ func access(body []byte, stage Stage) (*Request, func(Decision) any, error) {
 		return nil, nil, errors.New("spec.nonResourceAttributes has no path")
 	}
 	req.Body, err = inV1(body, authorizationv1.GroupName, "SubjectAccessReview", version, map[string]string{"group": "groups"})
-	return req, func(d Decision) any { return accessAnswer(version, stage, d) }, err
+	return req, func(d Decision) any { return accessAnswer(version, req, d) }, err
 }
 
 // accessTo is what a SubjectAccessReview asks about, which is not told by what its attributes hold: a user who asks "may I get?" leaves
@@ -126,23 +126,37 @@ func (r reader) selector(field string) error {
 	})
 }
 
-// accessAnswer spells a Decision. Allowed and denied are never both set: the API server makes an error of that.
-func accessAnswer(version string, stage Stage, d Decision) any {
+// accessAnswer spells a Decision. Allowed and denied are never both set: the API server makes an error of that. What it says without an opinion is
+// shown to whoever nobody allows, so nothing is said then.
+func accessAnswer(version string, req *Request, d Decision) any {
 	out := &authorizationv1.SubjectAccessReview{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "SubjectAccessReview"}}
 	switch {
-	case stage == Guard && d.Verdict == Deny:
+	case req.Stage == Guard && d.Verdict == Deny:
 		out.Status.Denied = true
-		if out.Status.Reason = d.Refusal(); out.Status.Reason == "" {
-			out.Status.Reason = "refused by Portcullis"
+		reason := d.Refusal()
+		if reason == "" {
+			reason = "refused by Portcullis"
 		}
-	case stage == Grant && d.Verdict == Allow:
+		out.Status.Reason = reason + req.mark()
+	case req.Stage == Grant && d.Verdict == Allow:
 		out.Status.Allowed = true
+		reason := "allowed by Portcullis"
 		for _, f := range d.Findings {
 			if f.Effect == EffectAllow {
-				out.Status.Reason = f.String()
+				reason = f.String()
 				break
 			}
 		}
+		out.Status.Reason = reason + req.mark()
 	}
 	return out
+}
+
+// mark ends the reason of an answer about access. The API server keeps the reason with the answer, and its audit event has it as the annotation
+// authorization.k8s.io/reason: by the mark the record of the decision is found, however often the answer was used.
+func (r *Request) mark() string {
+	if r.ID == "" {
+		return ""
+	}
+	return " (decision " + string(r.ID) + ")"
 }

@@ -122,7 +122,7 @@ func admissionAnswer(version string, req *Request, d Decision) any {
 		UID:              req.ID,
 		Allowed:          d.Verdict == Allow,
 		Warnings:         d.Warnings(),
-		AuditAnnotations: annotations(d),
+		AuditAnnotations: annotations(req, d),
 	}
 	if !response.Allowed {
 		response.Result = refusalStatus(d)
@@ -153,9 +153,13 @@ func refusalStatus(d Decision) *metav1.Status {
 	return status
 }
 
-// annotations are what the API server's audit event keeps of a decision: which set of policies answered, and which refused.
-func annotations(d Decision) map[string]string {
+// annotations are what the API server's audit event keeps of a decision: its record's id, which set of policies answered, and which refused. Of a
+// webhook that is asked again about the same request the event keeps the first.
+func annotations(req *Request, d Decision) map[string]string {
 	out := map[string]string{}
+	if req.ID != "" {
+		out["decision"] = string(req.ID)
+	}
 	if d.Revision != "" {
 		out["revision"] = d.Revision
 	}

@@ -23,6 +23,14 @@ func (r *Request) HideToken(text string) string {
 	return hide(text, tokenOf(r.Body))
 }
 
+// Token is the token that r asks about, and nothing at other stages. It must not be kept, and does not print.
+func (r *Request) Token() Raw {
+	if r.Stage != Authenticate {
+		return nil
+	}
+	return Raw(tokenOf(r.Body))
+}
+
 func hide(text, token string) string {
 	if token == "" {
 		return text

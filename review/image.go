@@ -43,7 +43,7 @@ func DialectImage(body []byte) (*Request, func(Decision) any, error) {
 	req.Target.Version, req.Target.Resource, req.Target.Kind = "v1", "pods", "Pod"
 	return req, func(d Decision) any {
 		out := &imagepolicyv1alpha1.ImageReview{TypeMeta: metav1.TypeMeta{APIVersion: version, Kind: "ImageReview"}}
-		out.Status.AuditAnnotations = annotations(d)
+		out.Status.AuditAnnotations = annotations(req, d)
 		if out.Status.Allowed = d.Verdict == Allow; !out.Status.Allowed {
 			out.Status.Reason = refusalStatus(d).Message
 		}

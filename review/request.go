@@ -97,6 +97,8 @@ func (r Raw) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // Body is the review as the API server sent it, in the spelling of the type's v1: it is the Rego input. The other fields are
 // what matching needs, read in the same pass. Object and OldObject are slices of Body, nil where the review has null.
 type Request struct {
+	// ID is the uid of an AdmissionReview. Other reviews have none; whoever answers them gives them one before, by which the record of the
+	// decision is found.
 	ID                types.UID
 	Stage             Stage
 	Origin            Origin

@@ -1,6 +1,8 @@
 package webhook
 
 import (
+	"context"
+	"io"
 	"time"
 
 	"github.com/portcullis-dev/portcullis/review"
@@ -15,6 +17,10 @@ type Endpoint struct {
 	Dialect  review.Dialect  // reads the review and spells the answer
 	Reviewer review.Reviewer // answers; an endpoint without one is not served
 	Close    bool            // the connection ends with the answer, so that the next question may reach another replica
+
+	// take and turns are those of Events, which nobody reviews.
+	take  func(ctx context.Context, list io.Reader)
+	turns chan struct{}
 }
 
 // Limits of reviews, each from the largest that can legitimately arrive.

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -44,6 +46,9 @@ func NewHandler(endpoints []Endpoint, metrics *Metrics, log *slog.Logger) (*Hand
 		switch _, twice := h.routes[e.Path]; {
 		case twice:
 			return nil, fmt.Errorf("endpoint %s stands twice in the table", e.Path)
+		case e.take != nil:
+			h.routes[e.Path] = e
+			continue
 		case e.Dialect == nil, e.Reviewer == nil, e.MaxBody <= 0, e.Deadline <= 0:
 			return nil, fmt.Errorf("endpoint %s needs a dialect, a reviewer, a limit and a deadline", e.Path)
 		}
@@ -72,6 +77,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if endpoint.Close {
 		w.Header().Set("Connection", "close")
+	}
+	if endpoint.take != nil {
+		h.hear(w, r, endpoint)
+		return
 	}
 	x := &exchange{endpoint: endpoint, start: time.Now()}
 	body, err := h.review(w, r, x)
@@ -119,6 +128,9 @@ func (h *Handler) review(w http.ResponseWriter, r *http.Request, x *exchange) (b
 		return nil, failure(http.StatusBadRequest, err.Error())
 	}
 	req.Origin = review.FromWebhook
+	if req.ID == "" {
+		req.ID = types.UID(rand.Text())
+	}
 	x.req = req
 	ctx, cancel := context.WithDeadline(cutoff, x.start.Add(budget.review))
 	defer cancel()

@@ -22,6 +22,7 @@ const (
 	decisionUnavailable = "unavailable" // no answer now
 	decisionError       = "error"       // no answer because of a fault
 	decisionInvalid     = "invalid"     // not a review
+	decisionTaken       = "taken"       // events, which are not answered
 )
 
 // Metrics are the counters of this package. No label holds text from a request: paths, names and unknown verbs would let anyone who

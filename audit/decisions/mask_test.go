@@ -176,7 +176,7 @@ func FuzzMask(f *testing.F) {
 			return
 		}
 		req := &review.Request{Stage: review.Validate, Target: review.Target{Resource: "secrets"}, Body: body}
-		m := mask(req)
+		m := mask(req, Erasures{})
 		if err := rawjson.Check(m.input); err != nil {
 			t.Fatalf("%v: %s", err, m.input)
 		}

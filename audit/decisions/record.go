@@ -70,13 +70,19 @@ type Metrics struct {
 	Nanoseconds int64 `json:"timer_server_handler_ns,omitempty"`
 }
 
-func recordOf(e entry) Record {
-	m := mask(e.req)
+// record is the line of an entry.
+func (r *Recorder) record(e entry) Record {
+	if e.event != nil {
+		return r.eventRecord(e)
+	}
+	m := mask(e.req, r.opts.Erase)
 	out := Record{
 		DecisionID: string(e.req.ID),
 		Timestamp:  e.at.UTC(),
 		Revision:   e.decision.Revision,
 		Path:       string(e.req.Stage),
+		Credential: r.opts.Credentials.Of(e.req),
+		Sampled:    e.sampled,
 		Input:      m.input,
 		Metrics:    Metrics{Nanoseconds: e.took.Nanoseconds()},
 	}
@@ -84,30 +90,26 @@ func recordOf(e entry) Record {
 		out.DecisionID = rand.Text()
 	}
 	if e.err != nil {
-		out.Error = review.Sentence(e.req.HideToken(e.err.Error()), review.MaxMessage)
+		out.Error = review.Sentence(m.wrong(e.err.Error()), review.MaxMessage)
 	} else {
-		out.Result = resultOf(e.decision, &m)
+		out.Result = resultOf(e.decision, m)
 	}
 	out.Erased = m.erased
 	return out
 }
 
 func resultOf(d review.Decision, m *masked) *Result {
-	out := &Result{Verdict: d.Verdict.String()}
-	if !m.secret {
-		out.Patch = d.Patch
-	} else if len(d.Patch) > 0 { // so that nobody takes it for unchanged
-		out.Patch = json.RawMessage(erasedText)
-		m.erased = append(m.erased, "/result/patch")
-	}
+	out := &Result{Verdict: d.Verdict.String(), Patch: m.patch(d.Patch)}
 	if d.Identity != nil {
-		out.User = m.req.HideToken(d.Identity.Username)
+		out.User = m.user(d.Identity.Username)
 	}
 	for i, f := range d.Findings {
-		at := fmt.Sprintf("/result/findings/%d/", i)
+		said := func(member, text string) string {
+			return m.said(fmt.Sprintf("/result/findings/%d/%s", i, member), "/result/findings/*/"+member, text)
+		}
 		out.Findings = append(out.Findings, Finding{
-			Policy: f.Policy, Effect: f.Effect, Message: m.said(at+"message", f.Message), Field: m.said(at+"field", f.Field), Fault: f.Fault,
-			Cause: m.said(at+"cause", f.Cause), Exception: f.Exception,
+			Policy: f.Policy, Effect: f.Effect, Message: said("message", f.Message), Field: said("field", f.Field), Fault: f.Fault,
+			Cause: said("cause", f.Cause), Exception: f.Exception,
 		})
 	}
 	return out

@@ -3,8 +3,8 @@
 package decisions
 
 import (
-	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,53 +26,127 @@ const (
 // shutdown of the server it stays within a grace period of 60 seconds.
 const flushFor = 5 * time.Second
 
-// Recorder hears of every answer, never blocks a request, and drops and counts what it cannot keep up with. Make one with NewRecorder.
+// Options are what a Recorder may be told; the zero value has every answer recorded at once.
+type Options struct {
+	// Allows is the share, from 0 to 1, of answers that are recorded among those that neither refuse nor find anything nor fail. Which are is a
+	// matter of their IDs alone. Nil is all.
+	Allows *float64
+	// Erase says what is taken out of every record beside credentials and what Secrets hold.
+	Erase Erasures
+	// Credentials names credentials; nil names none.
+	Credentials *Credentials
+	// Linger is how long a record may wait for others to be written with it; 0 has each written as soon as none waits behind it.
+	Linger time.Duration
+	// Batch is how many bytes are gathered for one Write of the Sink, unless one record alone is larger; 0 is 64 KiB.
+	Batch int
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Recorder hears of every answer, never blocks a request, and drops and counts what it cannot keep up with; as soon as it can, it records how many
+// there were, as a Gap. Make one with New.
 type Recorder struct {
-	out     io.Writer
-	now     func() time.Time
+	sink    Sink
+	opts    Options
 	queue   chan entry
 	mu      sync.RWMutex // held to read while something is put into the queue
 	ended   bool         // nothing put into the queue would be written any more
 	queued  atomic.Int64 // bytes of reviews in the queue
 	dropped atomic.Uint64
 	failed  atomic.Uint64
+	passed  atomic.Uint64
+	written atomic.Uint64
 	waiting atomic.Int64 // records that are neither written nor counted as lost
+	gap     gap
 
 	settling  sync.Mutex
 	abandoned bool // what was waiting has been counted as lost
 }
 
+// entry is what waits to be recorded: an answer, or an event.
 type entry struct {
 	req      *review.Request
 	decision review.Decision
 	err      error
+	event    *Event
 	at       time.Time
 	took     time.Duration
+	sampled  float64 // 0 where all of its kind are recorded
+	// credential is that of an event; that of a review is in it.
+	credential string
+}
+
+// size is about what the entry takes of memory, in bytes.
+func (e entry) size() int64 {
+	if e.event != nil {
+		return eventSize
+	}
+	return int64(len(e.req.Body))
+}
+
+// New returns a Recorder that writes to sink, from one goroutine.
+func New(sink Sink, opts Options) *Recorder {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Batch == 0 {
+		opts.Batch = maxBatch
+	}
+	return &Recorder{sink: sink, opts: opts, queue: make(chan entry, maxQueued)}
 }
 
 // NewRecorder returns a Recorder that writes to out, one Write a batch of lines, from one goroutine.
 func NewRecorder(out io.Writer, now func() time.Time) *Recorder {
-	return &Recorder{out: out, now: now, queue: make(chan entry, maxQueued)}
+	return New(Stream(out), Options{Now: now})
 }
 
 // Dropped counts the answers of which no record was written: for want of room, because writing failed, or because they came after the end.
 func (r *Recorder) Dropped() uint64 { return r.dropped.Load() + r.failed.Load() }
 
+// Written counts the records that were written, without those of gaps.
+func (r *Recorder) Written() uint64 { return r.written.Load() }
+
+// Passed counts the answers of which no record was wanted, as Options.Allows says.
+func (r *Recorder) Passed() uint64 { return r.passed.Load() }
+
+// Waiting is how many records are still to be written.
+func (r *Recorder) Waiting() int64 { return r.waiting.Load() }
+
 // Hear has an answer to req recorded: a decision or, if err is not nil, that there was none. start is when the question came. Who calls it
 // is who gives the answer, since a Reviewer does not know whether its own came in time. It never blocks.
 func (r *Recorder) Hear(req *review.Request, d review.Decision, err error, start time.Time) {
-	e := entry{req: req, decision: d, err: err, at: start, took: r.now().Sub(start)}
+	e := entry{req: req, decision: d, err: err, at: start, took: r.opts.Now().Sub(start)}
+	if err == nil && d.Verdict != review.Deny && len(d.Findings) == 0 && !r.sample(string(req.ID), &e) {
+		return
+	}
+	r.hear(e)
+}
+
+// sample reports whether an entry that may be left out is recorded, and notes on it by which share of them.
+func (r *Recorder) sample(id string, e *entry) bool {
+	if r.opts.Allows == nil || *r.opts.Allows >= 1 {
+		return true
+	}
+	if e.sampled = *r.opts.Allows; chosen(id, e.sampled) {
+		return true
+	}
+	r.passed.Add(1)
+	return false
+}
+
+func (r *Recorder) hear(e entry) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if !r.ended && r.enqueue(e) {
 		return
 	}
 	r.dropped.Add(1)
+	r.gap.add(e.at, e.at, 1)
 }
 
 // enqueue reports whether there was room.
 func (r *Recorder) enqueue(e entry) bool {
-	size := int64(len(e.req.Body))
+	size := e.size()
 	r.waiting.Add(1)
 	if r.queued.Add(size) <= maxQueuedBytes {
 		select {
@@ -107,7 +181,9 @@ func (r *Recorder) Start(ctx context.Context) error {
 		return nil
 	case <-timer.C:
 	}
-	if lost := r.abandon(); lost > 0 {
+	lost := r.abandon()
+	_ = r.sink.Close()
+	if lost > 0 {
 		return fmt.Errorf("the decision log takes nothing any more: %d records were not written", lost)
 	}
 	return nil
@@ -115,26 +191,81 @@ func (r *Recorder) Start(ctx context.Context) error {
 
 // run writes what is put into the queue until last is closed and the queue is empty.
 func (r *Recorder) run(last <-chan struct{}) {
-	b := batch{out: r.out, settle: r.settle}
+	var b batch
+	timer := time.NewTimer(r.opts.Linger) // runs while records wait for others
+	timer.Stop()
 	for {
 		select {
 		case e := <-r.queue:
+			began := len(b.lines) == 0
 			r.write(&b, e)
-			if len(r.queue) == 0 {
-				b.flush()
+			switch {
+			case len(b.lines) == 0: // written already
+				timer.Stop()
+			case r.opts.Linger == 0 && len(r.queue) == 0:
+				r.flush(&b)
+			case r.opts.Linger > 0 && began:
+				timer.Reset(r.opts.Linger)
 			}
+		case <-timer.C:
+			r.flush(&b)
 		case <-last:
 			for {
 				select {
 				case e := <-r.queue:
 					r.write(&b, e)
 				default:
-					b.flush()
+					r.flush(&b)
 					return
 				}
 			}
 		}
 	}
+}
+
+// write makes a record's line, and writes it with those gathered if they are many. One that cannot be made is lost.
+func (r *Recorder) write(b *batch, e entry) {
+	r.queued.Add(-e.size())
+	line, err := json.Marshal(r.record(e))
+	if err != nil {
+		r.gap.add(e.at, e.at, 1)
+		r.settle(1, 1)
+		return
+	}
+	b.add(line, e.at)
+	if b.size >= r.opts.Batch {
+		r.flush(b)
+	}
+}
+
+// flush writes what is gathered, and before it what was lost since.
+func (r *Recorder) flush(b *batch) {
+	r.tellGap()
+	if len(b.lines) == 0 {
+		return
+	}
+	lost, _ := r.sink.Write(b.lines) // its error is told by the Sink, whose it is
+	lost = min(max(lost, 0), len(b.lines))
+	if lost > 0 {
+		r.gap.add(b.from, b.to, uint64(lost))
+	}
+	r.settle(len(b.lines), lost)
+	*b = batch{}
+}
+
+// tellGap records what was lost, or remembers it for the next time.
+func (r *Recorder) tellGap() {
+	g, any := r.gap.take()
+	if !any {
+		return
+	}
+	line, err := json.Marshal(Record{DecisionID: rand.Text(), Timestamp: r.opts.Now().UTC(), Path: PathGap, Gap: &g})
+	if err == nil {
+		if lost, _ := r.sink.Write([][]byte{line}); lost == 0 {
+			return
+		}
+	}
+	r.gap.add(g.From, g.To, g.Lost)
 }
 
 // settle takes records off those that wait; lost of them were not written.
@@ -143,7 +274,8 @@ func (r *Recorder) settle(records, lost int) {
 	defer r.settling.Unlock()
 	if !r.abandoned {
 		r.waiting.Add(int64(-records))
-		r.failed.Add(uint64(lost)) //nolint:gosec // never negative
+		r.failed.Add(uint64(lost))            //nolint:gosec // never negative
+		r.written.Add(uint64(records - lost)) //nolint:gosec // never negative
 	}
 }
 
@@ -157,54 +289,23 @@ func (r *Recorder) abandon() uint64 {
 	return lost
 }
 
-func (r *Recorder) write(b *batch, e entry) {
-	r.queued.Add(-int64(len(e.req.Body)))
-	line, err := json.Marshal(recordOf(e))
-	if err != nil {
-		r.settle(1, 1)
-		return
-	}
-	b.add(line)
-}
-
-// maxBatch bounds what is gathered for one Write, unless one record alone is larger.
+// maxBatch bounds what is gathered for one Write, unless Options say otherwise.
 const maxBatch = 64 << 10
 
 // batch gathers lines for one Write.
 type batch struct {
-	out    io.Writer
-	settle func(lines, lost int) // hears of every flush how many lines it had, and how many were not written whole
-	text   []byte
-	torn   bool // the output ends within a line
+	lines    [][]byte
+	size     int
+	from, to time.Time // of the records' questions
 }
 
-func (b *batch) add(line []byte) {
-	b.text = append(append(b.text, line...), '\n')
-	if len(b.text) >= maxBatch {
-		b.flush()
+func (b *batch) add(line []byte, at time.Time) {
+	if len(b.lines) == 0 || at.Before(b.from) {
+		b.from = at
 	}
-}
-
-func (b *batch) flush() {
-	if len(b.text) == 0 {
-		return
+	if at.After(b.to) {
+		b.to = at
 	}
-	text, prefix := b.text, 0
-	if b.torn { // or the first line would be lost with the rest of that one
-		text, prefix = append([]byte{'\n'}, text...), 1
-	}
-	if b.text = b.text[:0]; cap(b.text) > 4*maxBatch {
-		b.text = nil // one large review should not be remembered by its size
-	}
-	lines := bytes.Count(text[prefix:], []byte("\n"))
-	n, err := b.out.Write(text)
-	if err == nil {
-		b.torn = false
-		b.settle(lines, 0)
-		return
-	}
-	if n = min(max(n, 0), len(text)); n > 0 {
-		b.torn = text[n-1] != '\n'
-	}
-	b.settle(lines, bytes.Count(text[max(n, prefix):], []byte("\n")))
+	b.lines = append(b.lines, line)
+	b.size += len(line) + 1
 }

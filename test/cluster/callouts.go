@@ -11,7 +11,6 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apiserverv1 "k8s.io/apiserver/pkg/apis/apiserver/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/portcullis-dev/portcullis/webhook/controlplane"
 )
@@ -24,7 +23,7 @@ const (
 	Mutate       = controlplane.Mutate
 	Validate     = controlplane.Validate
 	Image        = controlplane.Image
-	Events       = "/events" // of audit; no callout of Portcullis
+	Events       = controlplane.Events
 )
 
 // Callouts describes a webhook server, and makes the API server call it. Write is for what the API server must know when it starts, Apply
@@ -84,10 +83,7 @@ func (c Callouts) Write(dir string) (Options, error) {
 		return Options{}, fmt.Errorf("callouts: %w", err)
 	}
 	if c.has(Events) {
-		o.AuditPolicy = w.yaml("audit-policy.yaml", auditPolicy())
-		text, err := controlplane.Kubeconfig(product, Events)
-		o.AuditWebhookConfig = w.file("events.kubeconfig", text, err)
-		// By default events wait half a minute for company, and ten seconds after an error.
+		// Events would wait five seconds for company, and ten after an error.
 		o.ExtraArgs = append(o.ExtraArgs, "--audit-webhook-batch-max-wait=500ms", "--audit-webhook-initial-backoff=1s")
 	}
 	if w.err != nil {
@@ -130,7 +126,7 @@ func (c Callouts) product(dir string) controlplane.Options {
 		StaticMutatingDir: c.StaticMutatingDir, StaticValidatingDir: c.StaticValidatingDir,
 		Callouts: []string{}, ImageFails: true,
 	}
-	for _, callout := range controlplane.All() {
+	for _, callout := range append(controlplane.All(), Events) {
 		if c.has(callout) {
 			o.Callouts = append(o.Callouts, callout)
 		}
@@ -142,11 +138,6 @@ func (c Callouts) product(dir string) controlplane.Options {
 type writer struct {
 	dir string
 	err error
-}
-
-func (w *writer) yaml(name string, value any) (path string) {
-	data, err := yaml.Marshal(value)
-	return w.file(name, data, err)
 }
 
 func (w *writer) file(name string, data []byte, err error) (path string) {

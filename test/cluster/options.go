@@ -63,6 +63,10 @@ func (o *Options) Take(flags []controlplane.Flag) (err error) {
 			o.TokenWebhookCacheTTL, err = time.ParseDuration(flag.Value)
 		case "admission-control-config-file":
 			o.AdmissionConfig = flag.Value
+		case "audit-policy-file":
+			o.AuditPolicy = flag.Value
+		case "audit-webhook-config-file":
+			o.AuditWebhookConfig = flag.Value
 		case "enable-admission-plugins":
 			o.AdmissionPlugins = strings.Split(flag.Value, ",")
 		default:

@@ -100,8 +100,8 @@ func serve(t testing.TB, bundle files, change ...func(*setup)) *server {
 	wiring := cmd.Wiring{Answers: s.answers(opts), Metrics: s.metrics, Memory: 256 << 20, Exempt: opts.exempt, Log: log}
 	background := func(context.Context) error { return nil }
 	if opts.decisions != nil {
-		wiring.Recorder = decisions.NewRecorder(opts.decisions, time.Now)
-		background = wiring.Recorder.Start
+		recorder := decisions.NewRecorder(opts.decisions, time.Now)
+		wiring.Recorders, background = decisions.Recorders{recorder}, recorder.Start
 	}
 	handler, err := wiring.Handler()
 	must(t, err)

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +81,15 @@ func Files(o Options) ([]File, []Flag, error) {
 	}
 	if o.has(Image) {
 		flag("enable-admission-plugins", "ImagePolicyWebhook")
+	}
+	if slices.Contains(o.Callouts, Events) {
+		text, err := yaml.Marshal(o.auditPolicy())
+		add(AuditPolicyFile, text, err)
+		text, err = Kubeconfig(o, Events)
+		add(kubeconfigName(Events), text, err)
+		flag("audit-policy-file", o.at(AuditPolicyFile))
+		flag("audit-webhook-config-file", o.at(kubeconfigName(Events)))
+		flag("audit-webhook-batch-max-wait", auditWait)
 	}
 	return files, flags, errors.Join(errs...)
 }

@@ -50,8 +50,36 @@
 {{- range $key, $value := .Values.webhook.annotations }}
 - {{ printf "--webhook-annotation=%s=%s" $key $value | quote }}
 {{- end }}
-{{- if .Values.audit.decisionLog }}
+{{- with .Values.decisionLog }}
+{{- if .stdout }}
 - --decision-log=-
+{{- end }}
+{{- if .file.enabled }}
+- --decision-log=/var/log/portcullis/decisions.jsonl
+- --decision-log-size={{ int64 .file.size }}
+- --decision-log-files={{ .file.files }}
+{{- with .file.age }}
+- --decision-log-age={{ . }}
+{{- end }}
+{{- end }}
+{{- if .http.url }}
+- {{ printf "--decision-log-url=%s" .http.url | quote }}
+{{- if .http.caSecretName }}
+- --decision-log-url-ca=/etc/portcullis/decision-log-ca/ca.crt
+{{- end }}
+{{- if .http.tokenSecretName }}
+- --decision-log-url-token=/etc/portcullis/decision-log-token/token
+{{- end }}
+{{- end }}
+{{- if ne (float64 .allows) 1.0 }}
+- --decision-log-allows={{ .allows }}
+{{- end }}
+{{- range .erase }}
+- {{ printf "--decision-log-erase=%s" . | quote }}
+{{- end }}
+{{- if .events }}
+- --audit-events
+{{- end }}
 {{- end }}
 {{- if include "portcullis.memoryLimit" . }}
 - --memory-limit=$(MEMORY_LIMIT)

@@ -24,6 +24,21 @@
 {{- if and .Values.gatekeeper.crds (not .Values.gatekeeper.enabled) -}}
 {{- fail "gatekeeper.crds defines kinds that gatekeeper.enabled, which is false, would have read; set both, or neither" -}}
 {{- end -}}
+{{- $log := include "portcullis.decisionLog" . -}}
+{{- with .Values.decisionLog -}}
+{{- if and .stdout .file.enabled -}}
+{{- fail "decisionLog.stdout and decisionLog.file.enabled name two places for one log; give one of them" -}}
+{{- end -}}
+{{- if and (not .http.url) (or .http.caSecretName .http.tokenSecretName) -}}
+{{- fail "decisionLog.http.caSecretName and decisionLog.http.tokenSecretName need decisionLog.http.url" -}}
+{{- end -}}
+{{- if and (not $log) (or .events .erase (ne (float64 .allows) 1.0)) -}}
+{{- fail "decisionLog.events, decisionLog.erase and decisionLog.allows need a place that decisions are written to: decisionLog.stdout, decisionLog.file.enabled or decisionLog.http.url" -}}
+{{- end -}}
+{{- if and .events (not (include "portcullis.clientCA" $)) -}}
+{{- fail "decisionLog.events needs clientCA: whoever else could send events could write evidence" -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.clientCA -}}
 {{- if and .secretName .configMapName -}}
 {{- fail "clientCA.secretName and clientCA.configMapName name two authorities; give one of them" -}}
@@ -79,7 +94,7 @@
 {{- range include "portcullis.args" . | fromYamlArray -}}
 {{- $own = append $own (regexFind "^--[a-z0-9-]+" .) -}}
 {{- end -}}
-{{- $repeated := list "--policies" "--exempt-namespace" "--webhook-match-condition" "--webhook-annotation" "--client-name" -}}
+{{- $repeated := list "--policies" "--exempt-namespace" "--webhook-match-condition" "--webhook-annotation" "--client-name" "--decision-log-erase" -}}
 {{- range .Values.extraArgs -}}
 {{- $flag := regexFind "^--[a-z0-9-]+" . -}}
 {{- if and $flag (has $flag $own) (not (has $flag $repeated)) -}}

@@ -69,6 +69,15 @@ that changes, or when they are made anew. */}}
 {{- .Values.clientCA.secretName | default .Values.clientCA.configMapName -}}
 {{- end -}}
 
+{{/* Where decisions are written to; empty if nowhere. */}}
+{{- define "portcullis.decisionLog" -}}
+{{- with .Values.decisionLog -}}
+{{- if .stdout }}stdout{{ end -}}
+{{- if .file.enabled }}file{{ end -}}
+{{- if .http.url }}http{{ end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* The policies of the library to put in force, by their own names or those of bundles, each with the version of Kubernetes it is for, or none. */}}
 {{- define "portcullis.libraryPolicies" -}}
 {{- $bundles := .Files.Get "files/library-bundles.yaml" | fromYaml -}}
