@@ -1,4 +1,4 @@
-# Portcullis. `make help` lists what there is; Go, git, make and a C compiler (for the race detector) are all it needs.
+# Portcullis. `make help` lists what there is; Go, git, make and a C compiler (for the race detector) are all it needs to build. Tests of pages want chromium, node, npm and xmllint, too.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -37,6 +37,14 @@ bin/certmanager: $(wildcard test/certmanager/*)
 certmanager: bin/certmanager bin/portcullis bin/controlplane bin/helm ## test releases whose certificates cert-manager's own controllers make
 	@$(GO) test -count=1 -run CertManager ./test/release
 	@$(GO) test -count=1 ./certs/certmanager
+
+# The pages are looked at in Debian's chromium, which node drives.
+test/browser/node_modules: test/browser/package-lock.json
+	@test/progress.sh "fetching what drives the browser" npm ci --prefix test/browser --no-audit --no-fund --silent
+	@touch $@
+
+.PHONY: browser
+browser: test/browser/node_modules ## fetch what the tests of pages need beside chromium
 
 bin/demo: $(SOURCES)
 	@test/progress.sh "building the demonstration" $(GO) build -o $@ ./test/demo

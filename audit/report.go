@@ -1,8 +1,10 @@
 package audit
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,8 +20,10 @@ type Report struct {
 	Results  []Result  `json:"results"`           // all that is not a pass, ordered by Compare; at most MaxResults
 	Omitted  int       `json:"omitted,omitempty"` // results beyond that bound
 	// Counts has how often each policy came to each outcome, those omitted included; by policy.
-	Counts   map[string]Counts `json:"counts"`
-	Coverage []Coverage        `json:"coverage"` // by resource
+	Counts map[string]Counts `json:"counts"`
+	// Namespaces has the same by namespace, "" being what is in none; nil where passes are not counted by it.
+	Namespaces map[string]Counts `json:"namespaces,omitempty"`
+	Coverage   []Coverage        `json:"coverage"` // by resource
 }
 
 // Counts are numbers of pairs of an object and a policy by their outcome. A pair with several results counts once, by the worst.
@@ -69,6 +73,25 @@ func (c Coverage) Reconciled() bool {
 		sum += n
 	}
 	return c.Trouble == "" && sum == c.Listed
+}
+
+// Reconciliation says how what was listed is what was evaluated, skipped and errored, or that it is not: "3 listed = 2 evaluated + 1 skipped (1: namespace is exempt) + 0 errored".
+func (c Coverage) Reconciliation() string {
+	var reasons []string
+	skipped := 0
+	for _, why := range slices.Sorted(maps.Keys(c.Skipped)) {
+		skipped += c.Skipped[why]
+		reasons = append(reasons, fmt.Sprintf("%d: %s", c.Skipped[why], why))
+	}
+	equals := "="
+	if c.Listed != c.Evaluated+skipped+c.Errored {
+		equals = "≠"
+	}
+	out := fmt.Sprintf("%d listed %s %d evaluated + %d skipped", c.Listed, equals, c.Evaluated, skipped)
+	if len(reasons) > 0 {
+		out += " (" + strings.Join(reasons, "; ") + ")"
+	}
+	return out + fmt.Sprintf(" + %d errored", c.Errored)
 }
 
 // Total is the sum over all policies.

@@ -48,7 +48,7 @@ func (d *doctor) gatekeeper(ctx context.Context) (out []check, n int, err error)
 				out = append(out, check{"policies", checkWarn, name + " is not ready: " + word.Fault, lookAgainSoon})
 			case word.Fault != "":
 				out = append(out, check{"policies", checkFail, name + " is faulty: " + word.Fault, "mend it"})
-			case word.Lacking != "" && at.Group == "templates.gatekeeper.sh": // which is told once, and not of each of its constraints
+			case word.Lacking != "" && at.Group != "constraints.gatekeeper.sh": // which is told of the template, and not of each of its constraints
 				out = append(out, check{
 					"policies", checkFail, name + ": " + word.Lacking,
 					"where a kind may not be listed, add it to the chart's rbac.inventory, or take it out of the Config or SyncSet; it is looked for again every half minute",

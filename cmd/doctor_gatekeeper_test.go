@@ -87,6 +87,10 @@ func TestWhatDoctorSaysOfGatekeepersObjects(t *testing.T) {
 			},
 			"FAIL policies: ConstraintTemplate owner: without v1/Secret nothing can be judged\n", 2,
 		},
+		"what they name is not known": {
+			[]runtime.Object{theirObject(syncSets, "SyncSet", "all", notReady(saying("portcullis/a", 2, "nothing is known of v1/Secret"), "DataUnavailable", "nothing is known of v1/Secret"))},
+			"FAIL policies: SyncSet all: nothing is known of v1/Secret\n", 1,
+		},
 		"Gatekeeper decides": {
 			[]runtime.Object{theirObject(mutators, "Assign", "label", notReady(
 				saying("portcullis/a", 2, "gatekeeper-enforcement is warn: left to it"), "NotInForce", "gatekeeper-enforcement is warn: left to it"))}, "", 1,

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,11 +21,17 @@ type clusterFlags struct {
 }
 
 func (c *clusterFlags) register(flags *pflag.FlagSet) {
+	c.registerCluster(flags)
+	flags.StringVar(&c.name, "name", defaultName, "`NAME` of the release; if it is not given, that of the only one there is")
+	c.named = func() bool { return flags.Changed("name") }
+}
+
+// registerCluster registers those that say which cluster, for a command that looks at no release.
+func (c *clusterFlags) registerCluster(flags *pflag.FlagSet) {
+	c.name = defaultName
 	flags.StringVar(&c.kubeconfig, "kubeconfig", "", "`FILE` of the cluster; without, $KUBECONFIG or ~/.kube/config")
 	flags.BoolVar(&c.inCluster, "in-cluster", false, "look at the cluster this runs in, as the service account of its Pod")
 	flags.StringVar(&c.context, "context", "", "`NAME` of the context in that file; without, its current one")
-	flags.StringVar(&c.name, "name", defaultName, "`NAME` of the release; if it is not given, that of the only one there is")
-	c.named = func() bool { return flags.Changed("name") }
 }
 
 // config returns how to speak with the cluster.
@@ -56,4 +63,19 @@ func (c *clusterFlags) config() (*rest.Config, error) {
 	}
 	config.WarningHandler = rest.NoWarnings{}
 	return config, nil
+}
+
+// clusterName is what the kubeconfig calls the cluster; empty where it does not say.
+func (c *clusterFlags) clusterName() string {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = c.kubeconfig
+	known, err := rules.Load()
+	if c.inCluster || err != nil {
+		return ""
+	}
+	context, ok := known.Contexts[cmp.Or(c.context, known.CurrentContext)]
+	if !ok {
+		return ""
+	}
+	return context.Cluster
 }

@@ -17,6 +17,9 @@ import (
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
+// gatekeeperNamespace is where Gatekeeper's own manifests put it.
+const gatekeeperNamespace = "gatekeeper-system"
+
 // memberFlags are what serve was told about the cluster it works with.
 type memberFlags struct {
 	kubeconfig string
@@ -54,7 +57,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.policies, "cluster-policies", false, "take policies from the cluster, too: Policy and PolicyException objects, and labelled ConfigMaps of the release's namespace")
 	flags.StringArrayVar(&f.configMaps, "policy-configmaps", nil, "`NAMESPACE` whose labelled ConfigMaps are policies, too; whoever may write them there writes policy; may be repeated")
 	flags.BoolVar(&f.gatekeeper, "gatekeeper", false, "take Gatekeeper's objects from the cluster, too: ConstraintTemplates, constraints, mutators and what goes with them; and make the CRDs of constraints")
-	flags.StringVar(&f.gatekeeperNamespace, "gatekeeper-namespace", "gatekeeper-system", "`NAME` of the namespace whose Config of Gatekeeper's counts, beside that of the release's namespace")
+	flags.StringVar(&f.gatekeeperNamespace, "gatekeeper-namespace", gatekeeperNamespace, "`NAME` of the namespace whose Config of Gatekeeper's counts, beside that of the release's namespace")
 	flags.BoolVar(&f.gatekeeperCRDs, "gatekeeper-crds", false, "define those of Gatekeeper's kinds that the cluster does not have; definitions that are there are left as they are")
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"time"
 
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/definitions"
 	theirstatus "github.com/portcullis-dev/portcullis/policies/gatekeeper/status"
@@ -29,7 +31,7 @@ func (c *member) theirPage() theirstatus.Page {
 	if out.Load.Set != nil {
 		out.InForce = versions(out.Load.Set)
 	}
-	out.Lacking = c.lacking(out.Load.Set)
+	out.Lacking, out.Unsynced = c.lacking(out.Load.Set), c.unsynced()
 	c.mutators.current.Load().versions(out.InForce)
 	return out
 }
@@ -43,6 +45,17 @@ func (c *member) lacking(set *policies.Set) map[string][]string {
 	for _, policy := range set.Policies() {
 		if spec := policy.Spec(); !spec.Off() {
 			out[spec.ID] = policy.Lacking(objects, now)
+		}
+	}
+	return out
+}
+
+// unsynced says why of kinds that should be at data.inventory nothing is known.
+func (c *member) unsynced() map[schema.GroupVersionKind]string {
+	out := map[schema.GroupVersionKind]string{}
+	for _, kind := range c.store.Snapshot().Status(time.Now()) {
+		if gvk, synced := kind.Kind.GroupVersionKind(); synced && !kind.Listed {
+			out[gvk] = kind.Why
 		}
 	}
 	return out

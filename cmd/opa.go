@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	opacmd "github.com/open-policy-agent/opa/cmd"
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -42,7 +43,12 @@ var opaMounts = []struct {
 	{name: "test", helper: "argument"},
 }
 
+// mounting is held while OPA's commands are made: that of parse writes the defaults of its flags to variables of OPA's package.
+var mounting sync.Mutex
+
 func opaCommands() []*cobra.Command {
+	mounting.Lock()
+	defer mounting.Unlock()
 	// OPA mounts all its commands on a root; the ones we have are taken off it. Their help names the program after it.
 	root := &cobra.Command{Use: "portcullis"}
 	opacmd.Command(root, "Portcullis")

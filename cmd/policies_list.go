@@ -115,14 +115,7 @@ func described() ([]native.Description, error) {
 }
 
 // controlsOf are the controls of a policy, and the standards that they are of.
-func controlsOf(d native.Description) []string {
-	out := slices.Clone(d.Controls)
-	for _, control := range d.Controls {
-		standard, _, _ := strings.Cut(control, "/")
-		out = append(out, standard)
-	}
-	return out
-}
+func controlsOf(d native.Description) []string { return withStandards(d.Controls) }
 
 // noneWith is the error about a value that no policy has, and may be misspelt.
 func noneWith(flag, value string, all []native.Description, of func(native.Description) []string) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -19,10 +20,15 @@ import (
 const libraryPrefix = "library:"
 
 // policyFlags are the flags by which every command that judges is told what to judge by.
-type policyFlags struct{ from []string }
+type policyFlags struct {
+	from       []string
+	parameters string
+}
 
 func (p *policyFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&p.from, "policies", nil, "`PATH` of a directory or file with policies, or library:NAME of a policy or bundle; may be repeated")
+	flags.StringVar(&p.parameters, "library-parameters", "",
+		"`FILE` with parameters, names and their values in YAML, for all policies of library:NAME that have them")
 }
 
 // source returns the Source that the flags name; with the error that they name nothing, one of nothing.
@@ -47,7 +53,25 @@ func (p *policyFlags) source(reader *native.Reader) (*source.Files, error) {
 			out.Paths = append(out.Paths, from)
 		}
 	}
-	return out, nil
+	return out, p.readParameters(out)
+}
+
+// readParameters reads those of the library's policies, once: they change when the command is started anew, as the flags do.
+func (p *policyFlags) readParameters(out *source.Files) error {
+	if p.parameters == "" {
+		return nil
+	}
+	if len(out.Library) == 0 {
+		return errors.New("--library-parameters is for policies of the library, and --policies names none; add --policies library:NAME, or leave it out")
+	}
+	text, err := os.ReadFile(p.parameters)
+	if err == nil {
+		out.LibraryParameters, err = native.ReadLibraryParameters(text)
+	}
+	if err != nil {
+		return fmt.Errorf("--library-parameters %s: %w", p.parameters, err)
+	}
+	return nil
 }
 
 // gatekeeperOperations are those for which Gatekeeper has itself called, unless its chart is told otherwise: its users' templates were never

@@ -13,9 +13,6 @@ import (
 	"github.com/portcullis-dev/portcullis/audit/replay"
 )
 
-// exitPartial is the exit code of what was done in part.
-const exitPartial = 4
-
 // errPartial says, after the results were printed, that some things could not be judged.
 var errPartial = &exitError{code: exitPartial}
 

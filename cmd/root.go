@@ -21,6 +21,7 @@ const (
 	exitFault   = 1 // usage, load, compile or cluster error
 	exitRefused = 2 // a test failed, a request was denied
 	exitLint    = 3 // a file is not written as it should be
+	exitPartial = 4 // some of it is done, or known, and some is not
 )
 
 // exitError is an error that ends the program with a code of its own. It has no err when all has been said.
@@ -51,8 +52,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return Run(ctx, args, stdin, stdout, stderr)
 }
 
-// Run is Main without the process: it ends when ctx does, and may be called several times at once. The functions of package language
-// must have been registered.
+// Run is Main without the process: it ends when ctx does, and may be called several times at once, but for the command parse: OPA keeps
+// its flags in variables of its package. The functions of package language must have been registered.
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot() //nolint:contextcheck // commands get the context when they run
 	root.SetArgs(args)
@@ -91,7 +92,8 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newReview(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(), newReplay(), newVersion())
+	root.AddCommand(newServe(), newReview(), newAudit(), newReplay(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(),
+		newVersion())
 	root.AddCommand(opaCommands()...)
 	return root
 }

@@ -3,6 +3,7 @@ package cmd
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,11 +23,15 @@ func TestMain(m *testing.M) {
 // TestScripts runs what a person would type, in testdata, and looks at what comes of it. Anyone can add a script; with UPDATE=1 in the
 // environment, what "cmp" compares with is written into it.
 func TestScripts(t *testing.T) {
-	dirs, err := filepath.Glob("testdata/*")
-	if err != nil || len(dirs) == 0 {
+	scripts, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil || len(scripts) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
-	for _, dir := range dirs {
+	var dirs []string
+	for _, script := range scripts {
+		dirs = append(dirs, filepath.Dir(script))
+	}
+	for _, dir := range slices.Compact(dirs) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{Dir: dir, RequireUniqueNames: true, UpdateScripts: os.Getenv("UPDATE") != ""})
 		})

@@ -7,12 +7,13 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/expansion"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
+	"github.com/portcullis-dev/portcullis/policies/gatekeeper/settings"
 )
 
-// tally says how many there are in a bundle of all that a server puts in force, so that who meant to have more sees it. What excluded reports
-// of a file is not counted.
+// tally says how many there are in a bundle of all that a server reads, so that who meant to have more sees it. What excluded reports of a
+// file is not counted. Of templates and settings alone nothing would be in force.
 func tally(bundle policies.Bundle, excluded func(file string) bool) string {
-	var constraints, mutators, expansions, providers, others int
+	var templates, constraints, mutators, expansions, providers, configs, syncSets, others int
 	for _, spec := range bundle.Specs {
 		switch {
 		case excluded(spec.File):
@@ -20,6 +21,11 @@ func tally(bundle policies.Bundle, excluded func(file string) bool) string {
 			constraints++
 		default:
 			others++
+		}
+	}
+	for _, file := range bundle.Templates {
+		if !excluded(file) {
+			templates++
 		}
 	}
 	for _, d := range bundle.Documents {
@@ -31,6 +37,10 @@ func tally(bundle policies.Bundle, excluded func(file string) bool) string {
 			expansions++
 		case external.Concerns(d):
 			providers++
+		case settings.IsConfig(d):
+			configs++
+		case settings.IsSyncSet(d):
+			syncSets++
 		}
 	}
 	var out []string
@@ -38,10 +48,13 @@ func tally(bundle policies.Bundle, excluded func(file string) bool) string {
 		count     int
 		one, many string
 	}{
+		{templates, "ConstraintTemplate", "ConstraintTemplates"},
 		{constraints, "constraint", "constraints"},
 		{mutators, "mutator", "mutators"},
 		{expansions, "ExpansionTemplate", "ExpansionTemplates"},
 		{providers, "Provider", "Providers"},
+		{configs, "Config", "Configs"},
+		{syncSets, "SyncSet", "SyncSets"},
 		{others, "policy", "policies"},
 	} {
 		switch {
@@ -51,8 +64,12 @@ func tally(bundle policies.Bundle, excluded func(file string) bool) string {
 			out = append(out, fmt.Sprintf("%d %s", kind.count, kind.many))
 		}
 	}
-	if len(out) == 0 {
-		return "nothing here would be in force: there is no policy, constraint or mutator"
+	found := strings.Join(out, ", ")
+	switch {
+	case constraints+mutators+others > 0:
+		return found
+	case found != "":
+		found += "; "
 	}
-	return strings.Join(out, ", ")
+	return found + "nothing here would be in force: there is no policy, constraint or mutator"
 }

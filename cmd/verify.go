@@ -28,7 +28,7 @@ func newVerify() *cobra.Command {
 also test policies in Rego, mutations, access reviews and tokens, as which user and in which operation.
 A PATH is a suite, a directory with suites, or DIR/... for those in the directories below it, too; YAML files that hold no suite are passed over.
 The results are printed on standard output, one line for each suite and below it what failed; sums and notes on standard error.
-The exit code is 0 when all is as expected, 2 when something is not, and 1 when something cannot be read or run, whatever came of the rest.`,
+The exit code is 0 when all that was run is as expected, also if --run finds nothing to run, 2 when something is not, and 1 when something cannot be read or run, whatever came of the rest.`,
 		Example: `  portcullis verify ./...
   portcullis verify library/suite.yaml -r 'owner-labels//missing' -v
   portcullis verify policies/... -o junit > report.xml`,
@@ -102,7 +102,7 @@ func (f *verifyFlags) conclude(report suite.Report, unread error, paths []string
 		fmt.Fprintln(stderr, sums(report))
 	}
 	if f.run != "" && len(report.Suites) > 0 && report.Cases == report.Skipped {
-		fmt.Fprintf(stderr, "portcullis: no test was run: --run %s finds none\n", f.run)
+		fmt.Fprintf(stderr, "portcullis: no test was run: --run %q finds no test and no case by its name; without it, -v prints them all\n", f.run)
 	}
 	switch {
 	case unread != nil:

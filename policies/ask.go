@@ -34,6 +34,14 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 			got.err = fmt.Errorf("its evaluation %w", &review.PanicError{Value: r, Stack: debug.Stack()})
 		}
 	}()
+	input, err := in.of(rule.Policy)
+	if err != nil {
+		got.err = err
+		return got
+	}
+	if in.present(rule) && rule.silent(ctx, in.memory, input, cancel) {
+		return got
+	}
 	store := rule.store
 	if in.inventory != nil && rule.looks() {
 		store = in.inventory
@@ -44,20 +52,14 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		return got
 	}
 	defer store.Abort(ctx, txn)
-	got.value, got.err = rule.eval(ctx, in, cancel, store, txn)
+	got.value, got.err = rule.eval(ctx, in, input, cancel, store, txn)
 	return got
 }
 
+// eval is OPA's evaluation of the rule.
 func (a asked) eval(
-	ctx context.Context, in inputs, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
+	ctx context.Context, in inputs, input *ast.Term, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
 ) (value ast.Value, err error) {
-	input, err := in.of(a.Policy)
-	if err != nil {
-		return nil, err
-	}
-	if in.looked == nil && (!a.timed || in.at.IsZero()) && a.silent(ctx, input, cancel) {
-		return nil, nil
-	}
 	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
 	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).
@@ -73,7 +75,7 @@ func (a asked) eval(
 	if !in.at.IsZero() {
 		q = q.WithTime(in.at)
 	}
-	if !a.spec.Lenient || a.gives() {
+	if a.spec.strict(a.query.rule) {
 		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
 		q = q.WithIndexing(false)
 	}
@@ -103,14 +105,14 @@ func (a asked) eval(
 // have refused without that. One that gives, an identity or a permission, may have given because of it, under a "not"; only where it gave
 // nothing is undefined the safe answer.
 func (a asked) faulty(value ast.Value) bool {
-	if a.gives() {
+	if gives(a.query.rule) {
 		return something(value)
 	}
 	return !a.spec.Lenient
 }
 
-// gives reports whether the rule gives something, an identity or a permission, rather than to refuse, warn or change.
-func (a asked) gives() bool { return a.query.rule == "user" || a.query.rule == "allow" }
+// gives reports whether a rule of that name gives something, an identity or a permission, rather than to refuse, warn or change.
+func gives(rule string) bool { return rule == "user" || rule == "allow" }
 
 // something reports whether the value of a rule user or allow is anything but a no.
 func something(value ast.Value) bool {

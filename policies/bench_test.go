@@ -51,7 +51,7 @@ func BenchmarkInput(b *testing.B) {
 	b.SetBytes(int64(len(req.Body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := set.inputs(req); err != nil {
+		if _, err := set.inputs(req, elsewhere); err != nil {
 			b.Fatal(err)
 		}
 	}

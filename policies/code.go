@@ -25,6 +25,7 @@ type code struct {
 	store          storage.Store // for policies that read nothing of the cluster: nothing is in it
 	queries        []*query
 	needsNamespace bool
+	unaskable      string                             // why deny and warn have no answer about an object that is there already; or empty
 	needs          map[inventory.Kind]*inventory.Need // of the native convention; nil for a policy that declares no data
 	synced         syncedReads                        // of the Gatekeeper convention
 	calls          *ast.Location                      // where external_data is called; nil if it is not
@@ -40,6 +41,7 @@ type query struct {
 	answer   ast.Var
 	plan     *plan.Plan // nil if the query has none
 	trouble  trouble    // of the plan
+	ignores  bool       // it has the same value whatever an object's managed fields are
 }
 
 // codes are those that were compiled already, by Spec.Code. There is none of the empty name.
@@ -111,6 +113,7 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 			return nil, err
 		}
 		compiled.needsNamespace = readsNamespace(compiler, s)
+		compiled.unaskable = unaskable(compiler, s)
 		if compiled.needs, err = needs(compiler, s); err != nil {
 			return nil, err
 		}
@@ -120,7 +123,7 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 		if err != nil {
 			return nil, err
 		}
-		query.plan = compiled.plan(ctx, s, rule)
+		query.plan, query.ignores = compiled.plan(ctx, s, rule)
 		compiled.queries = append(compiled.queries, query)
 	}
 	if len(compiled.queries) == 0 {

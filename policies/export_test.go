@@ -2,12 +2,12 @@ package policies
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
-	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/plan"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -40,11 +40,23 @@ func (s *Set) TryPlans() {
 	}
 }
 
+// IgnoresManagedFields reports whether none of its rules reads an object's managed fields.
+func (s *Set) IgnoresManagedFields() bool {
+	for _, p := range s.policies {
+		for _, q := range p.queries {
+			if !q.ignores {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // Planned is a rule that there is a plan of, whether or not reviews are asked by it.
 type Planned struct {
 	Policy, Rule string
 	set          *Set
-	asked        asked
+	quick, asked asked
 	plan         *plan.Plan
 }
 
@@ -54,17 +66,19 @@ func (s *Set) Planned(ctx context.Context) (out []Planned) {
 		if p.looks() || p.calls != nil {
 			continue
 		}
-		bare := p.withoutPlan()
-		bare.spec.Lenient = true // as plans are
 		for i, q := range p.queries {
-			made := q.plan
+			bare, made := p.withoutPlan(), q.plan
 			if made == nil {
-				var err error
-				if made, err = plan.Of(ctx, p.compiler, p.spec.Package.Append(ast.StringTerm(q.rule))); err != nil {
+				if gives(q.rule) { // whose failures are never undefined
 					continue
 				}
+				var err error
+				if made, err = plan.Of(ctx, p.compiler, plan.Rule{Ref: p.spec.Package.Append(ast.StringTerm(q.rule))}); err != nil {
+					continue
+				}
+				bare.spec.Lenient = true
 			}
-			out = append(out, Planned{Policy: p.spec.ID, Rule: q.rule, set: s, asked: asked{Policy: bare, query: bare.queries[i]}, plan: made})
+			out = append(out, Planned{Policy: p.spec.ID, Rule: q.rule, set: s, plan: made, quick: asked{Policy: p, query: q}, asked: asked{Policy: bare, query: bare.queries[i]}})
 		}
 	}
 	return out
@@ -74,27 +88,51 @@ func (s *Set) Planned(ctx context.Context) (out []Planned) {
 type Said struct {
 	Plan, OPA       ast.Value
 	PlanErr, OPAErr error
+	Answers         string // how the policy's answers differ, with the quick way and without
 }
 
 // Ask asks the plan and OPA's evaluation, whatever requests the policy is about. The error is one of the request's.
 func (p Planned) Ask(ctx context.Context, req *review.Request) (said Said, err error) {
-	in, err := p.set.inputs(req)
+	in, err := p.inputs(req, elsewhere)
 	if err != nil {
 		return said, err
 	}
-	in.admission, in.unreadable = p.set.admission(req, in)
-	in = in.unshared()
 	input, err := in.of(p.asked.Policy)
 	if err != nil {
 		return said, err
 	}
-	said.Plan, said.PlanErr = p.plan.Value(ctx, input, ast.InternedEmptyObject, topdown.NewCancel())
-	store := storage.Store(new(inventory.Snapshot))
-	txn, err := store.NewTransaction(ctx)
-	if err != nil {
-		return said, err
+	said.Plan, said.PlanErr = p.plan.Value(ctx, in.memory, input, ast.InternedEmptyObject, topdown.NewCancel())
+	opa := ask(ctx, p.asked, in, topdown.NewCancel())
+	said.OPA, said.OPAErr = opa.value, opa.err
+	if p.quick.query.plan != nil {
+		p.quick.query.trouble.count.Store(0)
+		at := elsewhere
+		if p.quick.query.ignores {
+			at = atReview
+		}
+		least, err := p.inputs(req, at)
+		if err != nil {
+			return said, err
+		}
+		if quick, bare := worth(ask(ctx, p.quick, least, topdown.NewCancel())), worth(opa); quick != bare {
+			said.Answers = fmt.Sprintf("with the quick way %s, without %s", quick, bare)
+		}
 	}
-	defer store.Abort(ctx, txn)
-	said.OPA, said.OPAErr = p.asked.eval(ctx, in, topdown.NewCancel(), store, txn)
 	return said, nil
+}
+
+func (p Planned) inputs(req *review.Request, at place) (inputs, error) {
+	in, err := p.set.inputs(req, at)
+	if err == nil {
+		in.admission, in.unreadable = p.set.admission(req, in)
+	}
+	return in.unshared(), err
+}
+
+// worth is what comes of an answer in the end.
+func worth(a answer) string {
+	var d review.Decision
+	granted, err := add(&d, "", a)
+	text, _ := json.Marshal(d)
+	return fmt.Sprintf("%t %s, %v", granted, text, err)
 }

@@ -19,13 +19,21 @@ func (s Spec) checkFields(compiler *ast.Compiler) error {
 	if s.Lenient {
 		return nil
 	}
-	resources := make([]fields.Resource, len(s.Objects))
-	for i, r := range s.Objects {
-		resources[i] = fields.Resource{Group: r.Group, Resource: r.Resource, Subresource: r.Subresource} // the zero one for any
-	}
 	stages := make([]review.Stage, len(s.Rules))
 	for i, rule := range s.Rules {
 		stages[i] = rule.Stage
 	}
-	return errors.Join(fields.Check(compiler, s.Package, fields.Input(stages, fields.Objects(resources)))...)
+	return errors.Join(fields.Check(compiler, s.Package, fields.Input(stages, fields.Objects(fieldsOf(s.Objects))))...)
+}
+
+// Check returns an error if the path leads nowhere in the objects of the resources. A custom resource has whatever it likes.
+func (p Path) Check(of []Resource) error { return fields.Path(fieldsOf(of), string(p)) }
+
+// fieldsOf are the resources as the package fields has them, the zero one for any.
+func fieldsOf(resources []Resource) []fields.Resource {
+	out := make([]fields.Resource, len(resources))
+	for i, r := range resources {
+		out[i] = fields.Resource{Group: r.Group, Resource: r.Resource, Subresource: r.Subresource}
+	}
+	return out
 }

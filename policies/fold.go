@@ -29,7 +29,12 @@ func (s *Set) fold(req *review.Request, answers []answer, past Past) review.Deci
 			d.Findings = append(d.Findings, fault(a, req.Origin, err))
 		}
 		allowed = allowed || granted
-		if len(d.Findings) > findings || len(d.Edits) > edits {
+		switch {
+		case len(d.Findings) == findings && len(d.Edits) == edits:
+		case len(past.Unknown) > 0 && past.hidesException(s.exceptions.byPolicy[a.spec.ID], req, now):
+			a.unknown = true
+			d.Findings, d.Edits = append(d.Findings[:findings], fault(a, req.Origin, errVeiled)), d.Edits[:edits]
+		default:
 			s.except(&d, req, a.spec.ID, findings, edits, now)
 		}
 	}

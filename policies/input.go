@@ -29,16 +29,17 @@ func (v vocabulary) learn(module *ast.Module) {
 // ParseValue reads a JSON text as the Rego value it stands for: strict as rawjson is, numbers exact. The value keeps text, which must
 // not be changed afterwards.
 func ParseValue(text []byte) (Value, error) {
-	term, err := vocabulary(nil).parse(text)
+	term, err := vocabulary(nil).parse(text, elsewhere)
 	if err != nil {
 		return nil, err
 	}
 	return term.Value, nil
 }
 
-func (v vocabulary) parse(text []byte) (*ast.Term, error) {
+// parse reads a text that is at a place; managed fields below are left out, but read so far as to know that they are JSON.
+func (v vocabulary) parse(text []byte, at place) (*ast.Term, error) {
 	b := builder{Decoder: rawjson.NewDecoder(text), known: v}
-	term, err := b.term()
+	term, err := b.term(at)
 	if err == nil {
 		err = b.End()
 	}
@@ -78,14 +79,14 @@ func (b *builder) text(s []byte) *ast.Term {
 	return b.new(ast.String(unsafe.String(unsafe.SliceData(s), len(s)))) //nolint:gosec // a copy of every text costs a tenth of the reading
 }
 
-func (b *builder) term() (*ast.Term, error) {
+func (b *builder) term(at place) (*ast.Term, error) {
 	switch b.Kind() {
 	case rawjson.Object:
-		return b.object()
+		return b.object(at)
 	case rawjson.Array:
 		elements := make([]*ast.Term, 0, 4)
 		err := b.Array(func() error {
-			element, err := b.term()
+			element, err := b.term(elsewhere)
 			elements = append(elements, element)
 			return err
 		})
@@ -112,11 +113,15 @@ func (b *builder) term() (*ast.Term, error) {
 	}
 }
 
-func (b *builder) object() (*ast.Term, error) {
+func (b *builder) object(at place) (*ast.Term, error) {
 	base := len(b.members)
 	err := b.Object(func(name []byte) error {
+		below := at.below(name)
+		if below == atManagedFields {
+			return b.Skip()
+		}
 		key := b.text(name)
-		value, err := b.term()
+		value, err := b.term(below)
 		b.members = append(b.members, [2]*ast.Term{key, value})
 		return err
 	})

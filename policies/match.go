@@ -26,6 +26,9 @@ type Match struct {
 	Namespaces, ExcludeNamespaces []Glob
 	Labels, NamespaceLabels       labels.Selector // nil matches everything
 	Users, Groups                 []Glob
+	// Changes are what an UPDATE at admission must change for the policy to be asked: one of them suffices. What is there of none of them
+	// does not count, and so it is asked about an object without any such members.
+	Changes []Path
 	// Kinds are those of the object itself, by its own apiVersion and kind, or of the old object where there is no new one.
 	Kinds []GroupKind
 	// Further is a condition of the front end's own; nil always holds.

@@ -60,8 +60,12 @@ func within(pointer, outer string) bool {
 	return ok && (rest == "" || rest[0] == '/')
 }
 
-// covers settles whether a match holds that was found to hold or not by what is known of the labels, where those are not all known.
-func (p Past) covers(m Match, req *review.Request, namespace func() (Namespace, error), found bool) (bool, error) {
+// hidesObjects reports whether anything of the object, as it is or as it was, is not known.
+func (p Past) hidesObjects() bool { return p.hides("/request/object") || p.hides("/request/oldObject") }
+
+// covers settles whether a match holds that was found to hold or not by what is known of the labels, where those are not all known. It is doubtful
+// where it might hold.
+func (p Past) covers(m Match, req *review.Request, namespace func() (Namespace, error), found bool) (covered, doubtful bool, err error) {
 	now := p.hides("/request/object/metadata/labels")
 	before := p.hides("/request/oldObject/metadata/labels") && req.Verb != "create"
 	if len(req.Object) == 0 {
@@ -72,7 +76,7 @@ func (p Past) covers(m Match, req *review.Request, namespace func() (Namespace, 
 		found = err == nil && m.Labels.Matches(set)
 	}
 	if !now && (!before || found) { // either's labels suffice
-		return found, nil
+		return found, false, nil
 	}
 	rest := m
 	rest.Labels, rest.Further = nil, nil
@@ -86,12 +90,27 @@ func (p Past) covers(m Match, req *review.Request, namespace func() (Namespace, 
 		rest.Further = m.Further
 	}
 	if !byLabels {
-		return found, nil
+		return found, false, nil
 	}
-	if possible, err := rest.covers(req, namespace); err != nil || !possible {
-		return false, err
-	}
-	return false, errVeiled
+	covered, err = rest.covers(req, namespace)
+	return covered, covered, err
+}
+
+// hidesException reports whether it cannot be told if one of the exceptions to a policy holds.
+func (p Past) hidesException(all []*Exception, req *review.Request, now time.Time) bool {
+	labels := p.hides("/request/object/metadata/labels") || p.hides("/request/oldObject/metadata/labels") && len(req.Object) == 0
+	name := p.hides("/request/name") || req.Target.Name == "" && p.hides("/request/object/metadata/generateName")
+	return (labels || name) && slices.ContainsFunc(all, func(e *Exception) bool {
+		rest := *e
+		if labels {
+			rest.Match.Labels = nil
+		}
+		if name {
+			rest.Names = nil
+		}
+		narrower := labels && e.Match.Labels != nil || name && len(e.Names) > 0
+		return narrower && now.Before(e.Expires) && rest.holds(req)
+	})
 }
 
 // veil returns the term with a watch on its parts that pointers lead to: looked counts whenever one is looked at. Pointers to what is not
@@ -222,13 +241,24 @@ func everyMember(term *ast.Term) (out [][]string) {
 	return out
 }
 
-// askVeiled asks a rule that may look at what is not known. What it says counts if it did not look; what came of an evaluation that failed may
-// have come of that.
+// askVeiled asks a rule that may look at what is not known. What it says counts if it did not look, and if it is asked for certain or says nothing;
+// what came of an evaluation that failed may have come of a look.
 func askVeiled(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) answer {
 	before := in.looked.Load()
 	got := ask(ctx, rule, in.unshared(), cancel) // what others have found would not be looked at again
-	if got.err != nil || in.looked.Load() != before {
+	if got.err != nil || in.looked.Load() != before || rule.doubtful && says(got.value) {
 		return answer{asked: rule, err: errVeiled, unknown: true}
 	}
 	return got
 }
+
+// says reports whether the value of a rule is anything but nothing.
+func says(value ast.Value) bool {
+	if object, ok := value.(ast.Object); ok {
+		return object.Len() > 0
+	}
+	return something(value)
+}
+
+// present reports whether a plan's word would be that of OPA's evaluation: it looks unseen, and knows no other time than now.
+func (in inputs) present(rule asked) bool { return in.looked == nil && (!rule.timed || in.at.IsZero()) }

@@ -12,24 +12,31 @@ import (
 
 // plan returns the plan of a rule, or nil. What there is a plan for is asked by it first, and by OPA's evaluation only if there is something
 // to say: nearly always there is not, and a plan finds that out in a third of the time. So what is said, findings and faults alike, is
-// always OPA's word, and that of a rule which reads what no plan is given, objects of the cluster and of Providers, is altogether.
-func (c *code) plan(ctx context.Context, spec Spec, rule Rule) *plan.Plan {
-	if spec.Convention != Gatekeeper || len(c.synced) > 0 || c.calls != nil {
-		return nil
-	}
-	made, err := plan.Of(ctx, c.compiler, spec.Package.Append(ast.StringTerm(rule.Name)))
+// always OPA's word, and that of a rule which reads what no plan is given, objects of the cluster and of Providers, is altogether. A plan
+// also shows whether the rule ignores managed fields.
+func (c *code) plan(ctx context.Context, spec Spec, rule Rule) (made *plan.Plan, ignores bool) {
+	made, err := plan.Of(ctx, c.compiler, plan.Rule{
+		Ref: spec.Package.Append(ast.StringTerm(rule.Name)), Strict: spec.strict(rule.Name), Shared: spec.Shared,
+		Unread: spec.managedFields(), Empty: spec.notGiven(),
+	})
 	if err != nil {
-		return nil // as for some kinds of rules; they are asked the other way
+		return nil, false // as for some kinds of rules; they are asked the other way
 	}
-	return made
+	if len(c.synced) > 0 || c.calls != nil || c.needs != nil {
+		return nil, made.Ignores()
+	}
+	return made, made.Ignores()
 }
 
+// strict reports whether a builtin function that fails on the way to a rule's value may be a fault of the policy.
+func (s Spec) strict(rule string) bool { return !s.Lenient || gives(rule) }
+
 // silent reports whether the rule certainly says nothing.
-func (a asked) silent(ctx context.Context, input *ast.Term, cancel topdown.Cancel) bool {
+func (a asked) silent(ctx context.Context, memory *plan.Memory, input *ast.Term, cancel topdown.Cancel) bool {
 	if a.query.plan == nil || !a.query.trouble.mayTry() {
 		return false
 	}
-	value, err := a.query.plan.Value(ctx, input, ast.InternedEmptyObject, cancel)
+	value, err := a.query.plan.Value(ctx, memory, input, ast.InternedEmptyObject, cancel)
 	if err != nil {
 		if !cancel.Cancelled() { // that would be no fault of the plan's
 			a.query.trouble.failed()
@@ -41,9 +48,9 @@ func (a asked) silent(ctx context.Context, input *ast.Term, cancel topdown.Cance
 	case nil:
 		return true
 	case ast.Set:
-		return v.Len() == 0
+		return v.Len() == 0 && !gives(a.query.rule)
 	case ast.Object:
-		return v.Len() == 0
+		return v.Len() == 0 && a.query.rule == ViolationRule // which alone may be one
 	}
 	return false
 }

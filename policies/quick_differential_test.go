@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -36,7 +37,8 @@ func TestTheQuickWayIsNoOther(t *testing.T) {
 		"the templates of the benchmark":   {benchmarked(t), 22},
 		"the templates of the tests":       {fixtures(t), 30},
 		"forms that templates rarely have": {forms(t), 10},
-		"the library":                      {libraryOf(t), 8}, // which is asked of OPA alone; what there are plans of are as good to compare
+		"policies in which functions fail": {nativeForms(t), 20},
+		"the library":                      {libraryOf(t), 90},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := subjectOf(t, test.specs, about)
@@ -59,11 +61,40 @@ func TestTheQuickWayIsNoOther(t *testing.T) {
 	}
 }
 
+// TestManagedFields holds what is found out about policies that read managed fields to those that do, and to those that do not.
+func TestManagedFields(t *testing.T) {
+	for _, spec := range nativeForms(t) {
+		set, err := policies.Compile(t.Context(), []policies.Spec{spec})
+		if err != nil {
+			t.Fatal(err)
+		}
+		reads, ignores := strings.Contains(spec.ID, "reads_"), slices.Contains([]string{"ignores_managed_fields.rego", "arguments.rego", "gives.rego"}, spec.ID)
+		if got := set.IgnoresManagedFields(); got && reads || !got && ignores {
+			t.Errorf("%s: that it ignores managed fields is %t", spec.ID, got)
+		}
+	}
+	for name, specs := range map[string][]policies.Spec{"benchmark": benchmarked(t), "Pod security": chosen(libraryOf(t), "pods.", "images.", "probes.", "resources.")} {
+		set, err := policies.Compile(t.Context(), specs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !set.IgnoresManagedFields() {
+			t.Errorf("some policy of the %s reads managed fields", name)
+		}
+	}
+}
+
+func chosen(specs []policies.Spec, prefixes ...string) []policies.Spec {
+	return slices.DeleteFunc(specs, func(s policies.Spec) bool {
+		return s.ID == "pods.no-exec-labelled" || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.ID, p) })
+	})
+}
+
 // FuzzTheQuickWay is the same for as long as one likes, one policy at a time.
 func FuzzTheQuickWay(f *testing.F) {
 	about := objects(f)
 	var subjects []*subject
-	for _, spec := range slices.Concat(benchmarked(f), fixtures(f), forms(f), libraryOf(f)) {
+	for _, spec := range slices.Concat(benchmarked(f), fixtures(f), forms(f), nativeForms(f), libraryOf(f)) {
 		if s := subjectOf(f, []policies.Spec{spec}, about); len(s.planned) > 0 {
 			subjects = append(subjects, s)
 		}
@@ -133,6 +164,9 @@ func (s *subject) judge(t *testing.T, rt *rapid.T) {
 			continue
 		}
 		s.seen["asked"]++
+		if said.Answers != "" {
+			rt.Fatalf("%s\n%s of %s: %s", body, rule.Rule, rule.Policy, said.Answers)
+		}
 		switch {
 		case said.PlanErr != nil:
 			s.seen["no answer of the plan: "+said.PlanErr.Error()]++
@@ -270,6 +304,9 @@ func objects(t testing.TB) (out []any) {
 	for _, file := range append(files, "testdata/quick/pods.yaml") {
 		for _, doc := range split(t, file, read(t, file)) {
 			object := decoded(t, doc.JSON).(map[string]any)
+			if metadata, ok := object["metadata"].(map[string]any); ok {
+				metadata["managedFields"] = []any{map[string]any{"manager": "kubectl", "fieldsV1": map[string]any{"f:spec": map[string]any{"f:app": object["kind"]}}}}
+			}
 			switch object["kind"] {
 			case "Pod":
 				out = append(out, object, map[string]any{
@@ -381,6 +418,40 @@ func forms(t testing.TB) (out []policies.Spec) {
 			ID: file.Name, File: file.Name, Digest: file.Name, Convention: policies.Gatekeeper, Lenient: true,
 			Package: module.Package.Path, Modules: []*ast.Module{module}, Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}},
 		})
+	}
+	return out
+}
+
+// nativeForms are the policies of a file of their own, each with all rules that may be asked and one that has no METADATA, so that a failure is
+// undefined in it.
+func nativeForms(t testing.TB) (out []policies.Spec) {
+	t.Helper()
+	stages := map[string]review.Stage{
+		"deny": review.Validate, "warn": review.Validate, "mutate": review.Mutate, "allow": review.Grant, "user": review.Authenticate,
+	}
+	var helpers *ast.Module
+	for i, file := range txtar.Parse(read(t, "testdata/quick/native.txtar")).Files {
+		module, err := ast.ParseModuleWithOpts(file.Name, string(file.Data), ast.ParserOptions{RegoVersion: ast.RegoV1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			helpers = module
+			continue
+		}
+		spec := policies.Spec{
+			ID: file.Name, File: file.Name, Digest: file.Name,
+			Package: module.Package.Path, Modules: []*ast.Module{helpers, module}, Shared: []ast.Ref{helpers.Package.Path},
+			Parameters: ast.MustParseTerm(`{"limit": 3, "names": ["docker.io", "app"], "read": ["name", "managedFields"], "podTemplates": {}}`).Value,
+		}
+		for _, name := range slices.Sorted(maps.Keys(stages)) {
+			if slices.ContainsFunc(module.Rules, func(r *ast.Rule) bool { return r.Head.Name.Equal(ast.Var(name)) }) {
+				spec.Rules = append(spec.Rules, policies.Rule{Stage: stages[name], Name: name})
+			}
+		}
+		lenient := spec
+		lenient.ID, lenient.Lenient = "lenient "+spec.ID, true
+		out = append(out, spec, lenient)
 	}
 	return out
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies/inventory"
 	"github.com/portcullis-dev/portcullis/policies/language"
+	"github.com/portcullis-dev/portcullis/policies/plan"
 	"github.com/portcullis-dev/portcullis/review"
 )
 
@@ -118,11 +119,15 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 // decide answers one request; parent is the one to which exceptions hold.
 func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *inventory.Snapshot) (review.Decision, error) {
 	past := pastOf(ctx)
-	concerned, answers := s.match(ctx, req, objects, past)
+	concerned, answers := s.match(ctx, req, objects, past, nil)
 	if len(concerned) == 0 {
 		return s.fold(parent, answers, past), nil
 	}
-	inputs, err := s.inputs(req)
+	at := elsewhere
+	if ignoreManagedFields(concerned) {
+		at = atReview
+	}
+	inputs, err := s.inputs(req, at)
 	if err != nil {
 		return review.Decision{}, err
 	}
@@ -135,8 +140,11 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...), past), nil
 }
 
-// match lists the rules to ask. The answers it returns are those of policies of which it cannot be told whether to ask them.
-func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory.Snapshot, past Past) (concerned []asked, unknown []answer) {
+// match lists the rules to ask, of those that pass over does not hold for. The answers it returns are those of policies of which it cannot be told
+// whether to ask them.
+func (s *Set) match(
+	ctx context.Context, req *review.Request, objects *inventory.Snapshot, past Past, passOver func(asked) bool,
+) (concerned []asked, unknown []answer) {
 	awaited := false
 	namespace := func() (Namespace, error) {
 		ns, ok := s.namespaces(req.Target.Namespace)
@@ -150,17 +158,30 @@ func (s *Set) match(ctx context.Context, req *review.Request, objects *inventory
 		}
 		return ns, nil
 	}
-	spared := s.spares(req, namespace)
+	spared, going, altered := s.spares(req, namespace), departureOf(req), alteration{req: req}
 	for _, a := range s.index.candidates(req) {
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
 		}
-		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff {
+		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff || passOver != nil && passOver(a) {
 			continue
 		}
+		if going.letsGo(a, req.Target) {
+			if !past.hidesObjects() {
+				continue
+			}
+			a.doubtful = true
+		}
 		covered, err := a.spec.Match.covers(req, namespace)
-		if err == nil && len(past.Unknown) > 0 {
-			covered, err = past.covers(a.spec.Match, req, namespace, covered)
+		if err == nil && past.hidesObjects() {
+			var doubtful bool
+			covered, doubtful, err = past.covers(a.spec.Match, req, namespace, covered)
+			a.doubtful = a.doubtful || doubtful
+		}
+		if err == nil && covered {
+			if covered, err = altered.concerns(a.spec.Match); !covered && err == nil && past.hidesObjects() {
+				covered, a.doubtful = true, true
+			}
 		}
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
@@ -188,6 +209,7 @@ type inputs struct {
 	admission  *ast.Term
 	unreadable error
 	shared     topdown.VirtualCache
+	memory     *plan.Memory
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
 	at        time.Time     // of the evaluation; zero is now
@@ -196,12 +218,12 @@ type inputs struct {
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.
 func (in inputs) unshared() inputs {
-	in.shared = topdown.NewVirtualCache()
+	in.shared, in.memory = topdown.NewVirtualCache(), new(plan.Memory)
 	return in
 }
 
-func (s *Set) inputs(req *review.Request) (inputs, error) {
-	term, err := s.vocabulary.parse(req.Body)
+func (s *Set) inputs(req *review.Request, at place) (inputs, error) {
+	term, err := s.vocabulary.parse(req.Body, at)
 	if err != nil {
 		return inputs{}, err
 	}
@@ -216,13 +238,17 @@ func (s *Set) inputs(req *review.Request) (inputs, error) {
 		}
 		in.members = append(in.members, [2]*ast.Term{key, value})
 	})
+	s.addNamespace(&in, req)
+	in.bare = ast.ObjectTerm(in.members...)
+	return in, nil
+}
+
+func (s *Set) addNamespace(in *inputs, req *review.Request) {
 	if name := req.Target.Namespace; name != "" && !req.Target.IsNamespace() {
 		if ns, known := s.namespaces(name); known && ns.Object != nil {
 			in.members = append(in.members, [2]*ast.Term{ast.InternedTerm("namespace"), ast.NewTerm(ns.Object)})
 		}
 	}
-	in.bare = ast.ObjectTerm(in.members...)
-	return in, nil
 }
 
 // of is the input of one policy.

@@ -244,7 +244,7 @@ func TestSharedPackages(t *testing.T) {
 	if err != nil || d.Refusal() != "3 reasons:\n- a: a 1\n- b: b 0\n- c: c 1" {
 		t.Errorf("%v %v", d.Refusal(), err)
 	}
-	in, err := set.inputs(podCreate(t, pod))
+	in, err := set.inputs(podCreate(t, pod), elsewhere)
 	if err != nil {
 		t.Fatal(err)
 	}

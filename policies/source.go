@@ -7,9 +7,11 @@ type Bundle struct {
 	Specs []Spec
 	// Exceptions are those that can be read. One that cannot, not even in part, excepts nothing.
 	Exceptions []Exception
-	Documents  []Document // what lies among the policies and is for others to read: mutators, and how policies are configured
-	Faults     Faults     // what could not be read; its policies keep their last good version
-	Notes      []string   // what is no fault and should be known all the same, each a sentence behind file and row
+	// Templates are the files of the Gatekeeper templates that were accepted, each as often as it has one. What is in force of them are Specs.
+	Templates []string
+	Documents []Document // what lies among the policies and is for others to read: mutators, and how policies are configured
+	Faults    Faults     // what could not be read; its policies keep their last good version
+	Notes     []string   // what is no fault and should be known all the same, each a sentence behind file and row
 	// Earlier are good versions of policies that may be faulty now, for a server that has none of its own.
 	Earlier []Spec
 	// EarlierDocuments are the same of Documents.

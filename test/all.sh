@@ -33,6 +33,7 @@ generated_modules() {
 for binary in portcullis controlplane certmanager demo gotestsum golangci-lint controller-gen helm helm-docs; do
 	check "build bin/$binary" make "bin/$binary"
 done
+check "what drives the browser" make browser
 check "formatting" formatted
 check "go vet" go vet ./...
 check "modules are tidy" generated_modules

@@ -24,22 +24,15 @@ var imageParse = addition{
 		types.NewStaticProperty("tag", types.S),
 	}, nil)).Description("registry, repository, tag and digest"),
 	call: func(_ rego.BuiltinContext, operand *ast.Term) (*ast.Term, error) {
-		named, ok := parseImage(operand)
+		parts, ok := parseImage(operand)
 		if !ok { // undefined would let an image pass whose registry nobody compared
 			return nil, errNoImage
 		}
-		var tag, digest string
-		if tagged, ok := named.(reference.Tagged); ok {
-			tag = tagged.Tag()
-		}
-		if digested, ok := named.(reference.Digested); ok {
-			digest = digested.Digest().String()
-		}
 		return ast.ObjectTerm(
-			ast.Item(ast.InternedTerm("digest"), ast.StringTerm(digest)),
-			ast.Item(ast.InternedTerm("registry"), ast.StringTerm(reference.Domain(named))),
-			ast.Item(ast.InternedTerm("repository"), ast.StringTerm(reference.Path(named))),
-			ast.Item(ast.InternedTerm("tag"), ast.StringTerm(tag)),
+			ast.Item(ast.InternedTerm("digest"), ast.StringTerm(parts.digest)),
+			ast.Item(ast.InternedTerm("registry"), ast.StringTerm(parts.registry)),
+			ast.Item(ast.InternedTerm("repository"), ast.StringTerm(parts.repository)),
+			ast.Item(ast.InternedTerm("tag"), ast.StringTerm(parts.tag)),
 		), nil
 	},
 }
@@ -58,11 +51,27 @@ var imageIsValid = addition{
 	},
 }
 
-func parseImage(operand *ast.Term) (reference.Named, bool) {
+// imageParts are the parts of a reference; tag and digest are empty where it has none.
+type imageParts struct{ registry, repository, tag, digest string }
+
+func parseImage(operand *ast.Term) (imageParts, bool) {
 	text, ok := operand.Value.(ast.String)
 	if !ok {
-		return nil, false
+		return imageParts{}, false
+	}
+	if parts, plain := plainImage(string(text)); plain {
+		return parts, true
 	}
 	named, err := reference.ParseNormalizedNamed(string(text))
-	return named, err == nil
+	if err != nil {
+		return imageParts{}, false
+	}
+	parts := imageParts{registry: reference.Domain(named), repository: reference.Path(named)}
+	if tagged, ok := named.(reference.Tagged); ok {
+		parts.tag = tagged.Tag()
+	}
+	if digested, ok := named.(reference.Digested); ok {
+		parts.digest = digested.Digest().String()
+	}
+	return parts, true
 }

@@ -49,7 +49,15 @@ func forgotten() removals {
 		{"autoscaling", "v2beta2", "HorizontalPodAutoscaler", removal{26, "autoscaling/v2"}},
 		{"batch", "v2alpha1", "CronJob", removal{21, "batch/v1"}},
 		{"extensions", "v1beta1", "PodSecurityPolicy", removal{16, ""}},
+		{"flowcontrol.apiserver.k8s.io", "v1alpha1", "FlowSchema", removal{21, "flowcontrol.apiserver.k8s.io/v1"}},
+		{"flowcontrol.apiserver.k8s.io", "v1alpha1", "PriorityLevelConfiguration", removal{21, "flowcontrol.apiserver.k8s.io/v1"}},
+		{"node.k8s.io", "v1alpha1", "RuntimeClass", removal{24, "node.k8s.io/v1"}},
 		{"policy", "v1beta1", "PodSecurityPolicy", removal{25, ""}},
+		{"rbac.authorization.k8s.io", "v1alpha1", "ClusterRole", removal{22, "rbac.authorization.k8s.io/v1"}},
+		{"rbac.authorization.k8s.io", "v1alpha1", "ClusterRoleBinding", removal{22, "rbac.authorization.k8s.io/v1"}},
+		{"rbac.authorization.k8s.io", "v1alpha1", "Role", removal{22, "rbac.authorization.k8s.io/v1"}},
+		{"rbac.authorization.k8s.io", "v1alpha1", "RoleBinding", removal{22, "rbac.authorization.k8s.io/v1"}},
+		{"scheduling.k8s.io", "v1alpha1", "PriorityClass", removal{22, "scheduling.k8s.io/v1"}},
 	} {
 		out.add(schema.GroupVersionKind{Group: of.group, Version: of.version, Kind: of.kind}, of.removal)
 	}

@@ -17,9 +17,11 @@ operation := input.request.operation
 # description: >-
 #   The object the request is about, on admission. On DELETE it is the object that would go, which Kubernetes sends as the old
 #   object; on CONNECT it is the options of the connection.
-object := input.request.oldObject if input.request.operation == "DELETE"
-
-object := input.request.object if input.request.operation != "DELETE"
+object := input.request.oldObject if {
+	input.request.operation == "DELETE"
+} else := input.request.object if {
+	input.request.operation != "DELETE"
+}
 
 # METADATA
 # title: Old object
@@ -86,6 +88,35 @@ groups := names if {
 }
 
 # METADATA
+# title: Name
+# description: >-
+#   The name of the object, ready for a message: one that the API server has yet to make is its generateName with a star, and empty is
+#   that of an object with neither.
+default name := ""
+
+name := input.request.name if {
+	is_string(input.request.name)
+	input.request.name != ""
+} else := called("", object)
+
+# METADATA
+# title: Name of an object
+# description: What to call an object in a message that has this name, or none yet; see name.
+called(known, _) := known if {
+	is_string(known)
+	known != ""
+}
+
+called("", of) := _expected_name(of)
+
+_expected_name(of) := of.metadata.name if {
+	is_string(of.metadata.name)
+	of.metadata.name != ""
+} else := concat("", [of.metadata.generateName, "*"]) if {
+	is_string(of.metadata.generateName)
+} else := ""
+
+# METADATA
 # title: Path of the Pod template
 # description: >-
 #   Where the object keeps its Pod template, for example spec.template: metadata and spec of a Pod. It is empty for a Pod,
@@ -145,6 +176,19 @@ pod_spec := spec if {
 }
 
 # METADATA
+# title: Service account
+# description: >-
+#   The name of the service account as which a Pod of this specification runs: serviceAccount is the old name of the field and counts
+#   where serviceAccountName is empty, and default is the account of whoever names none.
+service_account(spec) := spec.serviceAccountName if {
+	is_string(spec.serviceAccountName)
+	spec.serviceAccountName != ""
+} else := spec.serviceAccount if {
+	is_string(spec.serviceAccount)
+	spec.serviceAccount != ""
+} else := "default"
+
+# METADATA
 # title: Annotations of the Pod
 # description: The annotations of the Pod, or of the Pods that come of the object; an empty object when they have none.
 default pod_annotations := {}
@@ -178,7 +222,7 @@ containers := [entry |
 		"container": container,
 		"kind": kind,
 		"name": concat("", name),
-		"path": concat("", [base, at, format_int(i, 10), "]"]),
+		"path": concat("", [base, at, json.marshal(i), "]"]),
 	}
 ]
 
@@ -193,7 +237,7 @@ volumes := [entry |
 	name := [text | text := volume.name; is_string(text)]
 	entry := {
 		"name": concat("", name),
-		"path": concat("", [base, ".volumes[", format_int(i, 10), "]"]),
+		"path": concat("", [base, ".volumes[", json.marshal(i), "]"]),
 		"volume": volume,
 	}
 ]
@@ -228,6 +272,13 @@ _volume_images := [{
 _reviewed_images := [{"image": container.image, "kind": "container", "name": "", "path": ""} |
 	some container in input.spec.containers
 ]
+
+# METADATA
+# title: Text of a member
+# description: The text that an object has as one of its members, empty where it has none or something else, as null.
+text(of, member) := of[member] if {
+	is_string(of[member])
+} else := ""
 
 # object.get cannot be called here: in this package the name object is the rule above.
 _or_else(from, key, otherwise) := value if {

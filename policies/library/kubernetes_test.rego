@@ -244,3 +244,29 @@ test_wrong_types_are_not_errors if {
 		}
 	}
 }
+
+test_the_service_account_of_a_pod if {
+	kubernetes.service_account({}) == "default"
+	kubernetes.service_account({"serviceAccountName": "", "serviceAccount": null}) == "default"
+	kubernetes.service_account({"serviceAccount": "old"}) == "old"
+	kubernetes.service_account({"serviceAccountName": "new", "serviceAccount": "old"}) == "new"
+}
+
+test_name if {
+	kubernetes.name == "web" with input as {"request": {"operation": "CREATE", "name": "web", "object": {"metadata": {"name": "other"}}}}
+	kubernetes.name == "web-*" with input as {"request": {"operation": "CREATE", "name": "", "object": {"metadata": {"generateName": "web-"}}}}
+	kubernetes.name == "web" with input as {"request": {"operation": "CREATE", "object": {"metadata": {"name": "web", "generateName": "we"}}}}
+	kubernetes.name == "" with input as {"request": {"operation": "CREATE", "object": {"metadata": {"name": null}}}}
+	kubernetes.name == "" with input as {"request": {"operation": "CREATE", "name": null, "object": null}}
+	kubernetes.name == "" with input as {"spec": {"namespace": "shop"}}
+	kubernetes.name == "" with input as {}
+	kubernetes.called("web", null) == "web"
+	kubernetes.called("", {"metadata": {"generateName": "web-"}}) == "web-*"
+}
+
+test_text if {
+	kubernetes.text({"name": "web"}, "name") == "web"
+	every of in [null, 7, "web", {}, {"name": null}, {"name": ["web"]}] {
+		kubernetes.text(of, "name") == ""
+	}
+}

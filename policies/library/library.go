@@ -11,7 +11,7 @@ import (
 
 // The tests stay out: a server needs no fixtures.
 //
-//go:embed images.rego kubernetes.rego pod_security.rego quantities.rego users.rego */*/rule.rego bundles/*.yaml
+//go:embed claims.rego images.rego kubernetes.rego pod_security.rego quantities.rego selectors.rego users.rego */*/rule.rego bundles/*.yaml
 var files embed.FS
 
 // FS returns the files of the library: Helpers, TOPIC/RULE/rule.rego for each policy, and bundles/NAME.yaml for each bundle, the policies that are

@@ -20,6 +20,7 @@ type said struct {
 		Stage      any      `json:"stage"`
 		Resources  []string `json:"resources"`
 		Operations []string `json:"operations"`
+		Changes    []string `json:"changes"`
 	} `json:"match"`
 	Parameters *jsonSchema `json:"parameters"`
 	Data       []string    `json:"data"`
@@ -53,6 +54,14 @@ func (s said) stages() []string {
 		return out
 	}
 	return []string{"admission"}
+}
+
+// operations are those a policy is asked about on admission.
+func (s said) operations() []string {
+	if s.Match == nil || len(s.Match.Operations) == 0 {
+		return []string{"CREATE", "UPDATE"}
+	}
+	return s.Match.Operations
 }
 
 // parameters are those the fixtures are judged with: the first example of the schema, or none, and the defaults.
@@ -114,6 +123,9 @@ func (p policy) defines(rule string) bool {
 		return string(r.Head.Name) == rule || r.Head.Ref()[0].Value.Compare(ast.Var(rule)) == 0
 	})
 }
+
+// gives tells whether a policy gives something, an identity or a permission, rather than to refuse, warn or change.
+func (p policy) gives() bool { return p.defines("allow") || p.defines("user") }
 
 var parameterUsed = regexp.MustCompile(`input\.parameters\.(\w+)`)
 

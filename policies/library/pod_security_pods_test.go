@@ -28,6 +28,20 @@ func (m maker) one(values ...any) any {
 	return values[i]
 }
 
+// any is one of many values, or a text that nobody knows.
+func (m maker) any(values []string) func() any {
+	return func() any {
+		if m.IntN(5) > 0 {
+			return values[m.IntN(len(values))]
+		}
+		var out strings.Builder
+		for range m.IntN(12) {
+			out.WriteByte("abcxyzABCXYZ019._-/:@"[m.IntN(21)])
+		}
+		return out.String()
+	}
+}
+
 // rarely is absent nine times out of ten.
 func (m maker) rarely(make func() any) any {
 	switch m.IntN(20) {
@@ -73,7 +87,7 @@ func (m maker) annotations() any {
 		key := m.one("seccomp.security.alpha.kubernetes.io/pod", "container.seccomp.security.alpha.kubernetes.io/app",
 			"container.seccomp.security.alpha.kubernetes.io/debug", "container.seccomp.security.alpha.kubernetes.io/",
 			"container.apparmor.security.beta.kubernetes.io/app", "container.apparmor.security.beta.kubernetes.io/", "example.com/app").(string)
-		out[key] = m.one("runtime/default", "docker/default", "localhost/x", "localhost", "unconfined", "", nil, "RuntimeDefault")
+		out[key] = m.one("runtime/default", "docker/default", "localhost/x", "localhost", "unconfined", "", nil, "RuntimeDefault", m.any(profiles))
 	}
 	return out
 }
@@ -97,7 +111,7 @@ func (m maker) spec() map[string]any {
 		"hostIPC":             m.rarely(flag),
 		"hostUsers":           m.one(absent{}, false, false, true, nil),
 		"os": m.one(absent{}, map[string]any{"name": "windows"}, map[string]any{"name": "windows"}, map[string]any{"name": "linux"},
-			map[string]any{"name": ""}, map[string]any{"name": nil}, map[string]any{}, nil),
+			map[string]any{"name": ""}, map[string]any{"name": nil}, map[string]any{}, nil, func() any { return map[string]any{"name": m.any(systems)()} }),
 		"securityContext": m.one(m.podContext, m.podContext, absent{}, nil, map[string]any{}),
 		"volumes": m.one(absent{}, nil, func() any {
 			return m.list(3, func() any {
@@ -143,7 +157,8 @@ func (m maker) handler() any {
 func (m maker) context() map[string]any {
 	profile := func() any {
 		return m.one(map[string]any{"type": "RuntimeDefault"}, map[string]any{"type": "Localhost"}, map[string]any{"type": "Unconfined"},
-			map[string]any{"type": "runtime/default"}, map[string]any{"type": ""}, map[string]any{"type": nil}, map[string]any{}, nil, absent{})
+			map[string]any{"type": "runtime/default"}, map[string]any{"type": ""}, map[string]any{"type": nil}, map[string]any{}, nil, absent{},
+			func() any { return map[string]any{"type": m.any(profiles)()} })
 	}
 	return map[string]any{
 		"runAsNonRoot":    m.one(true, true, absent{}, false, nil),
@@ -153,7 +168,7 @@ func (m maker) context() map[string]any {
 		"seLinuxOptions": m.rarely(func() any {
 			part := func() any { return m.one(absent{}, "", nil, "system_u") }
 			return fieldsOf(map[string]any{
-				"type": m.one(absent{}, "", nil, "container_t", "container_init_t", "container_kvm_t", "container_engine_t", "spc_t"),
+				"type": m.one(absent{}, "", nil, "container_t", "container_init_t", "container_kvm_t", "container_engine_t", "spc_t", m.any(seLinuxTypes)),
 				"user": part(), "role": part(), "level": part(),
 			})
 		}),
@@ -173,21 +188,18 @@ func (m maker) podContext() any {
 }
 
 func (m maker) sysctl() any {
-	return m.one("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range",
-		"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout",
-		"net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
-		"net.ipv4.tcp_slow_start_after_idle", "net.ipv4.tcp_notsent_lowat", "kernel.msgmax", "", nil, absent{})
+	return m.one(m.any(sysctls), "", nil, absent{})
 }
 
 func (m maker) containerContext() any {
 	fields := m.context()
 	fields["privileged"] = m.rarely(func() any { return m.one(true, false, nil) })
 	fields["allowPrivilegeEscalation"] = m.one(false, false, false, true, nil, absent{})
-	fields["procMount"] = m.rarely(func() any { return m.one("Default", "Unmasked", "", nil) })
+	fields["procMount"] = m.rarely(func() any { return m.one("Default", "Unmasked", "", nil, m.any(procMounts)) })
 	names := func(usual ...any) any {
 		return m.one(absent{}, nil, func() any {
 			return m.list(3, func() any {
-				return m.one(append(usual, "CHOWN", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "all", "", nil)...)
+				return m.one(append(usual, "CHOWN", "NET_RAW", "SYS_ADMIN", "CAP_CHOWN", "all", "", nil, m.any(capabilities))...)
 			})
 		})
 	}

@@ -36,6 +36,7 @@ of_group(groups) if {
 #   Whether the name of who asks is like one of the patterns, in which a star stands for any text, as
 #   system:serviceaccount:ci:*. A review without a user is like none.
 named(patterns) if {
+	is_string(kubernetes.username)
 	kubernetes.username != ""
 	some pattern in patterns
 	glob.match(pattern, null, kubernetes.username)

@@ -115,6 +115,9 @@ func (d Description) Matches() string {
 	default:
 		out += " on CREATE and UPDATE"
 	}
+	if len(m.Changes) > 0 {
+		out += "; an UPDATE only if it changes " + spelling.Listed(m.Changes, "or")
+	}
 	for _, condition := range []struct {
 		name  string
 		globs []string

@@ -19,7 +19,7 @@ func schemaKeywords() map[string]string {
 		"map":    "$defs definitions dependencies dependentSchemas patternProperties properties",
 		"": "$anchor $comment $dynamicAnchor $dynamicRef $id $ref $schema $vocabulary const contentEncoding contentMediaType default dependentRequired " +
 			"deprecated description enum examples exclusiveMaximum exclusiveMinimum format id maxContains maxItems maxLength maxProperties maximum " +
-			"minContains minItems minLength minProperties minimum multipleOf pattern readOnly required title type uniqueItems writeOnly",
+			"minContains minItems minLength minProperties minimum multipleOf pattern readOnly required title type uniqueItems writeOnly " + uniqueItems,
 	} {
 		for word := range strings.FieldsSeq(words) {
 			out[word] += " " + holds

@@ -36,6 +36,7 @@ func narrow(base, over *v1alpha1.Match) v1alpha1.Match {
 	take(&out.Operations, over.Operations)
 	take(&out.Namespaces, over.Namespaces)
 	take(&out.ExcludeNamespaces, over.ExcludeNamespaces)
+	take(&out.Changes, over.Changes)
 	take(&out.Users, over.Users)
 	take(&out.Groups, over.Groups)
 	if over.Labels != nil {

@@ -57,6 +57,7 @@ func aboutTokens(m v1alpha1.Match) error {
 		{"excludeNamespaces", m.ExcludeNamespaces != nil},
 		{"labels", m.Labels != nil},
 		{"namespaceLabels", m.NamespaceLabels != nil},
+		{"changes", m.Changes != nil},
 	} {
 		if condition.given {
 			return under(fmt.Errorf("match.%s is not for policies of tokens, which are asked about every token; leave it out", condition.name),

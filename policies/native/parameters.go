@@ -41,6 +41,10 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
 	compiler.AssertFormat() // a regular expression that cannot be read would be a fault of every request
+	compiler.RegisterFormat(timeZone())
+	compiler.RegisterFormat(globs())
+	compiler.RegisterVocabulary(vocabulary())
+	compiler.AssertVocabs()
 	const name = "portcullis:parameters"
 	if err := compiler.AddResource(name, described); err != nil {
 		return nil, under(fmt.Errorf("the schema of the parameters: %w", err), "parameters")

@@ -114,7 +114,7 @@ func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
 		b.used[o.policy.Spec.Use] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.own)) {
-		spec, isPolicy, err := b.spec(name, "")
+		spec, isPolicy, err := b.spec(name, object{})
 		b.fault(b.packages[name][0].Package.Location.File, spec.ID, err)
 		if isPolicy && err == nil {
 			b.specs = append(b.specs, spec)
@@ -197,8 +197,8 @@ func (b *bundle) lookup(name string) string {
 }
 
 // spec makes a policy of the package at path. A package without METADATA for the server is one all the same if it defines a rule by
-// which admission policies refuse: left out it would silently not be enforced. A version that is not empty is what its parameter of that name is.
-func (b *bundle) spec(path, version string) (spec policies.Spec, isPolicy bool, err error) {
+// which admission policies refuse: left out it would silently not be enforced. What over says of it holds over its METADATA.
+func (b *bundle) spec(path string, over object) (spec policies.Spec, isPolicy bool, err error) {
 	modules := b.packages[path]
 	spec.ID = identity(modules[0].Package.Path)
 	meta, described, err := readMetadata(modules)
@@ -216,13 +216,7 @@ func (b *bundle) spec(path, version string) (spec policies.Spec, isPolicy bool, 
 			return spec, false, nil
 		}
 	}
-	var given object
-	if version != "" {
-		if err := json.Unmarshal(fmt.Appendf(nil, `{"parameters": {%q: %q}}`, versionParameter, version), &given.policy.Spec); err != nil {
-			return spec, true, err
-		}
-	}
-	spec, err = b.build(modules, meta, given, !described)
+	spec, err = b.build(modules, meta, over, !described)
 	return spec, true, err
 }
 
@@ -269,6 +263,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	}
 	if spec.Parameters, err = schema.parameters(values); err != nil {
 		return spec, blame(err, at, whom, given)
+	}
+	if spec.Match.Changes, err = changes(matched, over.Match, spec); err != nil {
+		return spec, blame(err, at, whom, given, meta.keys)
 	}
 	if !declaresTemplates(spec.Parameters) {
 		spec.Shared = b.shared

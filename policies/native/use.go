@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,9 +24,16 @@ var ofVersion = regexp.MustCompile(`^(` + latest + `|v1\.(0|[1-9][0-9]{0,4}))$`)
 // in @ and a version of Kubernetes, as pss-baseline@v1.30, which those of its policies get that have the parameter version. A policy that is in
 // several of the bundles is there once.
 func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
+	return r.UseWith(nil, names...)
+}
+
+// UseWith is Use with parameters. Who is given podTemplates is asked about the custom resources named there, too; a parameter that none of
+// the policies has is a fault.
+func (r *Reader) UseWith(parameters LibraryParameters, names ...string) ([]policies.Spec, policies.Faults) {
 	b := bundle{reader: r, packages: r.library, shared: r.shared, own: map[string]bool{}}
 	type choice struct{ version, by string }
 	chosen := map[string]choice{}
+	var known []string // the parameters of all of them
 	for i, name := range names {
 		if slices.Contains(names[:i], name) {
 			b.fault("", name, fmt.Errorf("the library's %s %q is named twice; name it once", r.called(name), name))
@@ -35,7 +43,12 @@ func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
 		b.fault("", name, err)
 		took := false
 		for _, member := range members {
-			given, err := b.versionFor(member, version)
+			meta, theirs, err := b.declared(member)
+			known = append(known, theirs...)
+			given := ""
+			if slices.Contains(theirs, versionParameter) {
+				given = version
+			}
 			took = took || given != "" || err != nil
 			if before, ok := chosen[member]; ok {
 				if before.version != strings.TrimPrefix(given, latest) {
@@ -47,7 +60,10 @@ func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
 			chosen[member] = choice{strings.TrimPrefix(given, latest), name}
 			var spec policies.Spec
 			if err == nil {
-				spec, _, err = b.spec(b.lookup(member), given)
+				var over object
+				if over.policy.Spec, err = meta.given(theirs, given, parameters); err == nil {
+					spec, _, err = b.spec(b.lookup(member), over)
+				}
 			}
 			b.fault("", member, err)
 			if err == nil {
@@ -57,6 +73,9 @@ func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
 		if version != "" && err == nil && !took {
 			b.fault("", name, fmt.Errorf("%s: nothing of it depends on the version of Kubernetes; leave @%s out", name, version))
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		b.fault("", "", taken(name, known))
 	}
 	return b.specs, b.faults
 }
@@ -81,25 +100,6 @@ func (r *Reader) named(name string) (members []string, version string, err error
 		return nil, "", r.unknown(base)
 	}
 	return []string{base}, version, nil
-}
-
-// versionFor returns the version that a policy is to be given: none where it does not ask for any.
-func (b *bundle) versionFor(name, version string) (string, error) {
-	if version == "" {
-		return "", nil
-	}
-	meta, _, err := readMetadata(b.packages[b.lookup(name)])
-	if err != nil {
-		return "", err
-	}
-	s, err := newSchema(meta.Parameters)
-	if err != nil {
-		return "", err
-	}
-	if known, _ := s.names(); !slices.Contains(known, versionParameter) {
-		return "", nil
-	}
-	return version, nil
 }
 
 // unknown is the error about a name that neither a policy nor a bundle of the library has.

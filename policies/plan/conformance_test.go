@@ -77,7 +77,7 @@ func conforms(t *testing.T, name string, c cases.TestCase, version ast.RegoVersi
 	if len(compiler.GetRulesExact(ref)) == 0 {
 		return "not a rule"
 	}
-	made, err := plan.Of(t.Context(), compiler, ref)
+	made, err := plan.Of(t.Context(), compiler, plan.Rule{Ref: ref})
 	if err != nil {
 		return "no plan: " + kind(err)
 	}
@@ -97,7 +97,7 @@ func conforms(t *testing.T, name string, c cases.TestCase, version ast.RegoVersi
 		data = ast.NewTerm(ast.MustInterfaceToValue(*c.Data))
 		opts = append(opts, rego.Store(inmem.NewFromObject(*c.Data)))
 	}
-	got, planErr := made.Value(t.Context(), input, data, topdown.NewCancel())
+	got, planErr := made.Value(t.Context(), new(plan.Memory), input, data, topdown.NewCancel())
 	results, err := rego.New(opts...).Eval(t.Context())
 	switch {
 	case planErr != nil && err != nil:

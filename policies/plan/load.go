@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -15,6 +16,7 @@ const implied = 2
 // function is a rule, or a function, that a plan calls.
 type function struct {
 	number int
+	shared string // its name, if its value is shared by all who share a Memory
 	params []int
 	locals int
 	blocks [][]step
@@ -23,12 +25,16 @@ type function struct {
 // loader turns statements into steps.
 type loader struct {
 	functions map[string]*function
+	dynamic   map[string]*function // those without parameters of their own, by dynamicName
 	constants []*ast.Term
-	locals    int // of the function that is being read
+	strict    bool
+	locals    int         // of the function that is being read
+	changes   map[int]int // of the same: how many statements put something into the set or object of each local
 }
 
 func (l *loader) function(f *ir.Func) error {
-	l.locals = 0
+	l.locals, l.changes = 0, map[int]int{}
+	l.count(f.Blocks)
 	fn := l.functions[f.Name]
 	for _, param := range f.Params {
 		fn.params = append(fn.params, l.local(param))
@@ -57,8 +63,13 @@ func (l *loader) blocks(blocks []*ir.Block) ([][]step, error) {
 
 func (l *loader) block(b *ir.Block) ([]step, error) {
 	out := make([]step, 0, len(b.Stmts))
-	for _, stmt := range b.Stmts {
-		s, err := l.step(stmt)
+	for at := 0; at < len(b.Stmts); at++ {
+		if steps, n := l.literals(b.Stmts[at:]); n > 0 {
+			out = append(out, steps...)
+			at += n - 1
+			continue
+		}
+		s, err := l.step(b.Stmts[at])
 		if err != nil {
 			return nil, err
 		}
@@ -167,6 +178,8 @@ func (l *loader) step(stmt ir.Stmt) (step, error) {
 		return with(l.local(s.Local), path, l.operand(s.Value), block), err
 	case *ir.CallStmt:
 		return l.call(s)
+	case *ir.CallDynamicStmt:
+		return l.callDynamic(s)
 	}
 	return nil, fmt.Errorf("a statement %T cannot be run", stmt)
 }
@@ -180,8 +193,22 @@ func (l *loader) call(s *ir.CallStmt) (step, error) {
 		return call(fn, args, result), nil
 	}
 	builtin, declared := topdown.GetBuiltin(s.Func), ast.BuiltinMap[s.Func]
-	if builtin == nil || declared == nil || declared.Relation || declared.Decl.Result() == nil {
+	if builtin == nil || declared == nil || declared.Decl.Result() == nil {
 		return nil, fmt.Errorf("the function %s cannot be called", s.Func)
 	}
-	return callBuiltin(builtin, args, result), nil
+	if declared.Relation {
+		return callRelation(builtin, args, result, l.strict), nil
+	}
+	return callBuiltin(builtin, args, result, l.strict), nil
+}
+
+func (l *loader) callDynamic(s *ir.CallDynamicStmt) (step, error) {
+	args := make([]operand, len(s.Args))
+	for i, arg := range s.Args {
+		args[i] = operand{local: l.local(arg)}
+	}
+	if len(args) != implied {
+		return nil, errors.New("a function with parameters cannot be called by a path")
+	}
+	return callDynamic(l.dynamic, l.operands(s.Path), args, l.local(s.Result)), nil
 }

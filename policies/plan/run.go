@@ -33,7 +33,8 @@ const (
 // machine is the state of one evaluation.
 type machine struct {
 	builtin topdown.BuiltinContext
-	memo    []memo // of functions without parameters of their own
+	memo    []memo  // of functions without parameters of their own
+	memory  *Memory // nil where "with" changes what rules see
 	result  *ast.Term
 	output  *ast.Term // of a builtin function
 	take    func(*ast.Term) error
@@ -46,6 +47,35 @@ type machine struct {
 type memo struct {
 	known bool
 	value *ast.Term
+}
+
+// Memory is what the evaluations of one review have in common: the time, what builtin functions remember, and the values of rules in packages
+// that are Shared. Its zero value remembers nothing yet. It is not safe for concurrent use, and of no use for another review.
+type Memory struct {
+	time   *ast.Term
+	cache  builtins.Cache
+	values map[string]memo
+}
+
+func (m *Memory) now() *ast.Term {
+	if m.time == nil {
+		m.time = ast.NumberTerm(json.Number(strconv.FormatInt(time.Now().UnixNano(), 10)))
+	}
+	return m.time
+}
+
+func (m *Memory) builtins() builtins.Cache {
+	if m.cache == nil {
+		m.cache = builtins.Cache{}
+	}
+	return m.cache
+}
+
+func (m *Memory) keep(name string, value memo) {
+	if m.values == nil {
+		m.values = map[string]memo{}
+	}
+	m.values[name] = value
 }
 
 // maxSteps bounds how often an evaluation calls functions and turns to the next element: some tens of milliseconds, a hundred times what
@@ -65,6 +95,9 @@ var machines = sync.Pool{New: func() any { //nolint:gochecknoglobals // memory t
 	return m
 }}
 
+// nowhere is where builtin functions are called, for errors that nobody reads.
+var nowhere = &ast.Location{} //nolint:gochecknoglobals // constant
+
 var (
 	errConflict  = errors.New("a rule has two values")
 	errCancelled = errors.New("it was told to stop")
@@ -73,7 +106,7 @@ var (
 )
 
 // Value returns the value of the rule, nil if it is undefined. Any error means that there is no answer here.
-func (p *Plan) Value(ctx context.Context, input, data *ast.Term, cancel topdown.Cancel) (value ast.Value, err error) {
+func (p *Plan) Value(ctx context.Context, memory *Memory, input, data *ast.Term, cancel topdown.Cancel) (value ast.Value, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the machine is not used again
 			value, err = nil, fmt.Errorf("the plan panicked: %v", r)
@@ -84,9 +117,10 @@ func (p *Plan) Value(ctx context.Context, input, data *ast.Term, cancel topdown.
 		return nil, errUnfit
 	}
 	m.builtin = topdown.BuiltinContext{
-		Context: ctx, Metrics: metrics.NoOp(), Seed: rand.Reader, Time: ast.NumberTerm(json.Number(strconv.FormatInt(time.Now().UnixNano(), 10))),
-		Cancel: cancel, Cache: builtins.Cache{}, Location: &ast.Location{},
+		Context: ctx, Metrics: metrics.NoOp(), Seed: rand.Reader, Time: memory.now(), Cancel: cancel,
+		Cache: memory.builtins(), Location: nowhere,
 	}
+	m.memory = memory
 	if cap(m.memo) < p.count {
 		m.memo = make([]memo, p.count)
 	}
@@ -100,7 +134,7 @@ func (p *Plan) Value(ctx context.Context, input, data *ast.Term, cancel topdown.
 	err = m.err
 	m.pop(0)
 	clear(m.memo)
-	m.builtin, m.result, m.output, m.err = topdown.BuiltinContext{}, nil, nil, nil
+	m.builtin, m.memory, m.result, m.output, m.err = topdown.BuiltinContext{}, nil, nil, nil, nil
 	machines.Put(m)
 	return value, err
 }

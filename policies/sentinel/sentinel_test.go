@@ -233,6 +233,7 @@ func TestPoisonedPoliciesAreRefused(t *testing.T) {
 	}
 }
 
+// Each policy of the library can be put in force with the first example of its parameters, and refuses nothing that a cluster lives by.
 func TestTheLibraryPasses(t *testing.T) {
 	reader, err := native.NewReader(embedded(t))
 	if err != nil {

@@ -28,7 +28,9 @@ import (
 type Files struct {
 	Paths   []string // files and directories
 	Library []string // names of the library's policies to put in force
-	Reader  *native.Reader
+	// LibraryParameters are given to those of them that have them.
+	LibraryParameters native.LibraryParameters
+	Reader            *native.Reader
 	// Gatekeeper reads the templates and constraints among the files. It is ready as it is.
 	Gatekeeper gatekeeper.Reader
 	// Documents are read with those of the files: templates and constraints that lie elsewhere.
@@ -95,10 +97,14 @@ func (f *Files) Load(ctx context.Context) (policies.Bundle, error) {
 func (f *Files) read(ctx context.Context, state snapshot) policies.Bundle {
 	specs, faults := f.Reader.Read(state.files)
 	exceptions, faulty := f.Reader.Exceptions(state.files)
-	used, unknown := f.Reader.Use(f.Library...)
+	used, unknown := f.Reader.UseWith(f.LibraryParameters, f.Library...)
 	theirs := f.Gatekeeper.Read(ctx, append(documentsOf(state.files), f.Documents...))
+	var templates []string
+	for _, template := range theirs.Templates {
+		templates = append(templates, template.File)
+	}
 	return policies.Bundle{
-		Specs: slices.Concat(specs, used, theirs.Specs), Exceptions: exceptions, Documents: theirs.Documents,
+		Specs: slices.Concat(specs, used, theirs.Specs), Exceptions: exceptions, Templates: templates, Documents: theirs.Documents,
 		Faults: slices.Concat(faults, faulty, unknown, theirs.Faults), Notes: theirs.Notes,
 	}
 }

@@ -163,7 +163,7 @@ func seesOthers(t *testing.T, c *cluster.Cluster) {
 	apply(t, c, anIngress("default", "third", "other.example.com"))
 	eventually(t, "allow ", taken)
 	status := store.Snapshot().Status(time.Now())
-	if len(status) != 1 || status[0].Kept != "spec.rules[].host" || status[0].Objects != 1 {
+	if len(status) != 1 || status[0].Kept != "metadata.labels[], spec.ingressClassName, spec.rules[].host" || status[0].Objects != 1 {
 		t.Errorf("%+v", status)
 	}
 }

@@ -90,6 +90,11 @@ type Match struct {
 	Labels *metav1.LabelSelector `json:"labels,omitempty"`
 	// NamespaceLabels select by those of the object's namespace; by default all.
 	NamespaceLabels *metav1.LabelSelector `json:"namespaceLabels,omitempty"`
+	// Changes are paths of members, such as "spec" and "metadata.labels": an UPDATE that leaves all of them as they were is not judged. Through a
+	// list a path leads to that member of each element, "spec.containers.resources". "pods" is what a Pod is made of as far as it can be
+	// changed, its containers and their images, and of anything else the Pod template. By default every UPDATE is judged.
+	// +kubebuilder:validation:MaxItems=64
+	Changes []string `json:"changes,omitempty"`
 	// Users select by who asks, at guard and grant; by default all. They may begin and end with an asterisk.
 	// +kubebuilder:validation:MaxItems=256
 	Users []string `json:"users,omitempty"`

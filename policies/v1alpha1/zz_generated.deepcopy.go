@@ -83,6 +83,11 @@ func (in *Match) DeepCopyInto(out *Match) {
 		*out = new(v1.LabelSelector)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Changes != nil {
+		in, out := &in.Changes, &out.Changes
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
 	if in.Users != nil {
 		in, out := &in.Users, &out.Users
 		*out = make([]string, len(*in))

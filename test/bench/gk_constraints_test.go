@@ -67,10 +67,16 @@ func requestFor(tb testing.TB, pod object) *review.Request {
 
 // TestConstraintsAllocate is the guard of what a review costs: allocations are the same on every machine, as times are not. What makes it
 // fail should be worth what it costs, and then the bound is raised.
-func TestConstraintsAllocate(t *testing.T) {
-	set := must(policies.Compile(t.Context(), constraintsFor(t).specs))(t)
+func TestConstraintsAllocate(t *testing.T) { allocate(t, constraintsFor(t), 3_000) }
+
+// TestPodsAllocate is the same for the policies of W1.
+func TestPodsAllocate(t *testing.T) { allocate(t, must(podPolicies())(t), 3_000) }
+
+// allocate wants a review by the policies to take no more allocations than most, which is some 20% above what it took when it was written.
+func allocate(t *testing.T, policySet policySet, most float64) {
+	t.Helper()
+	set := must(policies.Compile(t.Context(), policySet.specs))(t)
 	req := requestFor(t, newPod(livePod, seeded(0)))
-	const most = 4_500 // 20% above what it took when this was written
 	got := testing.AllocsPerRun(20, func() {
 		if d, err := set.Review(t.Context(), req); err != nil || d.Verdict != review.Allow {
 			t.Error(d, err)
@@ -78,6 +84,6 @@ func TestConstraintsAllocate(t *testing.T) {
 	})
 	t.Logf("%.0f allocations", got)
 	if got > most {
-		t.Errorf("a review of 22 constraints takes %.0f allocations, more than %d", got, most)
+		t.Errorf("a review by %d policies takes %.0f allocations, more than %.0f", len(policySet.specs), got, most)
 	}
 }

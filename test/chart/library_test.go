@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -143,7 +144,7 @@ func match(t *testing.T) object {
 func definitions(t *testing.T) object {
 	t.Helper()
 	names := slices.Sorted(slices.Values(library.Names()))
-	specs, needs := object{}, []any{}
+	specs, needs, all := object{}, []any{}, object{}
 	for _, name := range names {
 		spec := object{
 			"match":       object{"$ref": "#/$defs/libraryMatch"},
@@ -154,6 +155,13 @@ func definitions(t *testing.T) object {
 		described := object{"type": "object", "additionalProperties": false, "properties": spec}
 		if given := parameters(t, name); given != nil {
 			of := asGiven(given).(object)
+			properties, _ := of["properties"].(object)
+			for parameter, schema := range properties {
+				if before, ok := all[parameter]; ok && !reflect.DeepEqual(before, schema) {
+					schema = true // each policy has its own
+				}
+				all[parameter] = schema
+			}
 			spec["parameters"] = of
 			if of["required"] != nil {
 				described["required"] = []string{"parameters"}
@@ -165,12 +173,14 @@ func definitions(t *testing.T) object {
 		}
 		specs[name] = described
 	}
+	delete(all, "version") // which is given with the name of a bundle
 	return object{
-		"libraryBundle": object{"type": "string", "pattern": bundlePattern(t)},
-		"libraryPolicy": object{"enum": names},
-		"libraryMatch":  match(t),
-		"libraryNeeds":  object{"allOf": needs},
-		"librarySpecs":  object{"type": "object", "additionalProperties": false, "properties": specs},
+		"libraryBundle":     object{"type": "string", "pattern": bundlePattern(t)},
+		"libraryPolicy":     object{"enum": names},
+		"libraryMatch":      match(t),
+		"libraryParameters": object{"type": "object", "additionalProperties": false, "properties": all},
+		"libraryNeeds":      object{"allOf": needs},
+		"librarySpecs":      object{"type": "object", "additionalProperties": false, "properties": specs},
 	}
 }
 
@@ -312,6 +322,85 @@ func TestSchemaKnowsTheLibrary(t *testing.T) {
 		}
 	} else if want != string(text) {
 		t.Error("values.schema.json is not what the METADATA of the library says; run `make chart UPDATE=1`")
+	}
+}
+
+// The templates know which parameters policies have, and what is asked about by those that are given podTemplates.
+func TestTheChartKnowsTheParameters(t *testing.T) {
+	type known struct {
+		Parameters []string `json:"parameters"`
+		Resources  any      `json:"resources,omitempty"` // of one that has podTemplates
+	}
+	all := map[string]known{}
+	for _, name := range library.Names() {
+		properties, _ := parameters(t, name)["properties"].(object)
+		if len(properties) == 0 {
+			continue
+		}
+		one := known{Parameters: slices.Sorted(maps.Keys(properties))}
+		if match, ok := metadata(t, name)["match"].(object); ok && properties["podTemplates"] != nil {
+			one.Resources = match["resources"]
+		}
+		all[name] = one
+	}
+	want, err := yaml.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(root, "charts", "portcullis", "files", "library-parameters.yaml")
+	if os.Getenv("UPDATE") != "" {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("files/library-parameters.yaml is not what the METADATA of the library says; run `make chart UPDATE=1`: %v", err)
+	}
+}
+
+// What a release gives the policies of a bundle is what a server gives them by the same file, and what is said of one counts more.
+func TestParametersOfTheChartAreThoseOfTheServer(t *testing.T) {
+	const given = `{"podTemplates":{"rollouts.argoproj.io":"spec.template"}}`
+	reader, err := cmd.NewReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parameters, err := native.ReadLibraryParameters([]byte(given))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, faults := reader.UseWith(parameters, "pss-baseline@v1.30")
+	if len(faults) > 0 {
+		t.Fatal(faults)
+	}
+	values := `policies.library={"bundles":["pss-baseline@v1.30"],"parameters":` + given + `,"specs":{"pods.privileged":` +
+		`{"match":{"resources":["pods"]},"parameters":{"podTemplates":{"jobs.example.com":"spec.job"}}}}}`
+	text, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{values}}.Render(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	annotations := pods(t, objects(t, text))["Deployment portcullis"].Annotations
+	for _, spec := range want {
+		specs, faults := reader.Read([]native.File{{Name: "p.yaml", Text: []byte(annotations["policies.portcullis.dev/"+spec.ID])}})
+		if len(faults) > 0 || len(specs) != 1 {
+			t.Fatal(spec.ID, faults)
+		}
+		if got := specs[0]; spec.ID == "pods.privileged" {
+			if len(got.Match.Resources) != 3 || !strings.Contains(fmt.Sprint(got.Parameters), "jobs.example.com") {
+				t.Errorf("%s is asked about %v with %v", spec.ID, got.Match.Resources, got.Parameters)
+			}
+		} else if fmt.Sprint(got.Match.Resources, got.Parameters) != fmt.Sprint(spec.Match.Resources, spec.Parameters) {
+			t.Errorf("%s is asked about %v with %v,\nby a server about %v with %v", spec.ID, got.Match.Resources, got.Parameters, spec.Match.Resources, spec.Parameters)
+		}
+	}
+	for values, words := range map[string]string{
+		`{"names":["pods.no_exec"],"parameters":` + given + `}`:          "policies.library.parameters has podTemplates, which no policy of policies.library.names or policies.library.bundles has",
+		`{"names":["pods.privileged"],"parameters":{"version":"v1.30"}}`: "additional properties 'version' not allowed",
+	} {
+		_, err := release.Release{Root: root, Name: "portcullis", Namespace: "guard", JSON: []string{"policies.library=" + values}}.Render(t.Context(), true)
+		if err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v", values, err)
+		}
 	}
 }
 

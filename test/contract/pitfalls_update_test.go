@@ -30,21 +30,24 @@ func dying(p *corev1.Pod) {
 
 func withoutFinalizer(p *corev1.Pod) { p.Finalizers = nil }
 
-// An update that takes the last finalizer away must pass, or the object never goes; it is not mutated, so that nothing is refused that
-// our own patch brought in. That does not make a dying object a place where anything goes. A policy without a ratchet does refuse the
-// removal of a finalizer from an object that violates it; that the server holds back by itself then is not covered yet.
+// An update that takes the last finalizer away must pass, whatever policies say of the object, or it never goes; it is not mutated, so
+// that nothing is refused that our own patch brought in. That does not make a dying object a place where anything goes.
 func TestPitfall14AFinalizerCanBeTakenFromADyingObject(t *testing.T) {
 	s := serve(t, ratchet, func(o *setup) { o.library = []string{"pods.privileged"} })
 	api := newAPIServer(t, s, s.both())
 	labelled := func(p *corev1.Pod) { p.Labels["team"] = "a" }
+	updated := func(p *corev1.Pod) { p.Spec.Containers[0].Image = "registry.example.com/app:2" }
 	for _, c := range []struct {
 		name string
 		call call
 		want string
 	}{
 		{"taking the finalizer away", updatePod(pod(dying), pod(dying, withoutFinalizer)), ""},
+		{"taking it from what a policy refuses", updatePod(pod(dying, privileged), pod(dying, privileged, withoutFinalizer)), ""},
 		{"making it worse on the way", updatePod(pod(dying, labelled), pod(dying, withoutFinalizer)), "team: a team is missing"},
-		{"becoming privileged on the way", updatePod(pod(dying), pod(dying, withoutFinalizer, privileged)), privilegedRefusal},
+		{"becoming privileged on the way", updatePod(pod(dying), pod(dying, withoutFinalizer, privileged, updated)), privilegedRefusal},
+		{"another image of what a policy refuses", updatePod(pod(dying, privileged), pod(dying, privileged, updated)), privilegedRefusal},
+		{"a label of what a policy of Pods refuses", updatePod(pod(dying, privileged), pod(dying, privileged, labelled)), ""},
 		{"pretending to be dying", updatePod(pod(labelled), pod(dying)), "team: a team is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

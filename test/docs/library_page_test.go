@@ -159,12 +159,20 @@ says more. ` + "`portcullis policies list`" + ` and ` + "`portcullis policies sh
 		})
 	}
 	out.WriteString("\n## By control\n\nWhat a policy is evidence for. A control may ask for more than any policy can see.\n")
+	named := map[string]string{
+		"cis-1.9": "The numbers are those of the benchmark.",
+		"nsa":     "The guide has no numbers: what stands behind `nsa/` is a name of ours for one of its recommendations.",
+		"pss":     "`pss/restricted` has those of baseline that it includes; four others take the places of baseline's.",
+	}
 	for _, standard := range standards(all) {
 		name := standardNames()[standard]
 		if name == "" {
 			name = standard
 		}
 		fmt.Fprintf(&out, "\n### %s\n\n", text(name))
+		if said := named[standard]; said != "" {
+			out.WriteString(said + "\n\n")
+		}
 		table(&out, []string{"control", "policies"}, controls(all, standard), func(control string) []string {
 			var links []string
 			for _, e := range all {

@@ -133,13 +133,16 @@ func TestSyncedKindThatMayNotBeListed(t *testing.T) {
 	says("looksatingresses/all", "{.status.byPod[*].enforced} {.status.byPod[*].errors[*].message}", "true "+lacking+refuses)
 	says("looksatingresses/all", `{.status.conditions[?(@.type=="Ready")].status} {.status.conditions[?(@.type=="Ready")].message}`, "False "+lacking+refuses)
 	says("constrainttemplate/looksatingresses", "{.status.byPod[*].errors[*].message}", lacking+refuses)
+	const unknown = "nothing is known of networking.k8s.io/v1/Ingress: this server may not list and watch it; " +
+		"its service account needs a role with these two verbs, which the chart's value rbac.inventory gives it"
+	says("syncset/all", "{.status.byPod[*].errors[*].message}", unknown+refuses)
 	says("looksatnamespaces/all", `{.status.conditions[?(@.type=="Ready")].status}{.status.byPod[*].errors}`, "True")
 	if got := w.ready(t); !strings.Contains(got, "[+]inventory ok: policies that read these have no answer; networking.k8s.io/v1/Ingress: this server may not list and watch it") ||
 		!strings.Contains(got, "readyz check passed") {
 		t.Errorf("/readyz says\n%s", got)
 	}
 	w.told(t, "guard", leader, "KindMissing", "a Config or SyncSet names networking.k8s.io/v1/Ingress, and constraints that read it at data.inventory have no answer: this server may not")
-	if got := w.doctor(t); !strings.Contains(got, "ConstraintTemplate looksatingresses: "+lacking) || strings.Contains(got, "looksatnamespaces") {
+	if got := w.doctor(t); !strings.Contains(got, "ConstraintTemplate looksatingresses: "+lacking) || !strings.Contains(got, "SyncSet all: "+unknown) || strings.Contains(got, "looksatnamespaces") {
 		t.Errorf("doctor says\n%s", got)
 	}
 	// The other constraint is judged all the same.
@@ -158,6 +161,7 @@ func TestSyncedKindThatMayNotBeListed(t *testing.T) {
 	until(t, "what is good passes", func() bool { return create("good") == "" })
 	w.kubectl(t, "", "wait", "--for=condition=Ready", "looksatingresses/all", "--timeout=60s")
 	says("constrainttemplate/looksatingresses", "{.status.byPod[*].errors}", "")
+	says("syncset/all", "{.status.byPod[*].errors}", "")
 	if got := w.ready(t); !strings.Contains(got, "[+]inventory ok\n") {
 		t.Errorf("/readyz says\n%s", got)
 	}

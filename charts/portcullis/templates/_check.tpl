@@ -9,6 +9,16 @@
 {{- fail (printf "policies.library.specs has %s, which neither policies.library.names nor policies.library.bundles puts in force; add it there, or leave it out here" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- $known := .Files.Get "files/library-parameters.yaml" | fromYaml -}}
+{{- range $parameter, $_ := .Values.policies.library.parameters -}}
+{{- $taken := false -}}
+{{- range $name, $_ := $policies -}}
+{{- $taken = or $taken (has $parameter ((get $known $name).parameters | default list)) -}}
+{{- end -}}
+{{- if not $taken -}}
+{{- fail (printf "policies.library.parameters has %s, which no policy of policies.library.names or policies.library.bundles has; correct its spelling, or leave it out" $parameter) -}}
+{{- end -}}
+{{- end -}}
 {{- range $value, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels -}}
 {{- range $key, $_ := $labels -}}
 {{- if has $key (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}

@@ -104,8 +104,21 @@ that changes, or when they are made anew. */}}
 {{/* The policies of the library as documents, each an annotation. */}}
 {{- define "portcullis.library" -}}
 {{- $library := .Values.policies.library -}}
+{{- $known := .Files.Get "files/library-parameters.yaml" | fromYaml -}}
 {{- range $name, $version := include "portcullis.libraryPolicies" . | fromYaml }}
 {{- $spec := merge (dict "use" $name) (deepCopy (get $library.specs $name | default dict)) }}
+{{- $has := get $known $name }}
+{{- $given := dict }}
+{{- range $parameter, $value := $library.parameters }}
+{{- if has $parameter ($has.parameters | default list) }}
+{{- $_ := set $given $parameter (get ($spec.parameters | default dict) $parameter | default $value | deepCopy) }}
+{{- end }}
+{{- end }}
+{{- $spec = merge $spec (dict "parameters" $given) }}
+{{- with $given.podTemplates }}
+{{- $resources := concat $has.resources (keys . | sortAlpha) | uniq }}
+{{- $spec = merge $spec (dict "match" (dict "resources" $resources)) }}
+{{- end }}
 {{- with $library.enforcement }}
 {{- $spec = merge $spec (dict "enforcement" .) }}
 {{- end }}

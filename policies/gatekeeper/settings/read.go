@@ -29,9 +29,18 @@ func Concerns(d policies.Document) bool {
 	return isSetting(d) || d.Object.GetKind() == gatekeeper.TemplateKind
 }
 
-func isSetting(d policies.Document) bool {
+func isSetting(d policies.Document) bool { return IsConfig(d) || IsSyncSet(d) }
+
+// IsConfig reports whether a document is a Config, of whatever version.
+func IsConfig(d policies.Document) bool {
 	gvk := d.Object.GroupVersionKind()
-	return gvk.Group == configGroup && gvk.Kind == configKind || gvk.Group == syncSetGroup && gvk.Kind == syncSetKind
+	return gvk.Group == configGroup && gvk.Kind == configKind
+}
+
+// IsSyncSet reports whether a document is a SyncSet, of whatever version.
+func IsSyncSet(d policies.Document) bool {
+	gvk := d.Object.GroupVersionKind()
+	return gvk.Group == syncSetGroup && gvk.Kind == syncSetKind
 }
 
 // Process is what namespaces are excluded from.

@@ -57,6 +57,8 @@ type Page struct {
 	CRDs map[string]error
 	// Lacking says, by policy in force, what of the objects it reads cannot be relied on, a sentence each: it has no answer until they can.
 	Lacking map[string][]string
+	// Unsynced says why nothing is known of a kind that the Config or a SyncSet names, and that some constraint reads.
+	Unsynced map[schema.GroupVersionKind]string
 }
 
 // Observed are the names under which a replica tells, beside the policies, which objects it has read, and in which version.
@@ -260,7 +262,8 @@ func (p Page) faults(s subject) (out []fault) {
 	return out
 }
 
-// lacking is what is not known of what a constraint, or those of a template, read. They are in force all the same, and refuse.
+// lacking is what is not known of what a constraint, or those of a template, read, and of the kinds that the Config or a SyncSet names. They
+// are in force all the same, and refuse.
 func (p Page) lacking(s subject) (out []fault) {
 	var all []string
 	switch s.at.Group {
@@ -274,12 +277,30 @@ func (p Page) lacking(s subject) (out []fault) {
 		}
 		slices.Sort(all)
 		all = slices.Compact(all)
+	case configs, syncSets:
+		for _, kind := range syncedBy(s) {
+			if why := p.Unsynced[kind]; why != "" {
+				all = append(all, fmt.Sprintf("nothing is known of %s/%s: %s", kind.GroupVersion(), kind.Kind, why))
+			}
+		}
 	}
 	for _, text := range all {
 		if !p.Warns {
 			text += "; until then a constraint that denies refuses what it is asked about"
 		}
 		out = append(out, fault{code: codeLacking, message: review.Sentence(text, maxMessage)})
+	}
+	return out
+}
+
+// syncedBy lists the kinds that the Config or a SyncSet names.
+func syncedBy(s subject) (out []schema.GroupVersionKind) {
+	path := map[string][]string{configs: {"spec", "sync", "syncOnly"}, syncSets: {"spec", "gvks"}}[s.at.Group]
+	named, _, _ := unstructured.NestedSlice(s.Object, path...)
+	for _, one := range named {
+		kind, _ := one.(map[string]any)
+		text := func(name string) string { value, _ := kind[name].(string); return value }
+		out = append(out, schema.GroupVersionKind{Group: text("group"), Version: text("version"), Kind: text("kind")})
 	}
 	return out
 }

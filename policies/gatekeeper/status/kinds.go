@@ -16,11 +16,13 @@ type shape struct {
 	operation string // what a replica does with such an object, in Gatekeeper's words; empty where entries do not say
 }
 
-// The groups of templates, of all kinds of constraints, and of mutators.
+// The groups of templates, of all kinds of constraints, of mutators, of the Config and of SyncSets.
 const (
 	templates   = "templates.gatekeeper.sh"
 	constraints = "constraints.gatekeeper.sh"
 	mutations   = "mutations.gatekeeper.sh"
+	configs     = "config.gatekeeper.sh"
+	syncSets    = "syncset.gatekeeper.sh"
 )
 
 // shapeOf returns how a status is spelled, or false if one of such objects is not written.
@@ -36,9 +38,9 @@ func shapeOf(at schema.GroupVersionResource) (shape, bool) {
 		return shape{uid: "templateUID", operation: "webhook"}, true
 	case "externaldata.gatekeeper.sh":
 		return shape{uid: "providerUID", inForce: "active", typed: true, dated: true, operation: "webhook"}, true
-	case "config.gatekeeper.sh":
+	case configs:
 		return shape{uid: "configUID", typed: true, operation: "webhook"}, true
-	case "syncset.gatekeeper.sh":
+	case syncSets:
 		return shape{}, true
 	}
 	return shape{}, false

@@ -50,6 +50,9 @@ func Read(u *unstructured.Unstructured, release string) (out Word) {
 		return out
 	}
 	out.Said = true
+	if ready.Status == metav1.ConditionFalse && ready.Reason == reasonLacking && out.Lacking == "" { // not every entry has codes
+		out.Lacking, out.Fault = ready.Message, ""
+	}
 	if ready.Status == metav1.ConditionFalse && out.Fault == "" && ready.Reason != reasonLacking && !restsByChoice(ready.Message) {
 		out.Fault, out.Passing = ready.Message, ready.Reason == reasonRollingOut || ready.Reason == reasonKindMissing
 	}

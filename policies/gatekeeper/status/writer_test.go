@@ -245,6 +245,24 @@ func TestShapes(t *testing.T) {
 		"a SyncSet": {
 			syncSetsAt, "SyncSet", nil, func(*Page) {}, `{"byPod":[{"id":"guard/a","observedGeneration":3}],"conditions":[{` + ready + `}`,
 		},
+		"a SyncSet of a kind of which nothing is known": {
+			syncSetsAt, "SyncSet",
+			map[string]any{"gvks": []any{
+				map[string]any{"version": "v1", "kind": "Secret"}, map[string]any{"group": "apps", "version": "v1", "kind": "Deployment"},
+			}},
+			func(p *Page) { p.Unsynced = map[schema.GroupVersionKind]string{{Version: "v1", Kind: "Secret"}: "no"} },
+			`{"byPod":[{"errors":[{"message":"nothing is known of v1/Secret: no` + refuses + `"}],"id":"guard/a","observedGeneration":3}],` +
+				`"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z","message":"nothing is known of v1/Secret: no` + refuses + `",` +
+				`"observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
+		},
+		"a Config of one": {
+			configsAt, "Config",
+			map[string]any{"sync": map[string]any{"syncOnly": []any{map[string]any{"group": "", "version": "v1", "kind": "Secret"}}}},
+			func(p *Page) { p.Unsynced = map[schema.GroupVersionKind]string{{Version: "v1", Kind: "Secret"}: "no"} },
+			`{"byPod":[{"configUID":"uid-all","errors":[{"message":"nothing is known of v1/Secret: no` + refuses + `","type":"Conversion"}],` +
+				`"id":"guard/a","observedGeneration":3,"operations":["webhook"]}],"conditions":[{"lastTransitionTime":"2000-01-01T00:00:00Z",` +
+				`"message":"nothing is known of v1/Secret: no` + refuses + `","observedGeneration":3,"reason":"DataUnavailable","status":"False","type":"Ready"}]}`,
+		},
 		"a template whose kind was not changed": {templatesAt, "ConstraintTemplate", nil, func(p *Page) {
 			p.CRDs = map[string]error{"all": &source.UpdateError{Err: errors.New("change the CRD all: no")}}
 		}, `{"byPod":[{"errors":[{"code":"update_error","message":"change the CRD all: no"}],"id":"guard/a","observedGeneration":3,"operations":["webhook"],` +

@@ -17,8 +17,8 @@ type Report struct {
 	Tally
 }
 
-// Tally counts outcomes. A test without cases of its own, as one of an invalid constraint, counts as one case, and so does a suite that cannot
-// be read.
+// Tally counts outcomes of cases. As one case counts a test that is passed over as a whole, that cannot be run, or that is of an invalid
+// constraint, and a suite that cannot be read. A test that was run and has no cases counts as none.
 type Tally struct {
 	Cases   int `json:"cases"`
 	Failed  int `json:"failed"`
@@ -44,8 +44,12 @@ type TestResult struct {
 	Seconds float64      `json:"seconds"`
 	Error   string       `json:"error,omitempty"`   // why it could not be run, behind file and row
 	Failure string       `json:"failure,omitempty"` // of a test of an invalid constraint: what came of it instead
+	Invalid bool         `json:"invalid,omitempty"` // it is of an invalid constraint, and has no cases
 	Cases   []CaseResult `json:"cases"`
 }
+
+// IsCase reports whether a test without cases counts as one: unless it was run, and nothing was there to test.
+func (t TestResult) IsCase() bool { return len(t.Cases) == 0 && (t.Invalid || t.Outcome != OK) }
 
 // CaseResult is what came of one case.
 type CaseResult struct {
@@ -81,7 +85,7 @@ func (r *Report) Add(s SuiteResult) {
 		r.count(Error)
 	}
 	for _, t := range s.Tests {
-		if len(t.Cases) == 0 {
+		if t.IsCase() {
 			r.count(t.Outcome)
 		}
 		for _, c := range t.Cases {

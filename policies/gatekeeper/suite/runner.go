@@ -113,7 +113,7 @@ func (r *Runner) suite(ctx context.Context, shelf *shelf, s *Suite) SuiteResult 
 	out := SuiteResult{File: s.File, Outcome: Skipped, Notes: s.Notes, Tests: []TestResult{}}
 	for i := range s.Tests {
 		t := &s.Tests[i]
-		result := TestResult{Name: t.Name, At: t.at, Outcome: Skipped, Cases: []CaseResult{}}
+		result := TestResult{Name: t.Name, At: t.at, Outcome: Skipped, Invalid: t.Invalid, Cases: []CaseResult{}}
 		if r.chosen(s, t) {
 			run := running{Runner: r, suite: s, test: t, shelf: shelf, result: &result}
 			run.run(ctx)

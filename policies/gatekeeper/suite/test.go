@@ -43,6 +43,9 @@ func (r *running) run(ctx context.Context) {
 		return
 	}
 	r.result.Outcome = OK
+	if len(r.test.Cases) == 0 {
+		r.note([]string{fmt.Sprintf("%s: test %s has no cases, and so nothing is tested", r.test.at, r.test.Name)})
+	}
 	for i := range r.test.Cases {
 		c := &r.test.Cases[i]
 		result := CaseResult{Name: c.Name, At: c.at, Outcome: Skipped}

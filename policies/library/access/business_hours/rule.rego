@@ -26,7 +26,7 @@
 #         timeZone:
 #           description: The time zone of days and hours, as Europe/Berlin.
 #           type: string
-#           pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+#           format: time-zone
 #           default: UTC
 #         days:
 #           description: The days on which things may change.
@@ -66,13 +66,15 @@
 #                 minLength: 1
 #           default: []
 #         verbs:
-#           description: What changes something.
+#           description: What changes something. A shell in a Pod is taken for a create, however it is asked for.
 #           type: array
 #           minItems: 1
 #           items: {type: string, minLength: 1}
 #           default: [create, update, patch, delete, deletecollection]
 #         exceptUsers:
-#           description: Users who are not stopped, as globs in which a star stands for any text.
+#           description: >-
+#             Users who are not stopped, as globs in which a star stands for any text. Who does not say who it is, system:anonymous, is
+#             never one of them.
 #           type: array
 #           items: {type: string, pattern: "^[a-zA-Z0-9:@._/*-]+$"}
 #           default: ["system:*"]
@@ -116,12 +118,25 @@ deny contains message if {
 changes if {
 	verb
 	covered
-	not users.named(input.parameters.exceptUsers)
+	not excepted_user
 	not users.of_group(input.parameters.exceptGroups)
+}
+
+# Who does not say who it is may be anybody.
+excepted_user if {
+	not users.anonymous
+	users.named(input.parameters.exceptUsers)
 }
 
 # A star in the question is any verb.
 verb if input.spec.resourceAttributes.verb in array.concat(input.parameters.verbs, ["*"])
+
+# A shell is asked for by a get when it goes over a web socket, and lets one change what is in the container all the same.
+verb if {
+	"create" in input.parameters.verbs
+	input.spec.resourceAttributes.resource == "pods"
+	input.spec.resourceAttributes.subresource in {"exec", "attach"}
+}
 
 # What is in no namespace, or asked of all, is covered where all namespaces are.
 covered if {
@@ -133,6 +148,7 @@ covered if {
 covered if kubernetes.namespace == "*"
 
 covered if {
+	is_string(kubernetes.namespace)
 	some pattern in input.parameters.namespaces
 	glob.match(pattern, null, kubernetes.namespace)
 }

@@ -96,3 +96,25 @@ test_who_is_not_stopped if {
 		with time.now_ns as night
 	business_hours.deny == set() with input as review_of("anna", ["on-call"], attributes) with time.now_ns as night
 }
+
+weekend := at("2030-06-08T12:00:00Z")
+
+test_who_does_not_say_who_it_is_is_stopped if {
+	attributes := {"verb": "create", "resource": "pods", "namespace": "prod-shop"}
+	count(business_hours.deny) == 1 with input as review_of("system:anonymous", ["system:unauthenticated"], attributes) with time.now_ns as weekend
+	count(business_hours.deny) == 1 with input as review_of("system:x", ["system:unauthenticated"], attributes) with time.now_ns as weekend
+	business_hours.deny == set() with input as review_of("system:apiserver", [], attributes) with time.now_ns as weekend
+}
+
+test_a_shell_is_a_change if {
+	every subresource in ["exec", "attach"] {
+		attributes := {"verb": "get", "resource": "pods", "subresource": subresource, "namespace": "prod-shop"}
+		count(business_hours.deny) == 1 with input as review_of("anna", ["dev"], attributes) with time.now_ns as weekend
+	}
+	business_hours.deny == set() with time.now_ns as weekend
+		with input as review_of("anna", ["dev"], {"verb": "get", "resource": "pods", "subresource": "log", "namespace": "prod-shop"})
+	business_hours.deny == set() with time.now_ns as weekend with input as object.union(
+		review_of("anna", ["dev"], {"verb": "get", "resource": "pods", "subresource": "exec", "namespace": "prod-shop"}),
+		{"parameters": {"verbs": ["delete"]}},
+	)
+}

@@ -30,6 +30,7 @@
 #           description: The issuers whose tokens are accepted.
 #           type: array
 #           minItems: 1
+#           uniqueItemProperties: [prefix]
 #           items:
 #             type: object
 #             additionalProperties: false
@@ -104,7 +105,9 @@
 #                 additionalProperties: {type: string, minLength: 1}
 #                 default: {}
 #               prefix:
-#                 description: What is put before names and groups, so that those of two issuers do not meet.
+#                 description: >-
+#                   What is put before names and groups. No two issuers have the same one, so that their users do not meet; a
+#                   token of one whose name or group begins with the longer prefix of another is nobody's.
 #                 type: string
 #                 default: ""
 #       examples:
@@ -145,8 +148,18 @@ candidates := [candidate |
 	}
 	every name in array.concat([candidate.username], candidate.groups) {
 		not startswith(name, "system:")
+		not of_another(issuer, name)
 	}
 ]
+
+# With no prefix for one, and b: for another, the first could name the users of the second.
+of_another(issuer, name) if {
+	own := object.get(issuer, "prefix", "")
+	some other in input.parameters.issuers
+	prefix := object.get(other, "prefix", "")
+	count(prefix) > count(own)
+	startswith(name, prefix)
+}
 
 # What the token says before it is believed, to find issuer and key. Decoding by hand rather than with io.jwt.decode, which does
 # not survive a token whose header has a content type that is no text.

@@ -251,3 +251,17 @@ test_other_uids_and_extras if {
 	}}) with input as both("robot", mapping) with time.now_ns as now
 	not jwt.user with input as both("robot", {"uidClaim": "run"}) with time.now_ns as now
 }
+
+test_an_issuer_names_nobody_of_another if {
+	open_issuer := object.union(issuer, {"prefix": ""})
+	every prefix in ["ann", "de"] {
+		not jwt.user with input as object.union(
+			review("good"),
+			{"parameters": {"issuers": [open_issuer, object.union(ci, {"prefix": prefix})]}},
+		)
+			with time.now_ns as now
+	}
+	jwt.user.username == "anna" with input as both("good", {"prefix": "anna:"}) with time.now_ns as now
+	shorter := [object.union(issuer, {"prefix": "a:"}), object.union(ci, {"prefix": "a"})]
+	jwt.user.username == "a:anna" with input as review("good") with input.parameters.issuers as shorter with time.now_ns as now
+}

@@ -3,8 +3,13 @@
 # description: >-
 #   Some objects are not changed or deleted by anybody but those excepted, whatever RBAC says: a namespace, the role bindings of
 #   operations, a database. They are known by resource, namespace and name. Who asks to delete a collection, or about all
-#   names, would reach the protected ones among them and is refused as well. A question about access says nothing of an
-#   object's labels: by those metadata.deletion_protection protects at admission. Verbs on a subresource count where that is listed.
+#   names, would reach the protected ones among them and is refused as well. A question about access has
+#   no object, and so nothing of its labels or annotations: metadata.deletion_protection protects by those, at admission, from
+#   deletion, and metadata.guarded_keys keeps them from being changed.
+#   Verbs on a subresource count where that is listed: statefulsets.apps/scale and statefulsets.apps/status, namespaces/finalize and, with create
+#   among the verbs, pods/eviction are ways to an object too. It does not stop other ways round it, so keep them scarce: to impersonate
+#   one of those excepted, or have a token made of such a service account, and to delete the namespace that an object is in, which is
+#   best protected itself. Who belongs to system:masters is never asked about.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/access-authn-authz/authorization/
 #   description: Authorization
@@ -32,8 +37,9 @@
 #                 pattern: "^[a-z0-9]+([.][a-z0-9.-]+)?(/[a-z]+)?$"
 #               namespaces:
 #                 description: >-
-#                   The namespaces, as globs in which a star stands for any text. Nothing is said of what is in no namespace.
+#                   The namespaces, as globs in which a star stands for any text; all without it. Nothing is said of what is in no namespace.
 #                 type: array
+#                 minItems: 1
 #                 items: {type: string, pattern: "^[a-z0-9*-]+$"}
 #               names:
 #                 description: The names, as globs in which a star stands for any text.
@@ -75,7 +81,12 @@ deny contains message if {
 	some name in guarded.names
 	meant(name)
 	not excepted
-	message := sprintf("%s %q is protected: %s may not %s it", [guarded.resource, name, kubernetes.username, attributes.verb])
+	message := sprintf("%s %q is protected: %s may not %s it; ask somebody who may", [
+		guarded.resource,
+		name,
+		kubernetes.username,
+		attributes.verb,
+	])
 }
 
 attributes := input.spec.resourceAttributes
@@ -109,14 +120,15 @@ within(guarded) if {
 }
 
 within(guarded) if {
+	is_string(kubernetes.namespace)
 	some pattern in guarded.namespaces
 	glob.match(pattern, null, kubernetes.namespace)
 }
 
 # A question without a name is about all of them.
-meant(_) if object.get(attributes, "name", "") in {"", "*"}
+meant(_) if kubernetes.text(attributes, "name") in {"", "*"}
 
-meant(pattern) if glob.match(pattern, null, attributes.name)
+meant(pattern) if glob.match(pattern, null, kubernetes.text(attributes, "name"))
 
 excepted if users.named(input.parameters.exceptUsers)
 

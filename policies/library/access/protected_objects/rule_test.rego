@@ -20,16 +20,16 @@ review_of(user, groups, attributes) := {
 
 review(attributes) := review_of("anna", ["dev"], attributes)
 
-ledger(verb) := {sprintf("statefulsets.apps \"ledger\" is protected: anna may not %s it", [verb])}
+ledger(verb) := {sprintf("statefulsets.apps \"ledger\" is protected: anna may not %s it; ask somebody who may", [verb])}
 
 test_protected_objects if {
 	every verb in ["update", "delete", "*"] {
 		attributes := {"verb": verb, "group": "apps", "resource": "statefulsets", "namespace": "payments", "name": "ledger"}
 		protected_objects.deny == ledger(verb) with input as review(attributes)
 	}
-	protected_objects.deny == {`namespaces "prod-*" is protected: anna may not delete it`}
+	protected_objects.deny == {`namespaces "prod-*" is protected: anna may not delete it; ask somebody who may`}
 		with input as review({"verb": "delete", "resource": "namespaces", "namespace": "prod-shop", "name": "prod-shop"})
-	protected_objects.deny == {`deployments.apps/scale "web" is protected: anna may not update it`} with input as review({
+	protected_objects.deny == {`deployments.apps/scale "web" is protected: anna may not update it; ask somebody who may`} with input as review({
 		"verb": "update", "group": "apps", "resource": "deployments",
 		"subresource": "scale", "namespace": "payments", "name": "web",
 	})

@@ -56,7 +56,7 @@
 #             Users the guard is not asked about, because the API server's matchConditions leave them out, and whom nobody may
 #             impersonate for that. A star stands for any text.
 #           type: array
-#           items: {type: string, minLength: 1}
+#           items: {type: string, minLength: 1, format: glob}
 #           default: [portcullis, "system:serviceaccount:portcullis:portcullis", system:apiserver, "system:kube-*"]
 #         unaskedGroups:
 #           description: Groups the guard is not asked about, as unaskedUsers. Beside them there is always system:masters.
@@ -67,11 +67,13 @@
 #       - namespaces: [vault, payments]
 package portcullis.library.access.sealed_namespaces
 
+import data.portcullis.kubernetes
+
 deny contains message if {
 	reads_secrets
 	attributes.namespace in input.parameters.namespaces
 	not excepted
-	message := sprintf("namespace %q is sealed: nobody reads its Secrets through the API", [attributes.namespace])
+	message := sprintf("namespace %q is sealed: nobody reads its Secrets through the API; mount them in Pods", [attributes.namespace])
 }
 
 deny contains message if {
@@ -85,21 +87,21 @@ deny contains message if {
 	impersonates
 	not excepted
 	some who in unstopped
-	message := sprintf("nobody acts as %s while namespaces are sealed: it is not kept from their Secrets", [who])
+	message := sprintf("nobody acts as %s while namespaces are sealed: it is not kept from their Secrets; act as somebody else", [who])
 }
 
 deny contains message if {
 	makes_a_token
 	not excepted
 	some who in unstopped_accounts
-	message := sprintf("nobody has a token made of %s while namespaces are sealed: it is not kept from their Secrets", [who])
+	message := sprintf("nobody has a token made of %s while namespaces are sealed: it is not kept from their Secrets; use another account", [who])
 }
 
 attributes := input.spec.resourceAttributes
 
-namespace := object.get(attributes, "namespace", "")
+namespace := kubernetes.text(attributes, "namespace")
 
-name := object.get(attributes, "name", "")
+name := kubernetes.text(attributes, "name")
 
 # A question without a name is about all of them; so is one with a star.
 everyone if name in {"", "*"}
@@ -116,14 +118,14 @@ writes if attributes.verb in {"create", "update"}
 
 # What somebody wants to do as somebody else is asked about first: "impersonate-on:user-info:create".
 writes if {
-	startswith(attributes.verb, "impersonate-on:")
+	startswith(kubernetes.text(attributes, "verb"), "impersonate-on:")
 	split(attributes.verb, ":")[2] in {"create", "update"}
 }
 
 impersonates if attributes.verb in {"impersonate", "*"}
 
 # Since Kubernetes 1.35 there is a verb for each way: "impersonate:user-info".
-impersonates if startswith(attributes.verb, "impersonate:")
+impersonates if startswith(kubernetes.text(attributes, "verb"), "impersonate:")
 
 makes_a_token if {
 	attributes.verb in {"create", "*"}

@@ -17,7 +17,7 @@ review_of(user, groups, attributes) := {
 	},
 }
 
-sealed := {`namespace "vault" is sealed: nobody reads its Secrets through the API`}
+sealed := {`namespace "vault" is sealed: nobody reads its Secrets through the API; mount them in Pods`}
 
 test_every_way_of_reading_is_denied if {
 	every verb in ["get", "list", "watch", "patch", "delete", "deletecollection", "*"] {
@@ -88,7 +88,7 @@ ways := [
 	{"verb": "*", "group": "*"},
 ]
 
-acting_as(who) := {sprintf("nobody acts as %s while namespaces are sealed: it is not kept from their Secrets", [who])}
+acting_as(who) := {sprintf("nobody acts as %s while namespaces are sealed: it is not kept from their Secrets; act as somebody else", [who])}
 
 test_nobody_impersonates_a_user_who_is_not_stopped if {
 	every way in ways {
@@ -156,7 +156,7 @@ test_nobody_impersonates_a_service_account_that_is_not_stopped if {
 
 has_a_token_of(who) := {concat("", [
 	sprintf("nobody has a token made of %s ", [who]),
-	"while namespaces are sealed: it is not kept from their Secrets",
+	"while namespaces are sealed: it is not kept from their Secrets; use another account",
 ])}
 
 test_nobody_has_a_token_made_of_a_service_account_that_is_not_stopped if {

@@ -4,7 +4,8 @@
 #   A version of Kubernetes takes API versions away that were deprecated long before; manifests that still use them cannot be applied
 #   after the upgrade. Objects are created and changed by API versions that the target of the parameter serves. What counts is the
 #   version that was asked for, not the one into which the API server converts it. Set the target ahead of the upgrade; what is
-#   installed already is found by portcullis review, among the manifests.
+#   installed already is found by portcullis review, among the manifests. Leases, EndpointSlices, Events and the reviews of
+#   authentication and authorization are not seen: what writes them, many times a second, must not wait for a webhook, and people do not.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/using-api/deprecation-guide/
 #   description: Deprecated API migration guide
@@ -150,6 +151,10 @@ gone := {
 		},
 	},
 	"flowcontrol.apiserver.k8s.io": {
+		"v1alpha1": {
+			"FlowSchema": {"in": 21, "use": "flowcontrol.apiserver.k8s.io/v1"},
+			"PriorityLevelConfiguration": {"in": 21, "use": "flowcontrol.apiserver.k8s.io/v1"},
+		},
 		"v1beta1": {
 			"FlowSchema": {"in": 26, "use": "flowcontrol.apiserver.k8s.io/v1"},
 			"PriorityLevelConfiguration": {"in": 26, "use": "flowcontrol.apiserver.k8s.io/v1"},
@@ -178,6 +183,9 @@ gone := {
 		},
 	},
 	"node.k8s.io": {
+		"v1alpha1": {
+			"RuntimeClass": {"in": 24, "use": "node.k8s.io/v1"},
+		},
 		"v1beta1": {
 			"RuntimeClass": {"in": 25, "use": "node.k8s.io/v1"},
 		},
@@ -190,6 +198,12 @@ gone := {
 		},
 	},
 	"rbac.authorization.k8s.io": {
+		"v1alpha1": {
+			"ClusterRole": {"in": 22, "use": "rbac.authorization.k8s.io/v1"},
+			"ClusterRoleBinding": {"in": 22, "use": "rbac.authorization.k8s.io/v1"},
+			"Role": {"in": 22, "use": "rbac.authorization.k8s.io/v1"},
+			"RoleBinding": {"in": 22, "use": "rbac.authorization.k8s.io/v1"},
+		},
 		"v1beta1": {
 			"ClusterRole": {"in": 22, "use": "rbac.authorization.k8s.io/v1"},
 			"ClusterRoleBinding": {"in": 22, "use": "rbac.authorization.k8s.io/v1"},
@@ -217,6 +231,9 @@ gone := {
 		},
 	},
 	"scheduling.k8s.io": {
+		"v1alpha1": {
+			"PriorityClass": {"in": 22, "use": "scheduling.k8s.io/v1"},
+		},
 		"v1beta1": {
 			"PodGroup": {"in": 43, "use": "scheduling.k8s.io/v1alpha3"},
 			"PriorityClass": {"in": 22, "use": "scheduling.k8s.io/v1"},

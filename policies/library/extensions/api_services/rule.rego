@@ -33,6 +33,8 @@
 #           - discovery.k8s.io
 #           - events.k8s.io
 #           - flowcontrol.apiserver.k8s.io
+#           - internal.apiserver.k8s.io
+#           - lifecycle.k8s.io
 #           - networking.k8s.io
 #           - node.k8s.io
 #           - policy
@@ -40,6 +42,7 @@
 #           - resource.k8s.io
 #           - scheduling.k8s.io
 #           - storage.k8s.io
+#           - storagemigration.k8s.io
 #         exemptServices:
 #           description: >-
 #             APIServices that may do without a checked certificate, by name, as v1beta1.metrics.k8s.io.

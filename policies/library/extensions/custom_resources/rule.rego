@@ -43,7 +43,7 @@ deny contains {"message": message, "field": field} if {
 	some i, version in kubernetes.object.spec.versions
 	not described(version)
 	field := sprintf("spec.versions[%d].schema", [i])
-	message := sprintf("the version %s has no schema; describe its fields in openAPIV3Schema", [object.get(version, "name", "")])
+	message := sprintf("the version %s has no schema; describe its fields in openAPIV3Schema", [kubernetes.text(version, "name")])
 }
 
 deny contains {"message": message, "field": field} if {
@@ -51,7 +51,7 @@ deny contains {"message": message, "field": field} if {
 	some i, version in kubernetes.object.spec.versions
 	version.schema.openAPIV3Schema["x-kubernetes-preserve-unknown-fields"] == true
 	field := sprintf("spec.versions[%d].schema.openAPIV3Schema.x-kubernetes-preserve-unknown-fields", [i])
-	message := sprintf("the version %s keeps every field, whatever its name; describe its fields instead", [object.get(version, "name", "")])
+	message := sprintf("the version %s keeps every field, whatever its name; describe its fields instead", [kubernetes.text(version, "name")])
 }
 
 deny contains {"message": message, "field": "spec.conversion.webhook.clientConfig.caBundle"} if {
@@ -63,7 +63,7 @@ deny contains {"message": message, "field": "spec.conversion.webhook.clientConfi
 
 described(version) if is_object(version.schema.openAPIV3Schema)
 
-trusted if count(kubernetes.object.spec.conversion.webhook.clientConfig.caBundle) > 0
+trusted if kubernetes.text(kubernetes.object.spec.conversion.webhook.clientConfig, "caBundle") != ""
 
 injected if {
 	some key in input.parameters.injectors

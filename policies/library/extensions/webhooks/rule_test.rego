@@ -7,27 +7,58 @@ asked(webhook) := {
 		"operation": "CREATE", "kind": {"kind": "ValidatingWebhookConfiguration"},
 		"object": {"metadata": {"name": "tool"}, "webhooks": [object.union({"name": "a.example.com"}, webhook)]},
 	},
-	"parameters": {"namespaces": ["kube-system"], "maxTimeoutSeconds": 10, "exemptConfigurations": ["portcullis*"]},
+	"parameters": {"namespaces": ["kube-system", "kube-node-lease"], "maxTimeoutSeconds": 10, "exemptConfigurations": ["portcullis*"]},
 }
 
 metadata_name := "kubernetes.io/metadata.name"
 
 apart := {"namespaceSelector": {"matchExpressions": [{
 	"key": metadata_name, "operator": "NotIn",
-	"values": ["kube-system", "tool"],
+	"values": ["kube-system", "kube-node-lease", "tool"],
 }]}}
 
 rule(groups, resources) := {"apiGroups": groups, "apiVersions": ["*"], "resources": resources, "operations": ["*"]}
 
 test_one_for_everything_is_denied if {
 	every resource in ["*", "*/*"] {
-		webhooks.deny == {{
-			"message": concat("", [
-				`without the webhook "a.example.com" nothing in the cluster can be changed; `,
-				"name resources in its rules, or set failurePolicy Ignore",
-			]),
-			"field": "webhooks[0].rules[0]",
-		}} with input as asked(object.union(apart, {"rules": [rule(["apps", "*"], [resource])]}))
+		every groups, of in {["apps", "*"]: "any API group", ["", "*"]: "any API group", ["apps", ""]: "the core API group"} {
+			webhooks.deny == {{
+				"message": concat("", [
+					sprintf(`without the webhook "a.example.com" nothing of %s that it is asked about can be changed; `, [of]),
+					"name resources in its rules, or set failurePolicy Ignore",
+				]),
+				"field": "webhooks[0].rules[0]",
+			}} with input as asked(object.union(apart, {"rules": [rule(groups, [resource])]}))
+		}
+	}
+}
+
+test_one_for_what_has_a_label_is_allowed if {
+	every selectors in [
+		{"objectSelector": {"matchLabels": {"inject": "enabled"}}, "namespaceSelector": apart.namespaceSelector},
+		{"namespaceSelector": {"matchLabels": {"inject": "enabled"}}},
+		{"namespaceSelector": {"matchExpressions": [{"key": "inject", "operator": "Exists"}]}},
+	] {
+		webhooks.deny == set() with input as asked(object.union(selectors, {"rules": [rule(["*"], ["*"])]}))
+	}
+	count(webhooks.deny) == 1 with input as asked({
+		"namespaceSelector": {
+			"matchLabels": {"kubernetes.io/metadata.name": "shop"},
+			"matchExpressions": [{"key": "ignore", "operator": "DoesNotExist"}],
+		},
+		"objectSelector": {"matchExpressions": [{"key": "ignore", "operator": "DoesNotExist"}]},
+		"rules": [rule(["*"], ["*"])],
+	})
+}
+
+test_the_leases_of_nodes_are_for_one_that_is_asked_about_leases if {
+	without := {"namespaceSelector": {"matchExpressions": [{"key": metadata_name, "operator": "NotIn", "values": ["kube-system"]}]}}
+	{f.field | some f in webhooks.deny} == {"webhooks[0].namespaceSelector"} with input as asked(object.union(
+		without,
+		{"rules": [rule(["coordination.k8s.io"], ["leases"])]},
+	))
+	every other in [rule([""], ["pods"]), rule(["coordination.k8s.io"], ["leasecandidates"]), rule(["apps"], ["leases"])] {
+		webhooks.deny == set() with input as asked(object.union(without, {"rules": [other]}))
 	}
 }
 
@@ -87,4 +118,9 @@ test_one_that_keeps_waiting_is_denied if {
 test_exempt_configurations_are_allowed if {
 	ours := {"request": {"object": {"metadata": {"name": "portcullis"}}}}
 	webhooks.deny == set() with input as object.union(asked({"timeoutSeconds": 30, "rules": [rule(["*"], ["*"])]}), ours)
+}
+
+test_a_webhook_without_a_name if {
+	{f.message | some f in webhooks.deny} == {`the webhook "" may keep a request waiting for 30 seconds; set timeoutSeconds to 10 at most`}
+		with input as asked({"name": null, "timeoutSeconds": 30})
 }

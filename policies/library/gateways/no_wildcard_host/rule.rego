@@ -38,11 +38,11 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
 	some i, listener in kubernetes.object.spec.listeners
-	not object.get(listener, "protocol", "") in {"TCP", "UDP"}
-	host := object.get(listener, "hostname", "")
+	not kubernetes.text(listener, "protocol") in {"TCP", "UDP"}
+	host := kubernetes.text(listener, "hostname")
 	not allowed(host)
 	field := sprintf("spec.listeners[%d].hostname", [i])
-	message := sprintf("the listener %q is for %s; name a host", [object.get(listener, "name", ""), named(host)])
+	message := sprintf("the listener %q is for %s; name a host", [kubernetes.text(listener, "name"), named(host)])
 }
 
 deny contains {"message": message, "field": field} if {
@@ -71,11 +71,11 @@ named(host) := "every host" if host in {"", null}
 
 named(host) := sprintf("the wildcard %v", [host]) if not host in {"", null}
 
-has_hostnames if count(kubernetes.object.spec.hostnames) > 0
+has_hostnames if kubernetes.object.spec.hostnames[0]
 
 of_mesh if {
 	input.parameters.allowMesh
-	count(kubernetes.object.spec.parentRefs) > 0
+	kubernetes.object.spec.parentRefs[0]
 	every parent in kubernetes.object.spec.parentRefs {
 		parent.kind == "Service"
 	}

@@ -39,9 +39,9 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
 	some i, listener in kubernetes.object.spec.listeners
-	protocol := object.get(listener, "protocol", "")
+	protocol := kubernetes.text(listener, "protocol")
 	not protocol in input.parameters.protocols
-	name := object.get(listener, "name", "")
+	name := kubernetes.text(listener, "name")
 	not exempt(name)
 	not exempt_class
 	field := sprintf("spec.listeners[%d].protocol", [i])

@@ -55,6 +55,8 @@ same(host, other) if below(other, host)
 
 # Any number of names may stand for the star.
 below(host, wildcard) if {
+	is_string(host)
+	is_string(wildcard)
 	startswith(wildcard, "*.")
 	endswith(host, substring(wildcard, 1, -1))
 	host != wildcard

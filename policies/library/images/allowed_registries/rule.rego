@@ -12,8 +12,8 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [cis-1.9/5.5.1]
-#     match: {stage: [admission, image], resources: [pods, workloads]}
+#     controls: [cis-1.9/5.5.1, nsa/secure-images]
+#     match: {stage: [admission, image], resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -10,7 +10,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -23,7 +23,7 @@
 #         patterns:
 #           description: Regular expressions (RE2), one of which must match the whole tag. With none, every tag that is not denied will do.
 #           type: array
-#           items: {type: string, minLength: 1}
+#           items: {type: string, minLength: 1, format: regex}
 #           default: []
 #         exemptImages:
 #           description: Images that may have any tag, as they are written, as globs in which a star stands for any text.

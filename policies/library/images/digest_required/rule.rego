@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [nsa/secure-images]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -9,7 +9,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -13,6 +13,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
+#     controls: [nsa/secure-images]
 #     match: {resources: [pods]}
 #     parameters:
 #       type: object

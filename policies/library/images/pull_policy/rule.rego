@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: low
 #     controls: [cis-1.9/1.2.11]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

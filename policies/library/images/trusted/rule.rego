@@ -11,7 +11,7 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [cis-1.9/5.5.1]
+#     controls: [cis-1.9/5.5.1, nsa/secure-images]
 #     match: {stage: image}
 #     parameters:
 #       type: object

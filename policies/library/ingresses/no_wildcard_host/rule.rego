@@ -42,7 +42,7 @@ deny contains {"message": message, "field": field} if {
 
 deny contains {"message": message, "field": field} if {
 	some i, rule in kubernetes.object.spec.rules
-	object.get(rule, "host", "") in {"", null}
+	kubernetes.text(rule, "host") == ""
 	not may_catch_all
 	field := sprintf("spec.rules[%d].host", [i])
 	message := "the rule is for every host; name one"

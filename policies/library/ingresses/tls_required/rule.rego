@@ -32,8 +32,8 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": "spec.tls"} if {
 	some rule in kubernetes.object.spec.rules
-	host := rule.host
-	not host in {"", null}
+	host := kubernetes.text(rule, "host")
+	host != ""
 	not encrypted(host)
 	not exempt(host)
 	message := sprintf("the host %s is served without TLS; add it to the hosts of an entry in spec.tls", [host])
@@ -50,12 +50,12 @@ for_every_host if is_object(kubernetes.object.spec.defaultBackend)
 
 for_every_host if {
 	some rule in kubernetes.object.spec.rules
-	object.get(rule, "host", "") in {"", null}
+	kubernetes.text(rule, "host") == ""
 }
 
 all_encrypted if {
 	some entry in kubernetes.object.spec.tls
-	count(object.get(entry, "hosts", [])) == 0
+	not entry.hosts[0]
 }
 
 encrypted(_) if all_encrypted

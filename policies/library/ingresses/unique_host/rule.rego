@@ -21,6 +21,19 @@
 #           description: Whether Ingresses of one namespace may have the same host, as for different paths.
 #           type: boolean
 #           default: false
+#         sharedLabels:
+#           description: >-
+#             Labels of Ingresses that may have a host of another one in their namespace in any case, each with its value, as the
+#             solvers of ACME challenges.
+#           type: object
+#           additionalProperties: {type: string}
+#           default: {acme.cert-manager.io/http01-solver: "true"}
+#         perClass:
+#           description: >-
+#             Whether Ingresses of different classes, by ingressClassName, may have the same host, as where a name is one service within
+#             and another one outside. Whoever may choose a class may then take a host in it.
+#           type: boolean
+#           default: false
 #         sharedWildcards:
 #           description: Wildcards below which every namespace may have hosts of its own, whoever has the wildcard, as *.apps.example.com.
 #           type: array
@@ -38,9 +51,14 @@ deny contains {"message": message, "field": field} if {
 	some namespace, name
 	ingresses[namespace][name].spec.rules[_].host == rule.host
 	not itself(namespace, name)
-	not shared(namespace)
+	not shared(namespace, name)
+	not of_other_class(namespace, name)
 	not had(rule.host)
-	message := sprintf("the host %s belongs to the Ingress %s in the namespace %s; choose another one", [rule.host, name, namespace])
+	message := sprintf("the host %s belongs to the Ingress %s in the namespace %s; choose another one", [
+		rule.host,
+		name,
+		namespace,
+	])
 	field := sprintf("spec.rules[%d].host", [i])
 }
 
@@ -51,6 +69,7 @@ deny contains {"message": message, "field": field} if {
 	some namespace, name
 	ingresses[namespace][name].spec.rules[_].host == wildcard
 	namespace != input.request.namespace
+	not of_other_class(namespace, name)
 	not had(rule.host)
 	message := sprintf("the host %s is one of %s, which belongs to the Ingress %s in the namespace %s; choose another one", [
 		rule.host,
@@ -72,6 +91,7 @@ deny contains {"message": message, "field": field} if {
 	host := ingresses[namespace][name].spec.rules[_].host
 	namespace != input.request.namespace
 	above(host) == rule.host
+	not of_other_class(namespace, name)
 	message := sprintf("the host %s would take %s from the Ingress %s in the namespace %s; name the hosts one by one", [
 		rule.host,
 		host,
@@ -96,9 +116,29 @@ itself(namespace, name) if {
 	name == input.request.name
 }
 
-shared(namespace) if {
+shared(namespace, _) if {
 	input.parameters.sharedInNamespace
 	namespace == input.request.namespace
+}
+
+# Whichever of the two came first, the one that answers for the host meanwhile has a label.
+shared(namespace, _) if {
+	namespace == input.request.namespace
+	some key, value in input.parameters.sharedLabels
+	kubernetes.labels[key] == value
+}
+
+shared(namespace, name) if {
+	namespace == input.request.namespace
+	some key, value in input.parameters.sharedLabels
+	data.kubernetes["ingresses.networking.k8s.io"][namespace][name].metadata.labels[key] == value
+}
+
+# Without a class an Ingress may be of any.
+of_other_class(namespace, name) if {
+	input.parameters.perClass
+	data.kubernetes["ingresses.networking.k8s.io"][namespace][name].spec.ingressClassName != kubernetes.object.spec.ingressClassName
+	is_string(kubernetes.object.spec.ingressClassName)
 }
 
 had(host) if {

@@ -14,7 +14,12 @@ cluster := {"ingresses.networking.k8s.io": {
 
 asked(namespace, name, object) := {
 	"request": {"operation": "CREATE", "kind": {"kind": "Ingress"}, "namespace": namespace, "name": name, "object": object},
-	"parameters": {"sharedInNamespace": false, "sharedWildcards": ["*.apps.example.com"]},
+	"parameters": {
+		"sharedInNamespace": false,
+		"sharedLabels": {"acme.cert-manager.io/http01-solver": "true"},
+		"perClass": false,
+		"sharedWildcards": ["*.apps.example.com"],
+	},
 }
 
 test_the_host_of_another_namespace_is_denied if {
@@ -135,4 +140,33 @@ test_shared_wildcards_are_nobodys if {
 	count(unique_host.deny) == 0 with input as asked("blog", "new", ingress("blog.apps.example.com")) with data.kubernetes as wildcards
 	count(unique_host.deny) == 0 with input as asked("blog", "new", ingress("*.apps.example.com"))
 		with data.kubernetes as {"ingresses.networking.k8s.io": {"shop": {"web": ingress("shop.apps.example.com")}}}
+}
+
+solver := {"metadata": {"labels": {"acme.cert-manager.io/http01-solver": "true"}}}
+
+test_solvers_have_the_hosts_of_their_namespace if {
+	answering := object.union(ingress("b.example.com"), solver)
+	count(unique_host.deny) == 0 with input as asked("shop", "cm-acme-http-solver", answering) with data.kubernetes as cluster
+	count(unique_host.deny) == 1 with input as asked("blog", "cm-acme-http-solver", answering) with data.kubernetes as cluster
+	count(unique_host.deny) == 0 with input as asked("shop", "again", ingress("shop.example.com"))
+		with data.kubernetes as {"ingresses.networking.k8s.io": {"shop": {"solver": object.union(ingress("shop.example.com"), solver)}}}
+}
+
+of_class(host, class) := {"spec": {"ingressClassName": class, "rules": [{"host": host}]}}
+
+test_classes_are_apart_if_that_is_wanted if {
+	inside := {"ingresses.networking.k8s.io": {"shop": {
+		"web": of_class("shop.example.com", "inside"),
+		"all": of_class("*.web.example.com", "inside"),
+		"one": of_class("a.app.example.com", "inside"),
+	}}}
+	every host in ["shop.example.com", "a.web.example.com", "*.app.example.com"] {
+		every class, found in {"outside": 0, "inside": 1} {
+			wanted := object.union(asked("blog", "web", of_class(host, class)), {"parameters": {"perClass": true}})
+			count(unique_host.deny) == found with input as wanted with data.kubernetes as inside
+		}
+		count(unique_host.deny) == 1 with input as asked("blog", "web", of_class(host, "outside")) with data.kubernetes as inside
+		unsaid := object.union(asked("blog", "web", of_class(host, null)), {"parameters": {"perClass": true}})
+		count(unique_host.deny) == 1 with input as unsaid with data.kubernetes as inside
+	}
 }

@@ -48,8 +48,8 @@ import data.portcullis.users
 deny contains {"message": message, "field": field} if {
 	some at in places
 	some name in ["labels", "annotations"]
-	before := object.get(input.request, array.concat(["oldObject"], array.concat(at, [name])), {})
-	after := object.get(input.request, array.concat(["object"], array.concat(at, [name])), {})
+	before := member("oldObject", at, name)
+	after := member("object", at, name)
 	before != after
 	some key in changed(of(before), of(after))
 	some pattern in input.parameters.keys
@@ -66,6 +66,8 @@ places contains ["metadata"]
 places contains array.concat(split(kubernetes.pod_template_path, "."), ["metadata"]) if kubernetes.pod_template_path != ""
 
 places contains ["spec", "jobTemplate", "metadata"] if input.request.kind.kind == "CronJob"
+
+member(whole, at, name) := object.get(input.request, array.concat([whole], array.concat(at, [name])), {}) if is_object(input.request)
 
 # Null stands for nothing, as everywhere in Kubernetes.
 of(given) := given if {

@@ -59,9 +59,11 @@ whole(resource) := object.union({"spec": {"replicas": 0}}, resource) if {
 # The value is wrapped, so that a field that is false is told from one that is absent. Null counts as absent, as everywhere
 # in Kubernetes. Which element of a list was which cannot be told once it has changed.
 value_at(from, segments) := {"value": value} if {
+	is_object(from)
 	value := object.get(from, segments, null)
 	value != null
 } else := {"value": list} if {
+	is_object(from)
 	some n in numbers.range(1, count(segments) - 1)
 	list := object.get(from, array.slice(segments, 0, n), null)
 	is_array(list)

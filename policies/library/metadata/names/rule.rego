@@ -34,12 +34,14 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": "metadata.name"} if {
 	name := kubernetes.object.metadata.name
+	is_string(name)
 	count(name) > input.parameters.maxLength
 	message := sprintf("the name %q has %d characters; use %d at most", [name, count(name), input.parameters.maxLength])
 }
 
 deny contains {"message": message, "field": "metadata.name"} if {
 	name := kubernetes.object.metadata.name
+	is_string(name)
 	not regex.match(concat("", ["^(?:", input.parameters.pattern, ")$"]), name)
 	message := sprintf("the name %q does not match %s; choose one that does", [name, input.parameters.pattern])
 }

@@ -42,13 +42,13 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field(annotation.key)} if {
 	some annotation in input.parameters.annotations
-	object.get(kubernetes.annotations, annotation.key, "") == ""
+	kubernetes.text(kubernetes.annotations, annotation.key) == ""
 	message := sprintf("the annotation %q is missing; add it to metadata.annotations", [annotation.key])
 }
 
 deny contains {"message": message, "field": field(annotation.key)} if {
 	some annotation in input.parameters.annotations
-	value := kubernetes.annotations[annotation.key]
+	value := kubernetes.text(kubernetes.annotations, annotation.key)
 	value != ""
 	not regex.match(concat("", ["^(?s:", annotation.pattern, ")$"]), value)
 	message := sprintf("the annotation %q is %q; it must match %s", [annotation.key, value, annotation.pattern])

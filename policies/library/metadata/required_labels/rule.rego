@@ -42,16 +42,19 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field(label.key)} if {
 	some label in input.parameters.labels
-	not kubernetes.labels[label.key]
+	not has(label.key)
 	message := sprintf("the label %q is missing; add it to metadata.labels", [label.key])
 }
 
 deny contains {"message": message, "field": field(label.key)} if {
 	some label in input.parameters.labels
 	pattern := label.pattern
+	has(label.key)
 	value := kubernetes.labels[label.key]
 	not regex.match(sprintf("^(?:%s)$", [pattern]), value)
-	message := sprintf("the label %q is %q, which does not match %s", [label.key, value, pattern])
+	message := sprintf("the label %q is %q; it must match %s", [label.key, value, pattern])
 }
+
+has(key) if is_string(kubernetes.labels[key])
 
 field(key) := sprintf("metadata.labels[%q]", [key])

@@ -20,7 +20,7 @@ test_object_without_labels_is_denied if {
 
 test_the_whole_value_must_match if {
 	required_labels.deny == {{
-		"message": `the label "cost-center" is "12345", which does not match [0-9]{4}`,
+		"message": `the label "cost-center" is "12345"; it must match [0-9]{4}`,
 		"field": `metadata.labels["cost-center"]`,
 	}} with input as object({"team": "shop", "cost-center": "12345"})
 }

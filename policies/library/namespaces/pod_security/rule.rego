@@ -29,7 +29,7 @@
 #           description: Namespaces that may have any level, in which a star stands for any text.
 #           type: array
 #           items: {type: string, pattern: "^[a-z0-9*-]+$"}
-#           default: ["kube-*"]
+#           default: [kube-system, kube-public, kube-node-lease]
 package portcullis.library.namespaces.pod_security
 
 import data.portcullis.kubernetes
@@ -61,6 +61,7 @@ label(mode) := sprintf("pod-security.kubernetes.io/%s", [mode])
 field(mode) := sprintf("metadata.labels[%q]", [label(mode)])
 
 exempt if {
+	is_string(kubernetes.object.metadata.name)
 	some pattern in input.parameters.exemptNamespaces
 	glob.match(pattern, null, kubernetes.object.metadata.name)
 }

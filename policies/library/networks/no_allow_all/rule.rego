@@ -29,7 +29,9 @@
 #           maximum: 128
 #           default: 8
 #         allowCluster:
-#           description: Whether a rule may name all Pods of the cluster by an empty namespaceSelector.
+#           description: >-
+#             Whether a rule may name all Pods of the cluster, by a namespaceSelector that is empty, that only says which labels are not
+#             there, or that asks for the label every namespace has.
 #           type: boolean
 #           default: false
 #         openPorts:
@@ -40,6 +42,7 @@
 package portcullis.library.networks.no_allow_all
 
 import data.portcullis.kubernetes
+import data.portcullis.selectors
 
 deny contains {"message": message, "field": field} if {
 	some direction in input.parameters.directions
@@ -74,17 +77,31 @@ deny contains {"message": message, "field": field} if {
 
 peers := {"ingress": "from", "egress": "to"}
 
-narrow(cidr) if to_number(split(cidr, "/")[1]) >= input.parameters.shortestPrefix
+narrow(cidr) if {
+	is_string(cidr)
+	to_number(split(cidr, "/")[1]) >= input.parameters.shortestPrefix
+}
 
 whole_cluster(peer) if {
 	is_object(peer.namespaceSelector)
-	not selective(peer)
+	not names_namespaces(peer.namespaceSelector)
+	not names_pods(peer)
 }
 
-selective(peer) if {
-	some selector in ["namespaceSelector", "podSelector"]
-	some kind in ["matchLabels", "matchExpressions"]
-	peer[selector][kind][_]
+names_pods(peer) if selectors.requires_label(peer.podSelector)
+
+names_namespaces(selector) if selector.matchLabels[_]
+
+names_namespaces(selector) if {
+	some requirement in selector.matchExpressions
+	selectors.requires_label({"matchExpressions": [requirement]})
+	not every_namespace(requirement)
+}
+
+# Every namespace has the label with its name.
+every_namespace(requirement) if {
+	requirement.key == "kubernetes.io/metadata.name"
+	requirement.operator == "Exists"
 }
 
 # A port that is named, or a range, is not known to be one of these.

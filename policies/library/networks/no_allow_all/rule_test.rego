@@ -39,6 +39,10 @@ test_the_whole_cluster_is_denied if {
 		{"namespaceSelector": {}},
 		{"namespaceSelector": {"matchLabels": {}, "matchExpressions": []}},
 		{"namespaceSelector": {}, "podSelector": {}},
+		{"namespaceSelector": {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "Exists"}]}},
+		{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}},
+		{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["x"]}]}},
+		{"namespaceSelector": {}, "podSelector": {"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}},
 	] {
 		no_allow_all.deny == {{
 			"message": "the ingress rule is for all Pods of the cluster; name namespaces in namespaceSelector, or Pods beside it",
@@ -73,6 +77,10 @@ test_narrow_rules_are_allowed if {
 			{"ipBlock": {"cidr": "10.0.0.0/8"}},
 			{"namespaceSelector": {}, "podSelector": {"matchLabels": {"app": "dns"}}},
 			{"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}},
+			{"namespaceSelector": {"matchExpressions": [
+				{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["a"]},
+				{"key": "kubernetes.io/metadata.name", "operator": "Exists"},
+			]}},
 		]}],
 	}
 	no_allow_all.deny == set() with input as policy(spec, {})

@@ -12,8 +12,8 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline, nsa/hardening-services]
-#     match: {resources: [pods, workloads]}
+#     controls: [pss/baseline, pss/restricted, nsa/hardening-services]
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -45,7 +45,7 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.securityContext.appArmorProfile.type", [holder.path])
 	message := sprintf("%s has the AppArmor profile %q; set securityContext.appArmorProfile.type to RuntimeDefault or Localhost", [
 		pod_security.who(holder),
-		object.get(profile, "type", ""),
+		kubernetes.text(profile, "type"),
 	])
 }
 

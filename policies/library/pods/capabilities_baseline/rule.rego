@@ -12,7 +12,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [pss/baseline, cis-1.9/5.2.9]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

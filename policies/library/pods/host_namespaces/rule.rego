@@ -9,8 +9,8 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [pss/baseline, cis-1.9/5.2.3, cis-1.9/5.2.4, cis-1.9/5.2.5, nsa/host-namespaces]
-#     match: {resources: [pods, workloads]}
+#     controls: [pss/baseline, pss/restricted, cis-1.9/5.2.3, cis-1.9/5.2.4, cis-1.9/5.2.5, nsa/host-namespaces]
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

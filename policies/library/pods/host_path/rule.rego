@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [pss/baseline, cis-1.9/5.2.12, nsa/host-path]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -48,12 +48,13 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.hostPath", [entry.path])
 	message := sprintf("the volume %q mounts the path %q of the node; use another kind of volume", [
 		entry.name,
-		object.get(entry.volume, ["hostPath", "path"], ""),
+		kubernetes.text(entry.volume.hostPath, "path"),
 	])
 }
 
 # The slashes keep /var/log from allowing /var/logs.
 allowed(source) if {
+	is_string(source.path)
 	not ".." in split(source.path, "/")
 	some path in input.parameters.allowedPaths
 	startswith(sprintf("%s/", [source.path]), sprintf("%s/", [trim_right(path, "/")]))

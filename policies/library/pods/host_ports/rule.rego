@@ -9,8 +9,8 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline, cis-1.9/5.2.13]
-#     match: {resources: [pods, workloads]}
+#     controls: [pss/baseline, pss/restricted, cis-1.9/5.2.13]
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

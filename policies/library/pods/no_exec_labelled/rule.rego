@@ -63,9 +63,13 @@ entered if {
 }
 
 # An update shows the Pod as it is.
-labels := object.get(kubernetes.old_object, ["metadata", "labels"], {}) if {
+labels := labels_of(kubernetes.old_object) if {
 	input.request.operation == "UPDATE"
-} else := object.get(pod, ["metadata", "labels"], {})
+} else := labels_of(pod)
+
+labels_of(of) := of.metadata.labels if {
+	is_object(of.metadata.labels)
+} else := {} if is_object(of)
 
 pod := data.kubernetes.pods[input.request.namespace][input.request.name]
 

@@ -3,8 +3,9 @@
 # description: >-
 #   The Pods of a namespace run on its nodes: they get the node selector that the annotation of the namespace says, or else the
 #   parameter. A Pod that asks for other nodes by one of these labels contradicts it and is refused; a selector by other labels
-#   narrows the choice and stays. It is what the admission plugin PodNodeSelector does, with its annotation, so that neither a plugin nor a
-#   restart is needed. Pods are edited and not their workloads, so that what is in Git and what is in the cluster stay the same.
+#   narrows the choice and stays. That is what the admission plugin PodNodeSelector does with its annotation, so that neither a plugin nor a
+#   restart is needed. Its configuration file is not read: for its
+#   clusterDefaultNodeSelector there is "*" in the parameter, and for the labels it lets the Pods of a namespace select besides there is nothing. Pods are edited and not their workloads, so that what is in Git and what is in the cluster stay the same.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#podnodeselector
 #   description: PodNodeSelector

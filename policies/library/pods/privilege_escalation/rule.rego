@@ -12,7 +12,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/restricted, cis-1.9/5.2.6, nsa/privilege-escalation]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

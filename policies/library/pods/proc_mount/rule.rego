@@ -12,7 +12,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/baseline]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -10,7 +10,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/restricted]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

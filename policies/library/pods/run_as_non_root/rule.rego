@@ -12,7 +12,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/restricted, cis-1.9/5.2.7, nsa/non-root-containers]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -12,7 +12,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/restricted, cis-1.9/5.7.2, nsa/hardening-services]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -45,7 +45,7 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.securityContext.seccompProfile.type", [holder.path])
 	message := sprintf("%s has the seccomp profile %q; set securityContext.seccompProfile.type to RuntimeDefault or Localhost", [
 		pod_security.who(holder),
-		object.get(profile, "type", ""),
+		kubernetes.text(profile, "type"),
 	])
 }
 

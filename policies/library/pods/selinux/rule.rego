@@ -11,8 +11,8 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline, nsa/hardening-services]
-#     match: {resources: [pods, workloads]}
+#     controls: [pss/baseline, pss/restricted, nsa/hardening-services]
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -11,8 +11,8 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [pss/baseline]
-#     match: {resources: [pods, workloads]}
+#     controls: [pss/baseline, pss/restricted]
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -2,8 +2,9 @@
 # title: Tolerations of the namespace
 # description: >-
 #   The Pods of a namespace tolerate the taints of its nodes: they get the tolerations that the annotation of the namespace says,
-#   or else the parameter. A toleration of the Pod for the same taint stays as it is, with its own tolerationSeconds. It is
-#   what the admission plugin PodTolerationRestriction does, with its annotation. Together with
+#   or else the parameter. A toleration of the Pod for the same taint stays as it is, with its own tolerationSeconds. That is
+#   what the admission plugin PodTolerationRestriction does with its annotation defaultTolerations. Its other one, tolerationsWhitelist, is
+#   not read: Pods may tolerate more. Together with
 #   pods.node_selector_from_namespace nodes are reserved for a namespace. Pods are edited and not their workloads, so that what is in Git
 #   and what is in the cluster stay the same.
 # related_resources:
@@ -88,16 +89,37 @@ parsed(written) := list if {
 	list := json.unmarshal(written)
 	is_array(list)
 	every one in list {
-		is_object(one)
+		is_toleration(one)
 	}
 }
+
+is_toleration(one) if {
+	is_object(one)
+	every member, value in one {
+		fits(member, value)
+	}
+}
+
+fits("key", value) if is_string(value)
+
+fits("value", value) if is_string(value)
+
+fits("operator", value) if value in {"", "Exists", "Equal", "Lt", "Gt"}
+
+fits("effect", value) if value in {"", "NoSchedule", "PreferNoSchedule", "NoExecute"}
+
+fits("tolerationSeconds", value) if is_number(value)
 
 tolerated contains taint(one) if some one in kubernetes.pod_spec.tolerations
 
 # What a toleration is for. Without an operator it is Equal.
 taint(toleration) := [
-	object.get(toleration, "key", ""),
-	object.get(toleration, "operator", "Equal"),
-	object.get(toleration, "value", ""),
-	object.get(toleration, "effect", ""),
+	kubernetes.text(toleration, "key"),
+	operator(toleration),
+	kubernetes.text(toleration, "value"),
+	kubernetes.text(toleration, "effect"),
 ]
+
+operator(toleration) := toleration.operator if {
+	kubernetes.text(toleration, "operator") != ""
+} else := "Equal"

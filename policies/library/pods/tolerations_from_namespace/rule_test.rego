@@ -44,7 +44,14 @@ test_tolerations_for_the_same_taint_stay if {
 }
 
 test_what_cannot_be_read_is_refused if {
-	every written in ["pool=shop", "{}", "[1]", "null", "["] {
+	every written in [
+		"pool=shop", "{}", "[1]", "null", "[",
+		`[{"key": 1}]`,
+		`[{"key": "pool", "operator": "Exist"}]`,
+		`[{"key": "pool", "effect": "NoScheduling"}]`,
+		`[{"kye": "pool"}]`,
+		`[{"key": "pool", "effect": "NoExecute", "tolerationSeconds": "30"}]`,
+	] {
 		tolerations_from_namespace.deny == {{
 			"message": concat("", [
 				"the annotation scheduler.alpha.kubernetes.io/defaultTolerations of namespace \"shop\" cannot be read; ",

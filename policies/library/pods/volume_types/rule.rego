@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [pss/restricted, cis-1.9/5.2.12]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -62,6 +62,6 @@ harmless(volume) if {
 }
 
 type_of(volume) := concat(", ", types) if {
-	types := [type | some type, source in volume; type != "name"; source != null]
+	types := [type | some type, source in volume; is_string(type); type != "name"; source != null]
 	count(types) > 0
 } else := "unknown"

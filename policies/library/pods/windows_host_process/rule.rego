@@ -11,8 +11,8 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [pss/baseline, cis-1.9/5.2.11]
-#     match: {resources: [pods, workloads]}
+#     controls: [pss/baseline, pss/restricted, cis-1.9/5.2.11]
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -10,7 +10,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

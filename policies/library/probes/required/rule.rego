@@ -13,7 +13,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -50,7 +50,7 @@ deny contains {"message": message, "field": field} if {
 	some probe in input.parameters.probes
 	not has(entry.container, probe)
 	runs_for_long(entry)
-	not images.like(object.get(entry.container, "image", ""), input.parameters.exemptImages)
+	not images.like(kubernetes.text(entry.container, "image"), input.parameters.exemptImages)
 	field := sprintf("%s.%s", [entry.path, probe])
 	message := sprintf("%s %q has no %s; add one", [entry.kind, entry.name, probe])
 }

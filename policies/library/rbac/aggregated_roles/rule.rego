@@ -2,8 +2,8 @@
 # title: Nothing is added to the roles of others
 # description: >-
 #   A label adds what a ClusterRole grants to admin, edit or view, which everybody who holds one of these has from then on, in
-#   every namespace. Only ClusterRoles of the parameter add to those. An aggregationRule with an empty selector, which gathers all
-#   that any ClusterRole grants, is refused.
+#   every namespace. Only ClusterRoles of the parameter add to those. A selector of an aggregationRule for
+#   which no label must be there, as an empty one, gathers what nearly every ClusterRole grants, and is refused.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles
 #   description: Aggregated ClusterRoles
@@ -31,6 +31,7 @@
 package portcullis.library.rbac.aggregated_roles
 
 import data.portcullis.kubernetes
+import data.portcullis.selectors
 
 deny contains {"message": message, "field": field} if {
 	some key, value in kubernetes.labels
@@ -48,15 +49,15 @@ deny contains {"message": message, "field": field} if {
 
 deny contains {"message": message, "field": field} if {
 	some i, selector in kubernetes.object.aggregationRule.clusterRoleSelectors
-	count(object.get(selector, "matchLabels", {})) == 0
-	count(object.get(selector, "matchExpressions", [])) == 0
+	not selectors.requires_label(selector)
 	field := sprintf("aggregationRule.clusterRoleSelectors[%d]", [i])
-	message := "an empty selector gathers what every ClusterRole grants; select by a label"
+	message := "a selector for which no label must be there gathers what nearly every ClusterRole grants; select by a label"
 }
 
 prefix := "rbac.authorization.k8s.io/aggregate-to-"
 
 allowed if {
+	is_string(kubernetes.object.metadata.name)
 	some pattern in input.parameters.roles
 	glob.match(pattern, null, kubernetes.object.metadata.name)
 }

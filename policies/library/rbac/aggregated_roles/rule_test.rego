@@ -42,10 +42,17 @@ test_other_labels_are_allowed if {
 
 test_a_selector_of_everything_is_denied if {
 	aggregated_roles.deny == {{
-		"message": "an empty selector gathers what every ClusterRole grants; select by a label",
+		"message": "a selector for which no label must be there gathers what nearly every ClusterRole grants; select by a label",
 		"field": "aggregationRule.clusterRoleSelectors[1]",
 	}} with input as role("operator-all", null, [{"matchLabels": {"a": "b"}}, {}])
-	count(aggregated_roles.deny) == 1 with input as role("x", null, [{"matchLabels": {}, "matchExpressions": []}])
+	every selector in [
+		{"matchLabels": {}, "matchExpressions": []},
+		{"matchLabels": null, "matchExpressions": null},
+		{"matchExpressions": [{"key": "foo", "operator": "DoesNotExist"}]},
+		null,
+	] {
+		count(aggregated_roles.deny) == 1 with input as role("x", null, [selector])
+	}
 }
 
 test_other_selectors_are_allowed if {

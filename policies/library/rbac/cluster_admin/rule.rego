@@ -35,7 +35,7 @@ import data.portcullis.kubernetes
 deny contains {"message": message, "field": field} if {
 	role := kubernetes.object.roleRef.name
 	role in input.parameters.roles
-	object.get(kubernetes.object, ["roleRef", "kind"], "ClusterRole") != "Role"
+	not kubernetes.object.roleRef.kind == "Role"
 	some i, subject in kubernetes.object.subjects
 	who := qualified(subject)
 	not who in input.parameters.subjects
@@ -44,8 +44,12 @@ deny contains {"message": message, "field": field} if {
 }
 
 qualified(subject) := sprintf("ServiceAccount/%s/%s", [
-	object.get(subject, "namespace", kubernetes.namespace),
-	object.get(subject, "name", ""),
+	namespace(subject),
+	kubernetes.text(subject, "name"),
 ]) if {
 	subject.kind == "ServiceAccount"
-} else := sprintf("%s/%s", [object.get(subject, "kind", ""), object.get(subject, "name", "")])
+} else := sprintf("%s/%s", [kubernetes.text(subject, "kind"), kubernetes.text(subject, "name")])
+
+namespace(subject) := subject.namespace if {
+	kubernetes.text(subject, "namespace") != ""
+} else := kubernetes.namespace

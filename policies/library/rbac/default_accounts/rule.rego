@@ -48,6 +48,7 @@ those(subject) := sprintf("the service account default of namespace %q", [namesp
 # The same by its name as a user.
 those(subject) := sprintf("the service account default of namespace %q", [parts[2]]) if {
 	subject.kind == "User"
+	is_string(subject.name)
 	startswith(subject.name, "system:serviceaccount:")
 	parts := split(subject.name, ":")
 	parts[3] == "default"
@@ -55,6 +56,7 @@ those(subject) := sprintf("the service account default of namespace %q", [parts[
 
 those(subject) := sprintf("every service account of namespace %q", [trim_prefix(subject.name, "system:serviceaccounts:")]) if {
 	subject.kind == "Group"
+	is_string(subject.name)
 	startswith(subject.name, "system:serviceaccounts:")
 	not input.parameters.allowGroups
 }

@@ -4,6 +4,7 @@
 #   Some permissions are as good as many others: who may impersonate is whom they like, who may read Secrets has the tokens in them,
 #   who may open a shell acts as the Pod. Roles and ClusterRoles do not grant those of the parameter, neither by name nor by a
 #   star. Names in resourceNames keep a permission on Secrets, tokens and shells within bounds, and are accepted there.
+#   To have Secrets patched or deleted counts as reading, since the API server answers with what they were.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks
 #   description: Permissions that lead to others
@@ -49,19 +50,28 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
 	some i, rule in kubernetes.object.rules
-	some refused in input.parameters.refused
-	some way in ways[refused]
-	names(rule.resources, way.resources)
-	names(rule.verbs, way.verbs)
-	names(rule.apiGroups, way.groups)
-	not narrow(rule, refused)
+	found := [entry |
+		some refused in input.parameters.refused
+		some way in ways[refused]
+		entry := granted(rule, refused, way)
+	]
+	count(found) > 0
 	not exempt
 	field := sprintf("rules[%d]", [i])
 	message := sprintf("the role lets its holders %s; take %s on %s out of it", [
-		means[refused],
-		concat(", ", named(rule.verbs, way.verbs)),
-		concat(", ", named(rule.resources, way.resources)),
+		concat(", ", [means[refused] | some refused in input.parameters.refused; refused in {entry.refused | some entry in found}]),
+		concat(", ", [verb | some verb in rule.verbs; verb in union({entry.verbs | some entry in found})]),
+		concat(", ", [resource | some resource in rule.resources; resource in union({entry.resources | some entry in found})]),
 	])
+}
+
+granted(rule, refused, way) := {"refused": refused, "verbs": verbs, "resources": resources} if {
+	resources := named(rule.resources, way.resources)
+	count(resources) > 0
+	verbs := named(rule.verbs, way.verbs)
+	count(verbs) > 0
+	count(named(rule.apiGroups, way.groups)) > 0
+	not narrow(rule, refused)
 }
 
 means := {
@@ -71,7 +81,7 @@ means := {
 	"secrets": "read Secrets",
 	"tokens": "have tokens made of service accounts",
 	"exec": "run commands in Pods",
-	"nodes": "reach the kubelets of nodes, and the Pods on them",
+	"nodes": "reach the kubelets of nodes and the Pods on them",
 	"certificates": "have certificates made in the name of others",
 	"webhooks": "see and change every request by a webhook or an admission policy",
 	"volumes": "make PersistentVolumes, those of directories of nodes among them",
@@ -98,7 +108,12 @@ ways := {
 		"groups": authentication,
 		"resources": {"users", "groups", "serviceaccounts", "nodes", "uids", "userextras"},
 	}],
-	"secrets": [{"verbs": {"get", "list", "watch"}, "groups": {""}, "resources": {"secrets"}}],
+	# The answer to a patch is the whole Secret, and so are those to a delete that has to wait or is a dry run.
+	"secrets": [{
+		"verbs": {"get", "list", "watch", "patch", "delete", "deletecollection"},
+		"groups": {""},
+		"resources": {"secrets"},
+	}],
 	"tokens": [{"verbs": {"create"}, "groups": {""}, "resources": {"serviceaccounts/token"}}],
 	"exec": [
 		{"verbs": {"create", "get"}, "groups": {""}, "resources": {"pods/exec", "pods/attach"}},
@@ -133,12 +148,7 @@ ways := {
 	],
 }
 
-names(list, wanted) if {
-	some value in list
-	includes(value, wanted)
-}
-
-named(list, wanted) := [value | some value in list; includes(value, wanted)]
+named(list, wanted) := {value | some value in list; is_string(value); includes(value, wanted)}
 
 includes("*", _)
 
@@ -151,9 +161,19 @@ includes(value, wanted) if {
 	endswith(one, substring(value, 1, -1))
 }
 
+# What is more of a user than names has its key for a subresource, as userextras/scopes.
+includes(value, wanted) if {
+	"userextras" in wanted
+	split(value, "/")[0] in {"userextras", "*"}
+}
+
+# For RBAC the empty name is that of a list, and of whatever else names nothing.
 narrow(rule, refused) if {
 	refused in {"secrets", "tokens", "exec"}
-	count(rule.resourceNames) > 0
+	rule.resourceNames[0]
+	every name in rule.resourceNames {
+		name != ""
+	}
 }
 
 exempt if {

@@ -15,7 +15,7 @@ role(rules, parameters) := {
 	"parameters": object.union({"refused": every_one, "exemptRoles": ["Role/shop/operator"]}, parameters),
 }
 
-rule(group, resource, verb) := {"apiGroups": ["events.k8s.io", group], "resources": ["configmaps", resource], "verbs": ["deletecollection", verb]}
+rule(group, resource, verb) := {"apiGroups": ["events.k8s.io", group], "resources": ["configmaps", resource], "verbs": ["proxy", verb]}
 
 test_each_way_is_denied if {
 	every way in [
@@ -23,12 +23,15 @@ test_each_way_is_denied if {
 		["rbac.authorization.k8s.io", "clusterroles", "escalate", "write permissions into roles that they do not have"],
 		["", "users", "impersonate", "act as others"],
 		["authentication.k8s.io", "userextras", "impersonate", "act as others"],
+		["authentication.k8s.io", "userextras/scopes", "impersonate", "act as others"],
 		["authentication.k8s.io", "nodes", "impersonate:arbitrary-node", "act as others"],
 		["", "secrets", "watch", "read Secrets"],
+		["", "secrets", "patch", "read Secrets"],
+		["", "secrets", "deletecollection", "read Secrets"],
 		["", "serviceaccounts/token", "create", "have tokens made of service accounts"],
 		["", "pods/exec", "get", "run commands in Pods"],
 		["", "pods/ephemeralcontainers", "patch", "run commands in Pods"],
-		["", "nodes/proxy", "get", "reach the kubelets of nodes, and the Pods on them"],
+		["", "nodes/proxy", "get", "reach the kubelets of nodes and the Pods on them"],
 		["certificates.k8s.io", "certificatesigningrequests/approval", "update", "have certificates made in the name of others"],
 		["certificates.k8s.io", "signers", "sign", "have certificates made in the name of others"],
 		[
@@ -53,7 +56,17 @@ test_a_star_is_every_way if {
 		[rule("", "pods", "get"), {"apiGroups": ["*"], "resources": ["*", "pods", "secrets"], "verbs": ["*", "get"]}],
 		{"refused": ["secrets"]},
 	)
-	count(no_escalation.deny) == count(every_one) with input as role([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}], {})
+}
+
+test_what_one_rule_grants_is_one_finding if {
+	no_escalation.deny == {{
+		"message": "the role lets its holders act as others, read Secrets; take *, impersonate on secrets, users, * out of it",
+		"field": "rules[0]",
+	}} with input as role(
+		[{"apiGroups": [""], "resources": ["configmaps", "secrets", "users", "*"], "verbs": ["create", "*", "impersonate"]}],
+		{"refused": ["impersonate", "secrets"]},
+	)
+	count(no_escalation.deny) == 1 with input as role([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}], {})
 }
 
 test_a_star_with_a_subresource_is_that_of_each if {
@@ -61,6 +74,10 @@ test_a_star_with_a_subresource_is_that_of_each if {
 		"message": "the role lets its holders run commands in Pods; take create on */exec out of it",
 		"field": "rules[0]",
 	}} with input as role([rule("", "*/exec", "create")], {})
+	no_escalation.deny == {{
+		"message": "the role lets its holders act as others; take impersonate on */scopes out of it",
+		"field": "rules[0]",
+	}} with input as role([rule("authentication.k8s.io", "*/scopes", "impersonate")], {})
 	no_escalation.deny == set() with input as role([rule("", "*/status", "create")], {})
 	no_escalation.deny == set() with input as role([rule("", "x/exec", "create")], {})
 }
@@ -86,6 +103,9 @@ test_other_permissions_are_allowed if {
 test_names_narrow_some if {
 	no_escalation.deny == set() with input as role([object.union(rule("", "secrets", "get"), {"resourceNames": ["mine"]})], {})
 	count(no_escalation.deny) == 1 with input as role([object.union(rule("", "secrets", "get"), {"resourceNames": []})], {})
+	every names in [[""], ["mine", ""], null] {
+		count(no_escalation.deny) == 1 with input as role([object.union(rule("", "secrets", "list"), {"resourceNames": names})], {})
+	}
 	bind := object.union(rule("rbac.authorization.k8s.io", "clusterroles", "bind"), {"resourceNames": ["cluster-admin"]})
 	count(no_escalation.deny) == 1 with input as role([bind], {})
 }

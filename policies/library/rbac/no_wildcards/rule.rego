@@ -49,15 +49,21 @@ deny contains {"message": message, "field": field} if {
 	message := sprintf("%q in the %s of a rule grants more than anybody can foresee; name what is needed", [value, name])
 }
 
-stands_for_all(value) if endswith(value, "*")
+stands_for_all(value) if {
+	is_string(value)
+	endswith(value, "*")
+}
 
 # All scales, or statuses, of whatever there is.
-stands_for_all(value) if startswith(value, "*/")
+stands_for_all(value) if {
+	is_string(value)
+	startswith(value, "*/")
+}
 
 # What an operator may do with everything of its own.
 owned(rule, name) if {
 	name in {"verbs", "resources"}
-	count(rule.apiGroups) > 0
+	rule.apiGroups[0]
 	every group in rule.apiGroups {
 		group in input.parameters.allowedGroups
 	}

@@ -12,7 +12,9 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [pods, workloads]}
+#     match:
+#       resources: [pods, workloads]
+#       changes: [pods, spec.resources, spec.containers.resources, spec.initContainers.resources]
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -11,7 +11,10 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     match: {resources: [pods, workloads]}
+#     controls: [nsa/resource-policies]
+#     match:
+#       resources: [pods, workloads]
+#       changes: [pods, spec.resources, spec.containers.resources, spec.initContainers.resources]
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -76,10 +79,15 @@ deny contains {"message": message, "field": field} if {
 	some path, resources in resources_at
 	some amount in ["limits", "requests"]
 	value := resources[amount][resource]
+	value != null
 	not quantities.at_most(value, maximum)
 	field := sprintf("%s.resources.%s.%s", [path, amount, resource])
-	message := sprintf("the %s %s %v is above %s; lower it", [resource, trim_suffix(amount, "s"), value, maximum])
+	message := sprintf("the %s %s %v is %s", [resource, trim_suffix(amount, "s"), value, fault(value, maximum)])
 }
+
+fault(value, maximum) := sprintf("above %s; lower it", [maximum]) if quantities.amount(value)
+
+fault(value, maximum) := sprintf("no quantity; write one of %s at most", [maximum]) if not quantities.amount(value)
 
 limited(container, resource) if something(quantities.limit(container, resource))
 

@@ -35,6 +35,20 @@ test_too_high_a_limit_is_denied if {
 	}
 }
 
+test_what_is_no_quantity_is_denied if {
+	limits_required.deny == {{
+		"message": "the memory limit 1Gib is no quantity; write one of 1Gi at most",
+		"field": "spec.initContainers[0].resources.limits.memory",
+	}} with input as pod({"requests": {"cpu": "1m"}, "limits": {"memory": "1Gib"}})
+		with input.parameters.limits as []
+		with input.parameters.requests as []
+}
+
+test_null_is_no_limit if {
+	{f.message | some f in limits_required.deny} == {`init container "setup" has no memory in resources.limits; add it`}
+		with input as pod({"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"memory": null}})
+}
+
 test_too_high_a_limit_of_the_pod_is_denied if {
 	limits_required.deny == {{
 		"message": "the memory limit 2Gi is above 1Gi; lower it",

@@ -10,7 +10,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [cis-1.9/5.4.1, nsa/secrets]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -41,14 +41,14 @@ deny contains {"message": message, "field": field} if {
 	some i, variable in entry.container.env
 	source := variable.valueFrom.secretKeyRef
 	source != null
-	name := object.get(source, "name", "")
+	name := kubernetes.text(source, "name")
 	not exempt(name)
 	field := sprintf("%s.env[%d].valueFrom.secretKeyRef", [entry.path, i])
 	message := sprintf("%s %q has a value of the Secret %q in its environment variable %s; mount the Secret as a file", [
 		entry.kind,
 		entry.name,
 		name,
-		object.get(variable, "name", ""),
+		kubernetes.text(variable, "name"),
 	])
 }
 
@@ -56,7 +56,7 @@ deny contains {"message": message, "field": field} if {
 	some entry in kubernetes.containers
 	some i, from in entry.container.envFrom
 	from.secretRef != null
-	name := object.get(from, ["secretRef", "name"], "")
+	name := kubernetes.text(from.secretRef, "name")
 	not exempt(name)
 	field := sprintf("%s.envFrom[%d].secretRef", [entry.path, i])
 	message := sprintf("%s %q has the Secret %q in its environment; mount it as files", [entry.kind, entry.name, name])

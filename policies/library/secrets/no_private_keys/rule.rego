@@ -13,7 +13,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [nsa/secrets]
-#     match: {resources: [configmaps, pods, workloads]}
+#     match: {resources: [configmaps, pods, workloads], changes: [pods, data, binaryData]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -53,7 +53,7 @@ deny contains {"message": message, "field": field} if {
 	message := sprintf("%s %q has a private key in its environment variable %s; put it into a Secret and mount that", [
 		entry.kind,
 		entry.name,
-		object.get(variable, "name", ""),
+		kubernetes.text(variable, "name"),
 	])
 }
 
@@ -67,6 +67,7 @@ deny contains {"message": message, "field": field} if {
 }
 
 is_key(text) if {
+	is_string(text)
 	contains(text, "PRIVATE KEY-----")
 	contains(text, "-----BEGIN ")
 }

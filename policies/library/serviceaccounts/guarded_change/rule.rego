@@ -38,8 +38,9 @@ import data.portcullis.users
 
 deny contains {"message": message, "field": field} if {
 	input.request.operation == "UPDATE"
-	after := account(kubernetes.pod_spec)
-	before := account(object.get(kubernetes.old_object, split(kubernetes.pod_spec_path, "."), {}))
+	after := kubernetes.service_account(kubernetes.pod_spec)
+	is_object(kubernetes.old_object)
+	before := kubernetes.service_account(object.get(kubernetes.old_object, split(kubernetes.pod_spec_path, "."), {}))
 	before != after
 	not trusted
 	field := sprintf("%s.serviceAccountName", [kubernetes.pod_spec_path])
@@ -49,13 +50,6 @@ deny contains {"message": message, "field": field} if {
 		after,
 	])
 }
-
-# serviceAccount is the old name of the field, and still counts where the new one is empty.
-account(spec) := spec.serviceAccountName if {
-	count(spec.serviceAccountName) > 0
-} else := spec.serviceAccount if {
-	count(spec.serviceAccount) > 0
-} else := "default"
 
 trusted if kubernetes.username in input.parameters.users
 

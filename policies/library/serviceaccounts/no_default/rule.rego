@@ -10,7 +10,7 @@
 #   portcullis:
 #     severity: medium
 #     controls: [cis-1.9/5.1.5]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -32,19 +32,12 @@ package portcullis.library.serviceaccounts.no_default
 import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": field} if {
-	account(kubernetes.pod_spec) == "default"
+	kubernetes.service_account(kubernetes.pod_spec) == "default"
 	not mirror
 	not harmless
 	field := sprintf("%s.serviceAccountName", [kubernetes.pod_spec_path])
 	message := sprintf("%s runs as the service account default; name one of its own in serviceAccountName", [input.request.kind.kind])
 }
-
-# serviceAccount is the old name of the field, and still counts where the new one is empty.
-account(spec) := spec.serviceAccountName if {
-	count(spec.serviceAccountName) > 0
-} else := spec.serviceAccount if {
-	count(spec.serviceAccount) > 0
-} else := "default"
 
 # The API server mounts no token into such a Pod, and refuses one that names an account.
 mirror if {

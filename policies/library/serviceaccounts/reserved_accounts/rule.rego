@@ -11,7 +11,7 @@
 #   portcullis:
 #     severity: high
 #     controls: [cis-1.9/5.1.4]
-#     match: {resources: [pods, workloads]}
+#     match: {resources: [pods, workloads], changes: [pods]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -47,7 +47,7 @@ import data.portcullis.kubernetes
 import data.portcullis.users
 
 deny contains {"message": message, "field": field} if {
-	name := account(kubernetes.pod_spec)
+	name := kubernetes.service_account(kubernetes.pod_spec)
 	qualified := sprintf("%s/%s", [kubernetes.namespace, name])
 	some pattern in input.parameters.serviceAccounts
 	glob.match(pattern, null, qualified)
@@ -58,13 +58,6 @@ deny contains {"message": message, "field": field} if {
 		qualified,
 	])
 }
-
-# serviceAccount is the old name of the field, and still counts where the new one is empty.
-account(spec) := spec.serviceAccountName if {
-	count(spec.serviceAccountName) > 0
-} else := spec.serviceAccount if {
-	count(spec.serviceAccount) > 0
-} else := "default"
 
 trusted if kubernetes.username in input.parameters.users
 

@@ -13,7 +13,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     controls: [cis-1.9/5.1.6]
+#     controls: [cis-1.9/5.1.6, nsa/service-account-tokens]
 #     match: {resources: [pods], operations: [CREATE]}
 #     parameters:
 #       type: object
@@ -45,21 +45,16 @@ mutate contains {"remove": ["spec", field, {"name": container.name}, "volumeMoun
 covered if {
 	kubernetes.pod_spec
 	object.get(kubernetes.pod_spec, "automountServiceAccountToken", null) == null
+	account := kubernetes.service_account(kubernetes.pod_spec)
 	some pattern in input.parameters.serviceAccounts
 	glob.match(pattern, null, account)
 }
-
-account := name if {
-	name := kubernetes.pod_spec.serviceAccountName
-	is_string(name)
-	name != ""
-} else := "default"
 
 # The volumes with the token that the API server has added.
 added contains volume.name if {
 	covered
 	some volume in kubernetes.pod_spec.volumes
-	startswith(volume.name, "kube-api-access-")
+	startswith(kubernetes.text(volume, "name"), "kube-api-access-")
 	some source in volume.projected.sources
 	source.serviceAccountToken
 }

@@ -36,7 +36,7 @@ deny contains {"message": message, "field": field} if {
 	not allowed(address)
 	field := sprintf("spec.externalIPs[%d]", [i])
 	message := sprintf("the Service %s takes the traffic of the address %v; remove it from spec.externalIPs", [
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 		address,
 	])
 }

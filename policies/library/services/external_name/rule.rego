@@ -28,7 +28,7 @@ deny contains {"message": message, "field": "spec.externalName"} if {
 	kubernetes.object.spec.type == "ExternalName"
 	not allowed
 	message := sprintf("the Service %s stands for %v, which is not of an allowed domain; %s", [
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 		object.get(kubernetes.object.spec, "externalName", "no name"),
 		remedy,
 	])

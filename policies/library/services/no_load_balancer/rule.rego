@@ -51,7 +51,7 @@ deny contains {"message": message, "field": "spec.type"} if {
 	kubernetes.object.spec.type == "LoadBalancer"
 	not kept_inside
 	message := sprintf("the Service %s orders a load balancer; set spec.type to ClusterIP, and use an Ingress or a Gateway%s", [
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 		otherwise,
 	])
 }

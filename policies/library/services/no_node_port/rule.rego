@@ -33,7 +33,7 @@ deny contains {"message": message, "field": "spec.type"} if {
 	kubernetes.object.spec.type == "NodePort"
 	not allowed
 	message := sprintf("the Service %s opens a port on every node; set spec.type to ClusterIP, and use an Ingress or a Gateway", [
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 	])
 }
 
@@ -43,7 +43,7 @@ deny contains {"message": message, "field": "spec.allocateLoadBalancerNodePorts"
 	not unallocated
 	not allowed
 	message := sprintf("the Service %s opens a port on every node; set spec.allocateLoadBalancerNodePorts to false", [
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 	])
 }
 
@@ -51,7 +51,7 @@ unallocated if kubernetes.object.spec.allocateLoadBalancerNodePorts == false
 
 # Every port is asked for by number, and each may be had.
 allowed if {
-	count(kubernetes.object.spec.ports) > 0
+	kubernetes.object.spec.ports[0]
 	every port in kubernetes.object.spec.ports {
 		port.nodePort in input.parameters.allowedPorts
 	}

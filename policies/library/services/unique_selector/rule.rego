@@ -19,14 +19,17 @@ import data.portcullis.kubernetes
 
 deny contains {"message": message, "field": "spec.selector"} if {
 	selector := kubernetes.object.spec.selector
-	count(selector) > 0
+	is_object(selector)
+	selector != {}
 	not had(selector)
 	services := data.kubernetes.services
 	some name
 	services[input.request.namespace][name].spec.selector == selector
 	name != input.request.name
 	sort_of(services[input.request.namespace][name].spec) == sort_of(kubernetes.object.spec)
-	message := sprintf("the Service %s has the same selector; use that one, or select by another label", [name])
+	message := sprintf("the Service %s has the same selector; use that one, or select by another label", [
+		name,
+	])
 }
 
 had(selector) if {

@@ -2,8 +2,8 @@
 # title: Storage is of classes that are allowed
 # description: >-
 #   The class of a claim decides what its data costs, where it lies and whether it is encrypted. PersistentVolumeClaims, the claim
-#   templates of StatefulSets and ephemeral volumes name a class of the parameter. The class of a claim that exists is not judged
-#   again.
+#   templates of StatefulSets and ephemeral volumes name a class of the parameter. A class that a claim, a
+#   claim template or a volume of a Pod has already is not judged again.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
 #   description: Classes of claims
@@ -38,39 +38,27 @@
 #       - classes: [encrypted, encrypted-fast]
 package portcullis.library.storage.allowed_classes
 
-import data.portcullis.kubernetes
+import data.portcullis.claims
 
 deny contains {"message": message, "field": field} if {
-	some path, claim in claims
-	class := class_of(claim)
+	some entry in claims.all
+	class := class_of(entry.claim)
 	not class in input.parameters.classes
-	not kept(path, class)
-	field := sprintf("%sspec.storageClassName", [path])
+	not had(entry.before, class)
+	field := sprintf("%sspec.storageClassName", [entry.path])
 	message := sprintf("the storage class %q is not allowed; use one of %s", [class, allowed])
 }
 
 deny contains {"message": message, "field": field} if {
 	not input.parameters.allowDefault
-	some path, claim in claims
-	not class_of(claim)
-	field := sprintf("%sspec.storageClassName", [path])
+	some entry in claims.all
+	not class_of(entry.claim)
+	not existed_without(entry.before)
+	field := sprintf("%sspec.storageClassName", [entry.path])
 	message := sprintf("the claim names no storage class; use one of %s", [allowed])
 }
 
 allowed := concat(", ", [sprintf("%q", [class]) | some class in input.parameters.classes])
-
-claims[""] := kubernetes.object if input.request.kind.kind == "PersistentVolumeClaim"
-
-claims[path] := template if {
-	some i, template in kubernetes.object.spec.volumeClaimTemplates
-	path := sprintf("spec.volumeClaimTemplates[%d].", [i])
-}
-
-claims[path] := volume.ephemeral.volumeClaimTemplate if {
-	some i, volume in kubernetes.pod_spec.volumes
-	volume.ephemeral
-	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.", [kubernetes.pod_spec_path, i])
-}
 
 # The annotation is from before the field, and still goes before it.
 class_of(claim) := claim.metadata.annotations["volume.beta.kubernetes.io/storage-class"]
@@ -80,4 +68,9 @@ class_of(claim) := claim.spec.storageClassName if {
 	not claim.metadata.annotations["volume.beta.kubernetes.io/storage-class"]
 }
 
-kept("", class) if class_of(kubernetes.old_object) == class
+had(before, class) if class_of(before) == class
+
+existed_without(before) if {
+	before != {}
+	not class_of(before)
+}

@@ -71,3 +71,17 @@ test_a_claim_that_exists_is_let_be if {
 	allowed_classes.deny == set() with input as object.union(asked("PersistentVolumeClaim", standard, true), update)
 	count(allowed_classes.deny) == 1 with input as object.union(claim({"storageClassName": "slow"}), update)
 }
+
+set_of(image, spec) := {"spec": {
+	"template": {"spec": {"containers": [{"image": image}]}},
+	"volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": spec}],
+}}
+
+test_templates_that_exist_are_let_be if {
+	every spec in [{"storageClassName": "standard"}, {}] {
+		update := {"request": {"operation": "UPDATE", "oldObject": set_of("a:1", spec)}}
+		allowed_classes.deny == set() with input as object.union(asked("StatefulSet", set_of("a:2", spec), false), update)
+		changed := set_of("a:2", {"storageClassName": "slow"})
+		count(allowed_classes.deny) == 1 with input as object.union(asked("StatefulSet", changed, false), update)
+	}
+}

@@ -2,8 +2,8 @@
 # title: Claims are of a size and kind that storage can bear
 # description: >-
 #   A claim takes what it asks for, by mistake as well, and most storage grows but never shrinks. PersistentVolumeClaims, the claim
-#   templates of StatefulSets and ephemeral volumes ask for no more than the parameter, and for no other access modes than those. A
-#   claim that exists is judged again when it grows.
+#   templates of StatefulSets and ephemeral volumes ask for no more than the parameter, and for no other access modes than those. What a
+#   claim, a claim template or a volume of a Pod has already is not judged again, and a claim that exists is when it grows.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#persistentvolumeclaims
 #   description: Persistent volume claims
@@ -38,40 +38,30 @@
 #         accessModes: [ReadWriteOnce, ReadWriteOncePod]
 package portcullis.library.storage.claim_limits
 
-import data.portcullis.kubernetes
+import data.portcullis.claims
 import data.portcullis.quantities
 
 deny contains {"message": message, "field": field} if {
-	some path, claim in claims
-	size := claim.spec.resources.requests.storage
+	some entry in claims.all
+	size := entry.claim.spec.resources.requests.storage
+	size != null
 	not quantities.at_most(size, input.parameters.maximum)
-	not kept(path, size)
-	field := sprintf("%sspec.resources.requests.storage", [path])
-	message := sprintf("the claim asks for %v; ask for %s at most", [size, input.parameters.maximum])
+	not object.get(entry.before, ["spec", "resources", "requests", "storage"], null) == size
+	field := sprintf("%sspec.resources.requests.storage", [entry.path])
+	message := sprintf("the claim asks for %v%s; ask for %s at most", [size, unreadable(size), input.parameters.maximum])
 }
 
 deny contains {"message": message, "field": field} if {
-	some path, claim in claims
-	some i, mode in claim.spec.accessModes
+	some entry in claims.all
+	some i, mode in entry.claim.spec.accessModes
 	not mode in input.parameters.accessModes
-	not had(path, mode)
-	field := sprintf("%sspec.accessModes[%d]", [path, i])
+	not had(entry.before, mode)
+	field := sprintf("%sspec.accessModes[%d]", [entry.path, i])
 	message := sprintf("the access mode %s is not allowed; use one of %s", [mode, concat(", ", input.parameters.accessModes)])
 }
 
-claims[""] := kubernetes.object if input.request.kind.kind == "PersistentVolumeClaim"
+unreadable(size) := "" if quantities.amount(size)
 
-claims[path] := template if {
-	some i, template in kubernetes.object.spec.volumeClaimTemplates
-	path := sprintf("spec.volumeClaimTemplates[%d].", [i])
-}
+unreadable(size) := ", which is no quantity" if not quantities.amount(size)
 
-claims[path] := volume.ephemeral.volumeClaimTemplate if {
-	some i, volume in kubernetes.pod_spec.volumes
-	volume.ephemeral
-	path := sprintf("%s.volumes[%d].ephemeral.volumeClaimTemplate.", [kubernetes.pod_spec_path, i])
-}
-
-kept("", size) if kubernetes.old_object.spec.resources.requests.storage == size
-
-had("", mode) if mode in kubernetes.old_object.spec.accessModes
+had(before, mode) if mode in before.spec.accessModes

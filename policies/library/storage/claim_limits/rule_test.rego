@@ -10,13 +10,16 @@ asked(kind, object) := {
 claim(size, modes) := {"spec": {"accessModes": modes, "resources": {"requests": {"storage": size}}}}
 
 test_claims_that_are_too_large_are_denied if {
-	every size in ["1025Gi", "2Ti", "1100000000001", "much"] {
+	every size in ["1025Gi", "2Ti", "1100000000001", 2000000000000] {
 		claim_limits.deny == {{
-			"message": sprintf("the claim asks for %s; ask for 1Ti at most", [size]),
+			"message": sprintf("the claim asks for %v; ask for 1Ti at most", [size]),
 			"field": "spec.resources.requests.storage",
 		}} with input as asked("PersistentVolumeClaim", claim(size, ["ReadWriteOnce"]))
 	}
-	count(claim_limits.deny) == 1 with input as asked("PersistentVolumeClaim", claim(2000000000000, null))
+	claim_limits.deny == {{
+		"message": "the claim asks for 1Gib, which is no quantity; ask for 1Ti at most",
+		"field": "spec.resources.requests.storage",
+	}} with input as asked("PersistentVolumeClaim", claim("1Gib", null))
 }
 
 test_other_access_modes_are_denied if {
@@ -57,4 +60,19 @@ test_a_claim_that_exists_is_let_be if {
 		asked("PersistentVolumeClaim", claim("3Ti", ["ReadWriteMany"])),
 		update,
 	)
+}
+
+set_of(image, template) := {"spec": {
+	"template": {"spec": {"containers": [{"image": image}]}},
+	"volumeClaimTemplates": [object.union(template, {"metadata": {"name": "data"}})],
+}}
+
+test_templates_that_exist_are_let_be if {
+	update := {"request": {"operation": "UPDATE", "oldObject": set_of("a:1", claim("2Ti", ["ReadWriteMany"]))}}
+	claim_limits.deny == set() with input as object.union(asked("StatefulSet", set_of("a:2", claim("2Ti", ["ReadWriteMany"]))), update)
+	count(claim_limits.deny) == 1 with input as object.union(asked("StatefulSet", set_of("a:2", claim("3Ti", ["ReadWriteMany"]))), update)
+}
+
+test_no_size_is_no_size if {
+	claim_limits.deny == set() with input as asked("PersistentVolumeClaim", claim(null, null))
 }

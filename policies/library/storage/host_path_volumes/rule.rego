@@ -10,7 +10,7 @@
 # custom:
 #   portcullis:
 #     severity: high
-#     controls: [cis-1.9/5.1.9]
+#     controls: [cis-1.9/5.2.12]
 #     match: {resources: [persistentvolumes], operations: [CREATE]}
 #     parameters:
 #       type: object
@@ -43,12 +43,13 @@ deny contains {"message": message, "field": "spec.local.path"} if {
 	input.parameters.local
 	kubernetes.object.spec.local != null
 	not allowed(kubernetes.object.spec.local)
-	path := object.get(kubernetes.object, ["spec", "local", "path"], "")
+	path := kubernetes.text(kubernetes.object.spec.local, "path")
 	message := sprintf("the volume is the path %q of a node; use another path or type of volume", [path])
 }
 
 # The slashes keep /mnt/disks from allowing /mnt/disks-of-others.
 allowed(source) if {
+	is_string(source.path)
 	not ".." in split(source.path, "/")
 	some path in input.parameters.allowedPaths
 	startswith(sprintf("%s/", [source.path]), sprintf("%s/", [trim_right(path, "/")]))

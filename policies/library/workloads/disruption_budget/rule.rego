@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [deployments.apps, statefulsets.apps]}
+#     match: {resources: [deployments.apps, statefulsets.apps], changes: [spec]}
 #     data: [poddisruptionbudgets.policy]
 #     parameters:
 #       type: object
@@ -33,6 +33,7 @@
 package portcullis.library.workloads.disruption_budget
 
 import data.portcullis.kubernetes
+import data.portcullis.selectors
 
 deny contains {"message": message, "field": field} if {
 	is_object(kubernetes.pod_template)
@@ -41,7 +42,7 @@ deny contains {"message": message, "field": field} if {
 	field := sprintf("%s.metadata.labels", [kubernetes.pod_template_path])
 	message := sprintf("no PodDisruptionBudget selects the Pods of the %s %s; create one with maxUnavailable 1 first", [
 		input.request.kind.kind,
-		object.get(input.request, "name", ""),
+		kubernetes.name,
 	])
 }
 
@@ -52,28 +53,5 @@ replicas := kubernetes.object.spec.replicas if {
 budgeted if {
 	budgets := data.kubernetes["poddisruptionbudgets.policy"]
 	some name
-	selects(budgets[input.request.namespace][name].spec.selector)
+	selectors.selects(budgets[input.request.namespace][name].spec.selector, kubernetes.pod_labels)
 }
-
-# A selector that is empty selects every Pod of the namespace; one that is not there, none.
-selects(selector) if {
-	is_object(selector)
-	every key, value in object.get(selector, "matchLabels", {}) {
-		kubernetes.pod_labels[key] == value
-	}
-	every requirement in object.get(selector, "matchExpressions", []) {
-		meets(requirement.operator, requirement)
-	}
-}
-
-meets("In", requirement) if listed(requirement)
-
-meets("NotIn", requirement) if not listed(requirement)
-
-meets("Exists", requirement) if labelled(requirement)
-
-meets("DoesNotExist", requirement) if not labelled(requirement)
-
-listed(requirement) if kubernetes.pod_labels[requirement.key] in requirement.values
-
-labelled(requirement) if is_string(kubernetes.pod_labels[requirement.key])

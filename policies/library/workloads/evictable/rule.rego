@@ -3,7 +3,8 @@
 # description: >-
 #   A PodDisruptionBudget with maxUnavailable 0, or minAvailable 100%, forbids every eviction: nodes are never drained, and an
 #   upgrade of the cluster stops there, or deletes the Pods without asking. Whoever wants that no Pod is moved is better
-#   served by a budget of one.
+#   served by a budget of one. A minAvailable as high as the number of replicas does the same, which takes to see them: see
+#   workloads.budget_within_replicas.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 #   description: Specifying a disruption budget
@@ -12,7 +13,7 @@
 # custom:
 #   portcullis:
 #     severity: medium
-#     match: {resources: [poddisruptionbudgets.policy]}
+#     match: {resources: [poddisruptionbudgets.policy], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [jobs.batch, cronjobs.batch]}
+#     match: {resources: [jobs.batch, cronjobs.batch], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false

@@ -19,6 +19,7 @@
 #       - statefulsets.apps
 #       - statefulsets.apps/scale
 #       - horizontalpodautoscalers.autoscaling
+#       changes: [spec]
 #     data: [horizontalpodautoscalers.autoscaling]
 #     parameters:
 #       type: object

@@ -12,7 +12,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [deployments.apps, statefulsets.apps, daemonsets.apps]}
+#     match: {resources: [deployments.apps, statefulsets.apps, daemonsets.apps], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -69,6 +69,7 @@ percent(value) := to_number(digits) if {
 # A DaemonSet has as many as there are nodes.
 replicas := number if {
 	input.request.kind.kind != "DaemonSet"
+	is_object(kubernetes.object)
 	number := object.get(kubernetes.object, ["spec", "replicas"], 1)
 	is_number(number)
 }

@@ -1,9 +1,11 @@
 # METADATA
 # title: Replicas are spread
 # description: >-
-#   Replicas on one node are gone with that node, and the scheduler promises nothing else. A Deployment or StatefulSet with the
+#   Replicas on one node are gone with that node, and the scheduler promises little else. A Deployment or StatefulSet with the
 #   replicas of the parameter or more needs a topology spread constraint or an anti-affinity of its Pods, by one of the
-#   topology keys, and with a selector. Wishes count as well as conditions, since both are followed where there are nodes enough.
+#   topology keys, that selects these Pods, with a maxSkew below the replicas. Wishes count as well as conditions, since both are followed
+#   where there are nodes enough. The scheduler's own constraints, for what has none, do not count: by default they are wishes that
+#   let three more run on one node than on another, and nothing in the workload says that they are there.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 #   description: Topology spread constraints
@@ -12,7 +14,7 @@
 # custom:
 #   portcullis:
 #     severity: low
-#     match: {resources: [deployments.apps, statefulsets.apps]}
+#     match: {resources: [deployments.apps, statefulsets.apps], changes: [spec]}
 #     parameters:
 #       type: object
 #       additionalProperties: false
@@ -38,6 +40,7 @@
 package portcullis.library.workloads.spread
 
 import data.portcullis.kubernetes
+import data.portcullis.selectors
 
 deny contains {"message": message, "field": field} if {
 	kubernetes.object.spec.replicas >= input.parameters.replicas
@@ -45,7 +48,7 @@ deny contains {"message": message, "field": field} if {
 	is_object(kubernetes.pod_spec)
 	not spread
 	field := sprintf("%s.topologySpreadConstraints", [kubernetes.pod_spec_path])
-	message := sprintf("nothing keeps the %d replicas from running on one node; add a topologySpreadConstraint by %s", [
+	message := sprintf("nothing of its own keeps the %d replicas from running on one node; add a topologySpreadConstraint by %s that selects them", [
 		kubernetes.object.spec.replicas,
 		concat(" or ", input.parameters.topologyKeys),
 	])
@@ -54,6 +57,7 @@ deny contains {"message": message, "field": field} if {
 spread if {
 	some constraint in kubernetes.pod_spec.topologySpreadConstraints
 	by_nodes(constraint)
+	not lopsided(constraint)
 }
 
 spread if {
@@ -69,5 +73,11 @@ spread if {
 # Without a selector it is about no Pods.
 by_nodes(term) if {
 	term.topologyKey in input.parameters.topologyKeys
-	is_object(term.labelSelector)
+	selectors.selects(term.labelSelector, kubernetes.pod_labels)
+}
+
+# With as many more on one node than on another, all may run there.
+lopsided(constraint) if {
+	constraint.maxSkew > 1
+	constraint.maxSkew >= kubernetes.object.spec.replicas
 }
