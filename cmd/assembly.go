@@ -73,7 +73,7 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 			return err
 		}
 		wiring.Exempt, wiring.Beside = a.member.exempt, a.member.endpoints(a.engine)
-		wiring.Heard, wiring.Count = a.member.hears, a.member.count()
+		wiring.Heard, wiring.Count, wiring.UnderWay = a.member.hears, a.member.count(), &a.member.underWay
 		a.parts = append(a.parts, a.member.parts()...)
 		a.checks = append(a.checks, a.member.checks()...)
 	}

@@ -132,7 +132,7 @@ func (a *auditOnce) all(ctx context.Context) error {
 		a.tally.fault("some kinds of the cluster", fmt.Sprintf("The cluster does not tell them: %v.", err))
 	}
 	resources = slices.DeleteFunc(resources, func(r sweep.Resource) bool {
-		return !slices.ContainsFunc(a.kept, func(spec policies.Spec) bool { return isAbout(spec, r) })
+		return !slices.ContainsFunc(a.kept, func(spec policies.Spec) bool { return concerns(spec.Match)(r) })
 	})
 	slices.SortFunc(resources, func(x, y sweep.Resource) int { return cmp.Compare(x.String(), y.String()) })
 	for i, r := range resources {
@@ -193,20 +193,4 @@ func (a *auditOnce) one(ctx context.Context, found *sweep.Found) (j audit.Judgem
 	}
 	j, found.Err = a.judge.Judge(ctx, found.About, found.JSON, func(id string) bool { return a.ids[id] })
 	return j
-}
-
-// isAbout reports whether a policy may be asked about objects of a resource.
-func isAbout(spec policies.Spec, r sweep.Resource) bool {
-	kinds := wantedKinds(spec, nil)
-	for _, kind := range kinds {
-		if (kind.Group == "*" || kind.Group == r.Group) && (kind.Kind == "*" || kind.Kind == r.Kind) {
-			return true
-		}
-	}
-	if len(kinds) > 0 {
-		return false
-	}
-	return len(spec.Match.Resources) == 0 || slices.ContainsFunc(spec.Match.Resources, func(m policies.Resource) bool {
-		return m.Subresource == "" && (m.Any || m.Group == r.Group && (m.Resource == "" || m.Resource == r.Name))
-	})
 }

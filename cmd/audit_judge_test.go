@@ -114,7 +114,7 @@ func TestWhichPoliciesOfTheLibraryAreUnaudited(t *testing.T) {
 			out.WriteString(policy.ID + ": " + policy.Unaudited + "\n")
 		}
 	}
-	golden := filepath.Join("testdata", "unaudited.txt")
+	golden := filepath.Join("testdata", "policies", "unaudited.golden")
 	if os.Getenv("UPDATE") != "" {
 		if err := os.WriteFile(golden, []byte(out.String()), 0o600); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -51,6 +52,8 @@ type member struct {
 	objects    *source.Objects    // nil without --cluster-policies
 	lastGood   *source.LastGood   // nil without --cluster-policies
 	theirs     *theirs            // nil without --gatekeeper
+	auditor    *auditor           // nil without --audit
+	underWay   atomic.Int64       // requests
 	// theirStatus is nil without --gatekeeper, and theirVersions are the objects that loaded is about.
 	theirStatus   *theirstatus.Writer
 	theirVersions source.Versions
@@ -138,6 +141,12 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 			return nil, err
 		}
 	}
+	if f.audit {
+		if c.auditor, err = c.audits(&c.underWay); err != nil {
+			return nil, err
+		}
+		c.namespaces.changed = c.auditor.relabelled
+	}
 	if f.policies {
 		c.status = status.NewWriter(c.dynamic, &c.ledger, c.serving, log)
 		c.status.ConfigMaps, c.status.Inventory = c.objects.ConfigMaps, c.store.Snapshot
@@ -182,6 +191,7 @@ func (c *member) feed(loader *policies.Loader, theirs *Mutators) error {
 		report(load)
 		if load.Set != nil {
 			c.inventory.Follow(load.Set.Needs())
+			c.auditor.use(load.Set)
 		}
 		c.mu.Lock()
 		c.loaded = load
@@ -312,6 +322,12 @@ func (c *member) parts() []func(context.Context) error {
 	parts := []func(context.Context) error{c.namespaces.start, c.inventory.Run}
 	if c.keeping != nil {
 		parts = append(parts, c.keeping.run)
+	}
+	if c.auditor != nil {
+		parts = append(parts, c.auditor.run)
+		if c.theirs != nil {
+			parts = append(parts, c.theirAudit().RunPart)
+		}
 	}
 	if c.replicas != nil {
 		parts = append(parts, c.replicas.Run, c.watchBundle, func(ctx context.Context) error { return replicas.Lead(ctx, c.group(), c.lead) })

@@ -37,6 +37,9 @@ type memberFlags struct {
 	gatekeeperNamespace string
 	gatekeeperCRDs      bool
 
+	audit         bool
+	auditInterval time.Duration
+
 	register      bool
 	webhookURL    string
 	failurePolicy string
@@ -60,6 +63,8 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.gatekeeperNamespace, "gatekeeper-namespace", gatekeeperNamespace, "`NAME` of the namespace whose Config of Gatekeeper's counts, beside that of the release's namespace")
 	flags.BoolVar(&f.gatekeeperCRDs, "gatekeeper-crds", false, "define those of Gatekeeper's kinds that the cluster does not have; definitions that are there are left as they are")
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
+	flags.BoolVar(&f.audit, "audit", false, "judge what is in the cluster already, too, by the policies in force, and again as it changes; needs list and watch for what they are about")
+	flags.DurationVar(&f.auditInterval, "audit-interval", time.Hour, "after how long everything is judged again although nothing has changed, from 1m")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
 	flags.StringVar(&f.failurePolicy, "webhook-failure-policy", "", "Ignore lets everything pass while nobody answers; by default each policy's onError decides")
@@ -77,7 +82,7 @@ func (f *memberFlags) check() error {
 	for _, needs := range []struct {
 		flag string
 		set  bool
-	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--gatekeeper", f.gatekeeper}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
+	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--gatekeeper", f.gatekeeper}, {"--audit", f.audit}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
 		if needs.set && !f.given() {
 			return fmt.Errorf("%s needs a cluster: add --in-cluster or --kubeconfig FILE", needs.flag)
 		}
@@ -105,6 +110,8 @@ func (f *memberFlags) check() error {
 		return fmt.Errorf("--namespace %q is not the name of a namespace: lower case letters, digits and dashes", f.namespace)
 	case f.serviceAccount != "" && len(validation.IsDNS1123Subdomain(f.serviceAccount)) > 0:
 		return fmt.Errorf("--service-account %q is not the name of a service account: lower case letters, digits, dashes and dots", f.serviceAccount)
+	case f.audit && f.auditInterval < time.Minute:
+		return fmt.Errorf("--audit-interval %s is less than a minute; what changes is judged at once in any case", f.auditInterval)
 	case f.inCluster && f.kubeconfig != "":
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:

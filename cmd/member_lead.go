@@ -38,6 +38,9 @@ func (c *member) lead(ctx context.Context) {
 	if c.theirs != nil {
 		writer("the CRDs of constraints", c.theirs.crds.Run)
 		writer("the status of Gatekeeper's objects", c.theirStatus.Run)
+		if c.auditor != nil {
+			writer("what the audit found by constraints", c.theirAudit().RunSum)
+		}
 	}
 	if c.flags.gatekeeperCRDs {
 		writer("the definitions of Gatekeeper's kinds", c.define)

@@ -47,6 +47,13 @@ func exported(t *testing.T) map[string][]string {
 	if err := m.Registry.Register((&unowned{}).metric()); err != nil {
 		t.Fatal(err)
 	}
+	audits, err := newAuditMetrics(m.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := audits.shows(nil); err != nil { // nobody asks for a value
+		t.Fatal(err)
+	}
 	descriptions := make(chan *prometheus.Desc, 1000)
 	m.Registry.Describe(descriptions)
 	close(descriptions)

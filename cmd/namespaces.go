@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +27,8 @@ type namespaces struct {
 	log    *slog.Logger
 	known  sync.Map // of policies.Namespace by name: made once, and not with every request
 	synced chan struct{}
+	// changed is called when the labels or annotations of a Namespace are others than before; nil if nobody wants to know.
+	changed func()
 
 	mu       sync.Mutex
 	restored map[string]bool // those that are known from before and were not heard of yet; nil if none are
@@ -55,8 +58,11 @@ func (n *namespaces) start(ctx context.Context) error {
 		return fmt.Errorf("watching namespaces: %w", err)
 	}
 	registration, err := informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-		AddFunc:    n.learn,
-		UpdateFunc: func(_, now any) { n.learn(now) },
+		AddFunc: n.learn,
+		UpdateFunc: func(before, now any) {
+			n.learn(now)
+			n.tell(before, now)
+		},
 		DeleteFunc: n.forget,
 	})
 	if err != nil {
@@ -82,6 +88,18 @@ func (n *namespaces) learn(object any) {
 	defer n.mu.Unlock()
 	n.heard(ns.Name)
 	n.store(ns)
+}
+
+// tell tells that a Namespace is another than before.
+func (n *namespaces) tell(before, now any) {
+	old, _ := before.(*corev1.Namespace)
+	ns, _ := now.(*corev1.Namespace)
+	if n.changed == nil || old == nil || ns == nil {
+		return
+	}
+	if !maps.Equal(old.Labels, ns.Labels) || !maps.Equal(old.Annotations, ns.Annotations) {
+		n.changed()
+	}
 }
 
 // store makes a Namespace known. It is called with mu held.

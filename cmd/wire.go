@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/mutators"
@@ -23,6 +24,7 @@ type Wiring struct {
 	Exempt      []string                               // namespaces in which admission is always allowed; may be nil
 	Heard       func(review.Stage)                     // told of every request; may be nil
 	Count       func(*review.Request, review.Decision) // told what came of every request; may be nil
+	UnderWay    *atomic.Int64                          // how many requests are being judged; may be nil
 	Beside      []webhook.Endpoint                     // served beside those of the stages, without the decorators; may be nil
 	Log         *slog.Logger
 }
@@ -49,6 +51,7 @@ func (w Wiring) reviewers() func(review.Stage) review.Reviewer {
 			w.Metrics.findings,
 			w.count,
 			w.mark,
+			w.underWay,
 		)
 	}
 }
@@ -64,6 +67,18 @@ func (w Wiring) hear(stage review.Stage) webhook.Decorator {
 			return next.Review(ctx, req)
 		})
 	}
+}
+
+// underWay counts a request as long as it is being judged.
+func (w Wiring) underWay(next review.Reviewer) review.Reviewer {
+	if w.UnderWay == nil {
+		return next
+	}
+	return review.ReviewerFunc(func(ctx context.Context, req *review.Request) (review.Decision, error) {
+		w.UnderWay.Add(1)
+		defer w.UnderWay.Add(-1)
+		return next.Review(ctx, req)
+	})
 }
 
 // count tells what came of a request.

@@ -60,6 +60,7 @@ type auditing struct {
 	*Set
 	object    []byte
 	term      *ast.Term // of the object; nil as long as nobody needed it
+	at        place     // elsewhere if the managed fields are in it
 	only      func(string) bool
 	inventory *inventory.Snapshot
 
@@ -83,11 +84,16 @@ func (a *auditing) ask(ctx context.Context, convention Convention, req *review.R
 	if len(concerned) == 0 {
 		return nil
 	}
-	if a.term == nil {
+	at := elsewhere
+	if ignoreManagedFields(concerned) {
+		at = atObject
+	}
+	if a.term == nil || a.at != at && at == elsewhere {
 		var err error
-		if a.term, err = a.vocabulary.parse(a.object, elsewhere); err != nil {
+		if a.term, err = a.vocabulary.parse(a.object, at); err != nil {
 			return err
 		}
+		a.at = at
 	}
 	in := inputs{members: [][2]*ast.Term{
 		{ast.InternedTerm("apiVersion"), ast.InternedTerm("admission.k8s.io/v1")},

@@ -12,7 +12,7 @@ import (
 
 func standingPod() (review.Target, []byte) {
 	return review.Target{Version: "v1", Resource: "pods", Kind: "Pod", Namespace: "shop", Name: "web"},
-		[]byte(`{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"shop","name":"web","labels":{"app":"web"}},"spec":{"a":1}}`)
+		[]byte(`{"apiVersion":"v1","kind":"Pod","metadata":{"namespace":"shop","name":"web","labels":{"app":"web"},"managedFields":[{"manager":"ctl"}]},"spec":{"a":1}}`)
 }
 
 // audited lists what came of the audit of a Pod.
@@ -106,6 +106,13 @@ func TestAudit(t *testing.T) {
 		"what is spared is told": {
 			specs: []Spec{violationOf(t, "a", "package template\nviolation[{\"msg\": \"a\"}] { true }"), specOf(t, "b", "package b\ndeny contains \"b\" if true")},
 			opts:  []Option{WithSparing(sparingNamespace("shop"))}, want: "[b]; b deny b; spared",
+		},
+		"managed fields are there for those who read them, whoever was asked before": {
+			specs: []Spec{
+				violationOf(t, "b", "package template\nviolation[{\"msg\": input.review.object.metadata.managedFields[_].manager}] { true }"),
+				specOf(t, "a", "package a\ndeny contains input.request.object.kind if true"),
+			},
+			want: "[a b]; a deny Pod; b deny ctl",
 		},
 		"what is implied is not judged": {
 			specs: []Spec{violationOf(t, "a", "package template\nviolation[{\"msg\": input.review.object.kind}] { true }")},

@@ -11,7 +11,12 @@ import (
 
 // Report is all that is known at this moment. Of objects that other replicas judge there is nothing in it. It takes a moment that grows with the
 // number of results and not of objects.
-func (s *Sweep) Report() audit.Report {
+func (s *Sweep) Report() audit.Report { return s.report(true) }
+
+// Counts is Report without the results: it takes a moment whatever was found.
+func (s *Sweep) Counts() audit.Report { return s.report(false) }
+
+func (s *Sweep) report(results bool) audit.Report {
 	s.mu.Lock()
 	policies, trouble, listed := s.force.Load(), s.troubled, s.listed
 	names := slices.Clone(s.names.name)
@@ -24,7 +29,7 @@ func (s *Sweep) Report() audit.Report {
 	}
 	slices.SortFunc(out.Policies, func(a, b audit.Policy) int { return cmp.Compare(a.ID, b.ID) })
 	for _, k := range kinds {
-		k.report(&out, names, known)
+		k.report(&out, names, known, results)
 	}
 	switch {
 	case trouble != "":
@@ -38,7 +43,7 @@ func (s *Sweep) Report() audit.Report {
 }
 
 // report adds what is known of one resource.
-func (k *kind) report(out *audit.Report, names []string, policies map[string]Policy) {
+func (k *kind) report(out *audit.Report, names []string, policies map[string]Policy, results bool) {
 	s := k.shelf
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,10 +68,10 @@ func (k *kind) report(out *audit.Report, names []string, policies map[string]Pol
 		}
 	}
 	for _, d := range s.details {
-		out.Omitted += d.omitted
-		about := audit.Object{
-			Group: k.resource.Group, Version: d.version, Kind: k.resource.Kind, Resource: k.resource.Name, Namespace: d.namespace, Name: d.name, UID: d.uid,
+		if out.Omitted += d.omitted; !results {
+			continue
 		}
+		about := k.about(d)
 		for _, r := range d.results {
 			id := names[r.policy]
 			out.Results = append(out.Results, audit.Result{
@@ -77,11 +82,30 @@ func (k *kind) report(out *audit.Report, names []string, policies map[string]Pol
 	}
 }
 
+// about is the object of which something is said.
+func (k *kind) about(d *detail) audit.Object {
+	return audit.Object{
+		Group: k.resource.Group, Version: d.version, Kind: k.resource.Kind, Resource: k.resource.Name, Namespace: d.namespace, Name: d.name, UID: d.uid,
+	}
+}
+
 // count adds n pairs of an outcome.
 func count(c *audit.Counts, outcome uint8, n int) {
 	var one audit.Counts
 	one.Add(ranks()[outcome])
 	c.Pass, c.Fail, c.Warn, c.Skip, c.Fault = c.Pass+n*one.Pass, c.Fail+n*one.Fail, c.Warn+n*one.Warn, c.Skip+n*one.Skip, c.Fault+n*one.Fault
+}
+
+// Through reports whether everything has been looked at once, but for what cannot be.
+func (s *Sweep) Through() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.kinds {
+		if k.heard.Load() == 0 && !k.shelf.troubled() {
+			return false
+		}
+	}
+	return s.listed && len(s.kinds) > 0
 }
 
 // Age is how long ago the API server was last heard of about the resource of which that is longest, and false if some resource has not been

@@ -16,8 +16,9 @@ func (s *Sweep) Run(ctx context.Context) error {
 	ticker := time.NewTicker(s.options.times.look)
 	defer ticker.Stop()
 	var discovered time.Time
+	begun := time.Now()
 	for {
-		s.members()
+		known := s.members()
 		s.again(time.Now())
 		s.mu.Lock()
 		missing := !s.listed
@@ -26,7 +27,9 @@ func (s *Sweep) Run(ctx context.Context) error {
 			discovered = time.Now()
 			s.discover(ctx)
 		}
-		s.follow(ctx, &wg)
+		if known || time.Since(begun) > grace {
+			s.follow(ctx, &wg)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -51,18 +54,18 @@ func (s *Sweep) rediscover() {
 	s.mu.Unlock()
 }
 
-// members takes notice of who is alive. What others judge from now on is forgotten, and what was theirs is listed.
-func (s *Sweep) members() {
+// members takes notice of who is alive, and reports whether that is known. What others judge from now on is forgotten, and what was theirs is listed.
+func (s *Sweep) members() bool {
 	if s.options.Members == nil {
-		return
+		return true
 	}
 	live, err := s.options.Members()
 	if err != nil {
-		return // who is not known to be gone is not
+		return false // who is not known to be gone is not
 	}
 	next := newShare(s.options.Own, live)
 	if next.equal(*s.share.Load()) {
-		return
+		return true
 	}
 	s.options.Log.Info("objects are shared anew", "replicas", next.names)
 	s.share.Store(&next)
@@ -72,6 +75,7 @@ func (s *Sweep) members() {
 		k.shelf.dropIf(func(id key, _ entry) bool { return !next.mine(id) })
 		k.want(want{list: true})
 	}
+	return true
 }
 
 // again has policies asked again whose surroundings have changed, or whose time has come.

@@ -280,3 +280,10 @@ func (s *shelf) count(in state) int {
 
 // clear forgets everything.
 func (s *shelf) clear() { s.dropIf(func(key, entry) bool { return true }) }
+
+// troubled reports whether something stands in the way.
+func (s *shelf) troubled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trouble != ""
+}

@@ -55,6 +55,8 @@ const (
 	atATime = 2
 	// patience bounds how long one judgement waits for requests to end: under lasting load some are made all the same.
 	patience = 50 * time.Millisecond
+	// grace is how long who has just begun waits to learn of the other replicas, so as not to judge what is theirs.
+	grace = 15 * time.Second
 )
 
 type deaf struct{}

@@ -150,6 +150,28 @@ func TestPagesAndTokensThatExpire(t *testing.T) {
 	}
 }
 
+// The rest of a list that expired is of a later time; what happened to the first of it meanwhile is not lost.
+func TestWhatHappensBetweenPagesIsMadeUpFor(t *testing.T) {
+	cluster, judge := newFake(pods), newJudge()
+	for i := range 10 {
+		cluster.put(pods, "shop", fmt.Sprint("web-", i), "")
+	}
+	done := false
+	cluster.refuse = func(_ Resource, _ int, token string) error {
+		if token != "8" || done {
+			return nil
+		}
+		done = true
+		cluster.version++
+		text := fmt.Sprintf(`{"metadata":{"namespace":"shop","name":"web-0","uid":"u","resourceVersion":"%d"},"spec":{"says":"a"}}`, cluster.version)
+		cluster.objects[pods]["shop/web-0"] = text
+		cluster.tell(pods, "MODIFIED", text)
+		return expired("8")
+	}
+	s := runningIn(t, 8, Options{Cluster: cluster}, judge.policies("1", map[string]string{"a": "1"}))
+	eventually(t, "Pod shop/web-0 a: 1 says no.; pods 10; a 9/1/0", func() string { return said(s) })
+}
+
 func TestWhatIsMissedByAWatchIsListed(t *testing.T) {
 	cluster, judge := newFake(pods), newJudge()
 	cluster.put(pods, "shop", "web", "")

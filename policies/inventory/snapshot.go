@@ -195,3 +195,20 @@ func (*Snapshot) Truncate(context.Context, storage.Transaction, storage.Transact
 func (*Snapshot) Register(context.Context, storage.Transaction, storage.TriggerConfig) (storage.TriggerHandle, error) {
 	return nil, errReadOnly
 }
+
+// Shows reports whether a snapshot has the same objects of a kind as another one, which may be nil, as far as is kept of them. Both are of one Store.
+func (s *Snapshot) Shows(kind Kind, other *Snapshot) bool {
+	return rootOf(s, kind) == rootOf(other, kind)
+}
+
+// ShowsSynced reports whether both have the same at data.inventory.
+func (s *Snapshot) ShowsSynced(other *Snapshot) bool {
+	return s == other || s != nil && other != nil && s.synced == other.synced
+}
+
+func rootOf(s *Snapshot, kind Kind) *ast.Term {
+	if s == nil || s.kinds[kind] == nil {
+		return nil
+	}
+	return s.kinds[kind].root
+}

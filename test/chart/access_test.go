@@ -69,6 +69,8 @@ func allowed() []question {
 		{verb: "patch", group: "config.gatekeeper.sh", resource: "configs", subresource: "status", namespace: foreign, name: "any"},
 		{verb: "patch", group: "syncset.gatekeeper.sh", resource: "syncsets", subresource: "status", name: "any"},
 		{verb: "watch", resource: "configmaps", namespace: own},
+		{verb: "list", resource: "pods"}, // for the audit
+		{verb: "watch", group: "apps", resource: "deployments"},
 		{verb: "patch", resource: "configmaps", namespace: own, name: "any"}, // the annotation that kube-mgmt's users know
 		{verb: "create", group: "events.k8s.io", resource: "events", namespace: own},
 		{verb: "patch", group: "events.k8s.io", resource: "events", namespace: foreign, name: "any"}, // about a PolicyException there
@@ -123,7 +125,8 @@ func refused() []question {
 		{verb: "patch", group: "config.gatekeeper.sh", resource: "configs", namespace: foreign, name: "any"},
 		{verb: "patch", group: "syncset.gatekeeper.sh", resource: "syncsets", name: "any"},
 		{verb: "delete", resource: "secrets", namespace: own, name: "another"},
-		{verb: "list", group: "networking.k8s.io", resource: "ingresses"}, // unless rbac.inventory names it
+		{verb: "list", group: "gateway.networking.k8s.io", resource: "gateways"}, // unless rbac.inventory or audit.rbac names it
+		{verb: "get", resource: "pods", namespace: foreign, name: "any"},
 		{verb: "create", group: "cert-manager.io", resource: "certificates", namespace: own},
 		{verb: "*", group: "*", resource: "*"},
 	}

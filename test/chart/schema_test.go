@@ -35,7 +35,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"decisionLog.http.url=http://logs.example.com":                      "at '/decisionLog/http/url'",
 		"decisionLog.allows=1.5":                                            "at '/decisionLog/allows'",
 		"decisionLog.file.age=7d":                                           "at '/decisionLog/file/age'",
-		"audit.decisionLog=true":                                            "additional properties 'audit' not allowed",
+		"audit.decisionLog=true":                                            "at '/audit': additional properties 'decisionLog' not allowed",
 		"replicas=3":                                                        "additional properties 'replicas' not allowed",
 		"image.tagg=1":                                                      "additional properties 'tagg' not allowed",
 		"tls.mode=selfsigned":                                               "value must be one of 'self-signed', 'cert-manager', 'existing-secret'",

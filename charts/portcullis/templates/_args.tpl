@@ -50,6 +50,10 @@
 {{- range $key, $value := .Values.webhook.annotations }}
 - {{ printf "--webhook-annotation=%s=%s" $key $value | quote }}
 {{- end }}
+{{- if .Values.audit.enabled }}
+- --audit
+- --audit-interval={{ .Values.audit.interval }}
+{{- end }}
 {{- with .Values.decisionLog }}
 {{- if .stdout }}
 - --decision-log=-
