@@ -97,16 +97,25 @@ func (f *replayFlags) run(ctx context.Context, files []string, stdin io.Reader, 
 	if err != nil {
 		return err
 	}
-	bar := newReplayBar(stderr, size)
+	shown := newProgress(stderr)
 	report, err := replay.Run(ctx, logs, replay.Options{
 		Ask: asked.ask, Against: against.asks(), Spared: sparedOf(f.exempt), Kind: kindOfResource(), Ours: ourWebhook,
-		Workers: runtime.GOMAXPROCS(0), Examples: f.examples, Progress: bar.show,
+		Workers: runtime.GOMAXPROCS(0), Examples: f.examples, Progress: func(p replay.Progress) { tellReplay(shown, p, size) },
 	})
-	bar.clear()
+	shown.done()
 	if err != nil {
 		return err
 	}
-	return f.print(report, slices.Concat(asked.notes, against.remarks()), stdout, stderr)
+	return f.print(report, slices.Concat(world.troubles(), asked.notes, against.remarks()), stdout, stderr)
+}
+
+// tellReplay says how far it has come: by what was read of the files or, of standard input, whose size nobody knows, by the lines.
+func tellReplay(shown *progress, p replay.Progress, size int64) {
+	if size == 0 {
+		shown.tell("lines replayed", p.Lines, 0)
+		return
+	}
+	shown.tell("KiB replayed", int(p.Bytes>>10), int(size>>10))
 }
 
 func (f *replayFlags) print(report *replay.Report, notes []string, stdout, stderr io.Writer) error {

@@ -23,6 +23,14 @@ type replayWorld struct {
 	cluster    *replayCluster
 }
 
+// troubles are why not all policies of the cluster are asked.
+func (w *replayWorld) troubles() []string {
+	if w.cluster == nil {
+		return nil
+	}
+	return w.cluster.troubles
+}
+
 // world reads what policies see.
 func (f *replayFlags) world(ctx context.Context, stdin io.Reader) (*replayWorld, error) {
 	out := &replayWorld{namespaces: func(string) (policies.Namespace, bool) { return policies.Namespace{}, false }}

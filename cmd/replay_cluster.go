@@ -17,6 +17,7 @@ import (
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper"
 	"github.com/portcullis-dev/portcullis/policies/source"
+	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 )
 
 // clusterTime bounds how long it takes to list what a cluster has of policies and Namespaces: some thousands are listed in a second or two.
@@ -24,8 +25,9 @@ const clusterTime = 30 * time.Second
 
 // replayCluster is what is taken of a cluster, once.
 type replayCluster struct {
-	bundle policies.Bundle
-	known  map[string]policies.Namespace
+	bundle   policies.Bundle
+	troubles []string // why not all policies are known
+	known    map[string]policies.Namespace
 }
 
 func (c *replayCluster) namespaces(name string) (policies.Namespace, bool) {
@@ -46,24 +48,12 @@ func (c *clusterFlags) replaying(ctx context.Context, asked bool) (*replayCluste
 	if err := out.list(ctx, config); err != nil || !asked {
 		return out, err
 	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("--kubeconfig: %w", err)
-	}
-	reader, err := NewReader()
+	sources, troubles, err := policiesOf(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	silent := slog.New(slog.DiscardHandler)
-	theirs, err := source.NewGatekeeper(config, &gatekeeper.Reader{Operations: gatekeeperOperations()}, []string{defaultNamespace, "gatekeeper-system"}, silent)
-	if err != nil {
-		return nil, err
-	}
-	ours := &source.Objects{Client: client, Reader: reader, ConfigMaps: []string{defaultNamespace}, Log: silent}
-	for _, from := range []interface {
-		policies.Source
-		Ready() error
-	}{ours, theirs} {
+	out.troubles = troubles
+	for _, from := range sources {
 		bundle, err := firstOf(ctx, from)
 		if err != nil {
 			return nil, err
@@ -77,12 +67,45 @@ func (c *clusterFlags) replaying(ctx context.Context, asked bool) (*replayCluste
 	return out, nil
 }
 
+// policiesOf are the sources of what a server in the cluster would have in force. The troubles are why some of it cannot be known.
+func policiesOf(ctx context.Context, config *rest.Config) (sources []policies.Source, troubles []string, err error) {
+	objects, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--kubeconfig: %w", err)
+	}
+	reader, err := NewReader()
+	if err != nil {
+		return nil, nil, err
+	}
+	looking := &onlooker{config: config, kinds: client.Discovery()}
+	shipped := looking.installed(ctx, client, reader)
+	sources = append(sources, shipped)
+	silent := slog.New(slog.DiscardHandler)
+	switch served, err := looking.serves(v1alpha1.GroupVersion().String()); {
+	case err != nil:
+		return nil, nil, err
+	case served:
+		sources = append(sources, &source.Objects{Client: objects, Reader: reader, ConfigMaps: shipped.configMaps, Log: silent})
+	}
+	switch served, err := looking.serves("templates.gatekeeper.sh/v1"); {
+	case err != nil:
+		return nil, nil, err
+	case served:
+		theirs, err := source.NewGatekeeper(config, &gatekeeper.Reader{Operations: gatekeeperOperations()}, []string{gatekeeperNamespace}, silent)
+		if err != nil {
+			return nil, nil, err
+		}
+		sources = append(sources, theirs)
+	}
+	return sources, looking.troubles, nil
+}
+
 // firstOf is the first bundle of a source.
-func firstOf(ctx context.Context, from interface {
-	policies.Source
-	Ready() error
-},
-) (bundle policies.Bundle, err error) {
+func firstOf(ctx context.Context, from policies.Source) (bundle policies.Bundle, err error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	found := false
@@ -92,11 +115,11 @@ func firstOf(ctx context.Context, from interface {
 		}
 		stop()
 	})
-	switch {
-	case err != nil, found:
+	if err != nil || found {
 		return bundle, err
-	case from.Ready() != nil:
-		return bundle, fmt.Errorf("the cluster's policies cannot be listed: %w", from.Ready())
+	}
+	if waiting, ok := from.(interface{ Ready() error }); ok && waiting.Ready() != nil {
+		return bundle, fmt.Errorf("the cluster's policies cannot be listed: %w", waiting.Ready())
 	}
 	return bundle, ctx.Err()
 }

@@ -6,8 +6,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -72,45 +70,3 @@ func kindOfResource() func(group, version, resource string) string {
 	}
 }
 
-// replayBar shows on a terminal how far it has come. It is safe for concurrent use.
-type replayBar struct {
-	out   io.Writer // nil shows nothing
-	size  int64
-	begun time.Time
-	mu    sync.Mutex
-	last  time.Time
-}
-
-func newReplayBar(stderr io.Writer, size int64) *replayBar {
-	bar := &replayBar{size: size, begun: time.Now()}
-	if file, ok := stderr.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" {
-			bar.out = stderr
-		}
-	}
-	return bar
-}
-
-// eraseLine takes back what stands in the terminal's line.
-const eraseLine = "\r\x1b[K"
-
-func (b *replayBar) show(p replay.Progress) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now := time.Now(); b.out == nil || now.Sub(b.last) < 200*time.Millisecond {
-		return
-	} else {
-		b.last = now
-	}
-	share := ""
-	if b.size > 0 {
-		share = fmt.Sprintf("%3d%%  ", min(100*p.Bytes/b.size, 100))
-	}
-	fmt.Fprintf(b.out, "%s%s%d lines  %s", eraseLine, share, p.Lines, time.Since(b.begun).Round(time.Second))
-}
-
-func (b *replayBar) clear() {
-	if b.out != nil {
-		fmt.Fprint(b.out, eraseLine)
-	}
-}
