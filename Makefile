@@ -104,6 +104,10 @@ rego: bin/portcullis ## check and test the library's Rego
 fuzz: ## fuzz every target; FUZZTIME=5m for each
 	@test/fuzz.sh $(or $(FUZZTIME),5m)
 
+.PHONY: bench-replay
+bench-replay: bin/portcullis ## measure how long 100,000 recorded requests take to be asked again
+	@$(GO) test -run '^$$' -bench BenchmarkReplay -benchtime 1x -timeout 20m ./test/replay
+
 .PHONY: bench
 bench: bin/portcullis bin/controlplane bin/bench ## measure the workloads against the floor
 	@bin/bench $(BENCHFLAGS)

@@ -92,7 +92,8 @@ whose token is it, may they, what to change, is it acceptable, which images.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServe(), newReview(), newAudit(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(), newVersion())
+	root.AddCommand(newServe(), newReview(), newAudit(), newReplay(), newVerify(), newSetup(), newDoctor(), newUnlock(), newLock(), newPolicies(),
+		newVersion())
 	root.AddCommand(opaCommands()...)
 	return root
 }

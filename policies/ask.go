@@ -19,6 +19,8 @@ type answer struct {
 	asked
 	value ast.Value // nil when the rule is undefined
 	err   error
+	// unknown says that the err is want of what the policy needs, and not what came of its evaluation.
+	unknown bool
 }
 
 // errLate is the fault of a policy that used up its time.
@@ -37,7 +39,7 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		got.err = err
 		return got
 	}
-	if rule.silent(ctx, in.memory, input, cancel) {
+	if in.present(rule) && rule.silent(ctx, in.memory, input, cancel) {
 		return got
 	}
 	store := rule.store
@@ -50,15 +52,15 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		return got
 	}
 	defer store.Abort(ctx, txn)
-	got.value, got.err = rule.eval(ctx, input, in.shared, cancel, store, txn)
+	got.value, got.err = rule.eval(ctx, in, input, cancel, store, txn)
 	return got
 }
 
 // eval is OPA's evaluation of the rule.
 func (a asked) eval(
-	ctx context.Context, input *ast.Term, shared topdown.VirtualCache, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
+	ctx context.Context, in inputs, input *ast.Term, cancel topdown.Cancel, store storage.Store, txn storage.Transaction,
 ) (value ast.Value, err error) {
-	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: shared, packages: a.spec.Shared}
+	cache := &sharedCache{VirtualCache: topdown.NewVirtualCache(), shared: in.shared, packages: a.spec.Shared}
 	var failed []topdown.Error
 	q := topdown.NewQuery(a.query.body).
 		WithQueryCompiler(a.query.compiled).
@@ -70,6 +72,9 @@ func (a asked) eval(
 		WithBuiltinErrorList(&failed).
 		WithCancel(cancel).
 		WithMetrics(metrics.NoOp()) // nobody reads what they would measure
+	if !in.at.IsZero() {
+		q = q.WithTime(in.at)
+	}
 	if a.spec.strict(a.query.rule) {
 		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
 		q = q.WithIndexing(false)

@@ -74,7 +74,7 @@ func (a *auditing) ask(ctx context.Context, convention Convention, req *review.R
 	if convention == Native {
 		a.native = req
 	}
-	concerned, unknown := a.match(ctx, req, a.inventory, func(rule asked) bool {
+	concerned, unknown := a.match(ctx, req, a.inventory, Past{}, func(rule asked) bool {
 		return rule.spec.Convention != convention || a.only != nil && !a.only(rule.spec.ID) || rule.Unaudited() != ""
 	})
 	if convention == Gatekeeper {
@@ -153,7 +153,7 @@ func (a *auditing) fold() Audited {
 			d.Findings = append(d.Findings, fault(answered, review.FromAudit, err))
 		}
 		if len(d.Findings) > 0 {
-			a.except(&d, a.native, id, 0, 0)
+			a.except(&d, a.native, id, 0, 0, a.now())
 		}
 		for _, f := range d.Findings {
 			out.Findings = append(out.Findings, AuditFinding{Finding: f, Warning: answered.query.rule == "warn"})

@@ -54,6 +54,8 @@ func (w *worker) run(ctx context.Context, begun time.Time) {
 		if rule.behind.quarantined(begun) {
 			w.observe.Quarantined(rule.spec.ID)
 			got = answer{asked: rule, err: errQuarantined}
+		} else if w.in.looked != nil {
+			got = askVeiled(ctx, rule, w.in, w.cancel)
 		} else {
 			got = ask(ctx, rule, w.in, w.cancel)
 		}

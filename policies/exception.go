@@ -146,8 +146,8 @@ func nameOf(t review.Target, object []byte) string {
 
 // except turns what a policy had to say, from the given positions on, into a note that an exception lifts it, if one does. A fault is
 // lifted with the rest: whatever the policy would have said would have been. Edits are not made.
-func (s *Set) except(d *review.Decision, req *review.Request, policy string, findings, edits int) {
-	e := s.exceptions.of(policy, req, s.now())
+func (s *Set) except(d *review.Decision, req *review.Request, policy string, findings, edits int, now time.Time) {
+	e := s.exceptions.of(policy, req, now)
 	if e == nil {
 		return
 	}

@@ -15,10 +15,13 @@ import (
 
 // fold makes one Decision of all answers. What decides is the stage: where nothing refuses, admission and images are allowed, a guard
 // has no opinion, and tokens and grants are left to others unless a policy speaks for them.
-func (s *Set) fold(req *review.Request, answers []answer) review.Decision {
+func (s *Set) fold(req *review.Request, answers []answer, past Past) review.Decision {
 	slices.SortStableFunc(answers, func(a, b answer) int { return a.number - b.number })
 	d := review.Decision{Revision: s.revision}
-	allowed := false
+	allowed, now := false, past.At
+	if now.IsZero() {
+		now = s.now()
+	}
 	for _, a := range answers {
 		findings, edits := len(d.Findings), len(d.Edits)
 		granted, err := add(&d, req.Origin, a)
@@ -26,8 +29,13 @@ func (s *Set) fold(req *review.Request, answers []answer) review.Decision {
 			d.Findings = append(d.Findings, fault(a, req.Origin, err))
 		}
 		allowed = allowed || granted
-		if len(d.Findings) > findings || len(d.Edits) > edits {
-			s.except(&d, req, a.spec.ID, findings, edits)
+		switch {
+		case len(d.Findings) == findings && len(d.Edits) == edits:
+		case len(past.Unknown) > 0 && past.hidesException(s.exceptions.byPolicy[a.spec.ID], req, now):
+			a.unknown = true
+			d.Findings, d.Edits = append(d.Findings[:findings], fault(a, req.Origin, errVeiled)), d.Edits[:edits]
+		default:
+			s.except(&d, req, a.spec.ID, findings, edits, now)
 		}
 	}
 	refused := slices.ContainsFunc(d.Findings, func(f review.Finding) bool { return f.Effect == review.EffectDeny })
@@ -148,6 +156,7 @@ func effect(a answer, by review.Origin) review.Effect {
 // fault is the finding that stands for a policy without an answer. A grant that cannot be asked grants nothing, and that is all.
 func fault(a answer, by review.Origin, err error) review.Finding {
 	f := review.Finding{Policy: a.spec.ID, Fault: true, Message: explain(err), Effect: a.onFault(by)}
+	f.Unknown = a.unknown || errors.Is(err, errLate) || errors.Is(err, errQuarantined)
 	if a.spec.Convention == Gatekeeper {
 		f.Message = withRemedy(f.Message, a.spec.ID)
 	}

@@ -12,6 +12,8 @@ type asked struct {
 	*Policy
 	query  *query
 	number int
+	// doubtful says that it cannot be told whether a request of the past concerns the policy; see Past.
+	doubtful bool
 }
 
 // index finds the rules a request may concern by stage, resource and operation, without a look at any other policy.

@@ -15,7 +15,7 @@ func ofKinds(kinds ...GroupKind) func(*Spec) { return func(s *Spec) { s.Match.Ki
 
 // askedOf lists the policies that are asked.
 func askedOf(set *Set, req *review.Request) string {
-	concerned, _ := set.match(context.Background(), req, nil, nil)
+	concerned, _ := set.match(context.Background(), req, nil, Past{}, nil)
 	var out []string
 	for _, a := range concerned {
 		out = append(out, a.spec.ID)

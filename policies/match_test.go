@@ -146,7 +146,7 @@ func TestStarsInAQuestion(t *testing.T) {
 			for id, match := range specs {
 				list = append(list, specOf(t, id, "package "+id+"\n"+rule+" contains \"x\"", at(stage, rule), match))
 			}
-			asked, unknown := compiled(t, list...).match(t.Context(), &review.Request{Stage: stage, Verb: c.verb, Target: c.target}, nil, nil)
+			asked, unknown := compiled(t, list...).match(t.Context(), &review.Request{Stage: stage, Verb: c.verb, Target: c.target}, nil, Past{}, nil)
 			var got []string
 			for _, a := range asked {
 				got = append(got, a.spec.ID)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -117,9 +118,10 @@ func (s *Set) Review(ctx context.Context, req *review.Request) (review.Decision,
 
 // decide answers one request; parent is the one to which exceptions hold.
 func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *inventory.Snapshot) (review.Decision, error) {
-	concerned, answers := s.match(ctx, req, objects, nil)
+	past := pastOf(ctx)
+	concerned, answers := s.match(ctx, req, objects, past, nil)
 	if len(concerned) == 0 {
-		return s.fold(parent, answers), nil
+		return s.fold(parent, answers, past), nil
 	}
 	at := elsewhere
 	if ignoreManagedFields(concerned) {
@@ -133,13 +135,15 @@ func (s *Set) decide(ctx context.Context, req, parent *review.Request, objects *
 	if slices.ContainsFunc(concerned, func(a asked) bool { return a.spec.Convention == Gatekeeper }) {
 		inputs.admission, inputs.unreadable = s.admission(req, inputs)
 	}
-	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...)), nil
+	inputs.at = past.At
+	inputs.veil(past, req)
+	return s.fold(parent, append(answers, evaluate(ctx, s.crew, concerned, inputs, s.observe)...), past), nil
 }
 
 // match lists the rules to ask, of those that pass over does not hold for. The answers it returns are those of policies of which it cannot be told
 // whether to ask them.
 func (s *Set) match(
-	ctx context.Context, req *review.Request, objects *inventory.Snapshot, passOver func(asked) bool,
+	ctx context.Context, req *review.Request, objects *inventory.Snapshot, past Past, passOver func(asked) bool,
 ) (concerned []asked, unknown []answer) {
 	awaited := false
 	namespace := func() (Namespace, error) {
@@ -159,23 +163,37 @@ func (s *Set) match(
 		if theirs := a.spec.Convention == Gatekeeper; theirs && spared || !theirs && req.ImpliedBy != "" {
 			continue
 		}
-		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff || going.letsGo(a, req.Target) ||
-			passOver != nil && passOver(a) {
+		if !a.spec.Match.concerns(req) || a.spec.enforcement(req.Origin) == EnforceOff || passOver != nil && passOver(a) {
 			continue
 		}
+		if going.letsGo(a, req.Target) {
+			if !past.hidesObjects() {
+				continue
+			}
+			a.doubtful = true
+		}
 		covered, err := a.spec.Match.covers(req, namespace)
+		if err == nil && past.hidesObjects() {
+			var doubtful bool
+			covered, doubtful, err = past.covers(a.spec.Match, req, namespace, covered)
+			a.doubtful = a.doubtful || doubtful
+		}
 		if err == nil && covered {
-			covered, err = altered.concerns(a.spec.Match)
+			if covered, err = altered.concerns(a.spec.Match); !covered && err == nil && past.hidesObjects() {
+				covered, a.doubtful = true, true
+			}
 		}
 		if err == nil && covered && a.needsNamespace && req.Target.Namespace != "" && !req.Target.IsNamespace() {
 			_, err = namespace()
 		}
 		if err == nil && covered && a.looks() {
-			err = a.met(objects)
+			if err = a.met(objects); objects == nil && past.is {
+				err = errNoInventory
+			}
 		}
 		switch {
 		case err != nil:
-			unknown = append(unknown, answer{asked: a, err: err})
+			unknown = append(unknown, answer{asked: a, err: err, unknown: true})
 		case covered:
 			concerned = append(concerned, a)
 		}
@@ -194,6 +212,8 @@ type inputs struct {
 	memory     *plan.Memory
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
+	at        time.Time     // of the evaluation; zero is now
+	looked    *atomic.Int64 // how often somebody looked at what is not known; nil where all is
 }
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.

@@ -62,6 +62,9 @@ type Finding struct {
 	// Fault marks a finding that is not the policy's word but stands for it, because the policy could not be asked to the
 	// end. Its Effect is what the policy's onError says.
 	Fault bool
+	// Unknown is set of a Fault that says nothing of the policy's word: what it must know was not known, or it ran out of time. Any other Fault
+	// is what would come of the policy whenever it is asked this.
+	Unknown bool
 	// Cause is what OPA says of a Fault, if there is more to say than in Message. It may quote the review: it is for who operates the
 	// server, never for who asked.
 	Cause string

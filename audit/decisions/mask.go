@@ -96,12 +96,13 @@ func (m *masked) kept(pointer, text string) string {
 	return m.req.HideToken(hidden)
 }
 
-// patch returns a patch without what it puts where something is erased. That of a Secret is left out.
+// patch returns a patch without what it puts where something is erased. Of that of a Secret it is kept that there was one, so that nobody takes the
+// Secret for unchanged.
 func (m *masked) patch(patch json.RawMessage) json.RawMessage {
 	switch {
-	case m.secret || len(patch) == 0:
+	case len(patch) == 0:
 		return nil
-	case m.erase.fields["/result/patch"]:
+	case m.secret, m.erase.fields["/result/patch"]:
 		m.erased = append(m.erased, "/result/patch")
 		return json.RawMessage(erasedText)
 	}

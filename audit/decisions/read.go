@@ -37,24 +37,12 @@ var (
 // passed over, and so are empty lines.
 func Read(r io.Reader) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		lines := lines{r: bufio.NewReaderSize(r, 1<<20)}
-		for n := 1; ; n++ {
-			line, err := lines.next()
-			switch {
-			case errors.Is(err, io.EOF):
-				return
-			case err != nil && !errors.Is(err, ErrLong):
-				yield(Record{}, fmt.Errorf("line %d: %w", n, err))
-				return
-			case err == nil && len(bytes.TrimSpace(line)) == 0:
-				continue
-			}
+		for line, err := range Lines(r) {
 			var record Record
 			if err == nil {
-				record, err = parse(line)
-			}
-			if err != nil {
-				record, err = Record{}, &LineError{Line: n, Err: err}
+				if record, err = Parse(line.Text); err != nil {
+					record, err = Record{}, &LineError{Line: line.Number, Err: err}
+				}
 			}
 			if !yield(record, err) {
 				return
@@ -63,8 +51,39 @@ func Read(r io.Reader) iter.Seq2[Record, error] {
 	}
 }
 
-// parse reads a line. JSON that fits no Record is that of another log.
-func parse(line []byte) (record Record, err error) {
+// Line is one line of a log.
+type Line struct {
+	Number int    // counted from 1
+	Text   []byte // good until the next line is asked for
+}
+
+// Lines yields the lines of a log that are not empty, for those who read records on several goroutines. A line that is longer than MaxLine
+// yields a *LineError, and reading goes on after it; any other error is one of r, and the last that is yielded. No more than one line is held.
+func Lines(r io.Reader) iter.Seq2[Line, error] {
+	return func(yield func(Line, error) bool) {
+		lines := lines{r: bufio.NewReaderSize(r, 1<<20)}
+		for n := 1; ; n++ {
+			text, err := lines.next()
+			switch {
+			case errors.Is(err, io.EOF):
+				return
+			case err != nil && !errors.Is(err, ErrLong):
+				yield(Line{Number: n}, fmt.Errorf("line %d: %w", n, err))
+				return
+			case err != nil:
+				err = &LineError{Line: n, Err: err}
+			case len(bytes.TrimSpace(text)) == 0:
+				continue
+			}
+			if !yield(Line{Number: n, Text: text}, err) {
+				return
+			}
+		}
+	}
+}
+
+// Parse reads a line: its error is ErrTorn or ErrNotRecord. JSON that fits no Record is that of another log.
+func Parse(line []byte) (record Record, err error) {
 	switch err := json.Unmarshal(line, &record); {
 	case err != nil && !json.Valid(line):
 		return Record{}, ErrTorn

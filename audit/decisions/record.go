@@ -43,7 +43,7 @@ type Result struct {
 	Verdict  string    `json:"verdict"` // "allow", "deny" or "no-opinion", as review.Verdict has it
 	Findings []Finding `json:"findings,omitempty"`
 	User     string    `json:"user,omitempty"` // whose token it is
-	// Patch is RFC 6902. It is left out for Secrets, as it may hold their contents.
+	// Patch is RFC 6902. That of a Secret is Erased, as it may hold its contents.
 	Patch json.RawMessage `json:"patch,omitempty"`
 }
 

@@ -9,6 +9,9 @@ import (
 // matcher is the match of a constraint as the engine asks it.
 type matcher struct{ *match.Match }
 
+// ByLabels reports whether it depends on labels of the object, so that who does not know them cannot tell.
+func (m matcher) ByLabels() bool { return m.LabelSelector != nil || m.NamespaceSelector != nil }
+
 // Covers implements policies.Matcher.
 func (m matcher) Covers(req *review.Request, namespace func() (policies.Namespace, error)) (bool, error) {
 	object, old, err := req.Heads()

@@ -3,6 +3,7 @@
 package gate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,6 +134,7 @@ func startCluster(ctx context.Context, o Options, callouts cluster.Callouts) (*c
 	written.Users = o.Cluster.Users
 	written.Binary = o.Cluster.Binary
 	written.NoControllerManager = o.Cluster.NoControllerManager
+	written.AuditPolicy = cmp.Or(o.Cluster.AuditPolicy, written.AuditPolicy)
 	written.Progress = o.Progress
 	return cluster.Start(ctx, written)
 }

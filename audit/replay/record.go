@@ -1,0 +1,94 @@
+package replay
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/portcullis-dev/portcullis/audit/decisions"
+	"github.com/portcullis-dev/portcullis/review"
+)
+
+// dialectOf reads the reviews of a stage.
+func dialectOf(path string) (review.Dialect, bool) {
+	switch review.Stage(path) {
+	case review.Authenticate:
+		return review.DialectAuthenticate, true
+	case review.Guard:
+		return review.DialectGuard, true
+	case review.Grant:
+		return review.DialectGrant, true
+	case review.Mutate:
+		return review.DialectMutate, true
+	case review.Validate:
+		return review.DialectValidate, true
+	case review.Image:
+		return review.DialectImage, true
+	}
+	return nil, false
+}
+
+// exchangeOfRecord makes of a decision record what is asked again.
+func exchangeOfRecord(r *decisions.Record) exchange {
+	switch r.Path {
+	case decisions.PathEvent:
+		return exchange{passed: "records of what the API server's audit log says; the decisions stand in records of their own"}
+	case decisions.PathGap:
+		if r.Gap == nil {
+			return exchange{why: "the record of a gap does not say how much is missing"}
+		}
+		return exchange{passed: "records of gaps", lost: r.Gap.Lost}
+	}
+	dialect, known := dialectOf(r.Path)
+	if !known {
+		return exchange{why: "the stage " + bounded(r.Path) + " is not known here"}
+	}
+	req, _, err := dialect(r.Input)
+	if err != nil {
+		return exchange{why: "the review in the record cannot be read", detail: bounded(err.Error())}
+	}
+	req.Origin = review.FromWebhook
+	out := exchange{
+		id: bounded(r.DecisionID), at: r.Timestamp, stage: req.Stage, weight: 1, asked: question{req: req},
+	}
+	if r.Sampled > 0 && r.Sampled < 1 {
+		out.weight, out.sampled = 1/r.Sampled, true
+	}
+	for _, pointer := range r.Erased {
+		if at, ok := strings.CutPrefix(pointer, "/input"); ok {
+			out.asked.unknown = append(out.asked.unknown, at)
+		}
+	}
+	out.before, out.unanswered = recordedAnswer(req.Stage, r)
+	return out
+}
+
+// errUnanswered is why a request cannot be compared with what was answered.
+var errUnanswered = errors.New("no answer was given then, so there is none to compare with; --against compares with other policies")
+
+// recordedAnswer is what the record says was answered; an error is that there was no answer.
+func recordedAnswer(stage review.Stage, r *decisions.Record) (answer, error) {
+	if r.Result == nil {
+		return answer{}, errUnanswered
+	}
+	d := review.Decision{}
+	switch r.Result.Verdict {
+	case review.Allow.String():
+		d.Verdict = review.Allow
+	case review.NoOpinion.String():
+		d.Verdict = review.NoOpinion
+	case review.Deny.String():
+	default:
+		return answer{}, errors.New("the verdict " + bounded(r.Result.Verdict) + " is not known here")
+	}
+	for _, f := range r.Result.Findings {
+		d.Findings = append(d.Findings, review.Finding{Policy: f.Policy, Effect: f.Effect, Message: f.Message})
+	}
+	out := answerOf(stage, d)
+	if slices.Contains(r.Erased, "/result/patch") {
+		out.patchLost = true
+	} else {
+		out.patch = r.Result.Patch
+	}
+	return out, nil
+}
