@@ -108,6 +108,10 @@ fuzz: ## fuzz every target; FUZZTIME=5m for each
 bench-replay: bin/portcullis ## measure how long 100,000 recorded requests take to be asked again
 	@$(GO) test -run '^$$' -bench BenchmarkReplay -benchtime 1x -timeout 20m ./test/replay
 
+.PHONY: bench-audit
+bench-audit: bin/portcullis bin/controlplane ## measure what it costs to audit 200,000 objects, and to follow 500 changes a second (W10)
+	@$(GO) test -run '^$$' -bench BenchmarkW10 -benchtime 1x -timeout 60m ./test/scale
+
 .PHONY: bench
 bench: bin/portcullis bin/controlplane bin/bench ## measure the workloads against the floor
 	@bin/bench $(BENCHFLAGS)

@@ -228,7 +228,9 @@ func runningIn(t testing.TB, limit int, o Options, p *Policies) *Sweep {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Use(p)
+	if p != nil {
+		s.Use(p)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Run(ctx) }()

@@ -111,15 +111,22 @@ func (s *Sweep) Through() bool {
 			return false
 		}
 	}
-	return s.listed && len(s.kinds) > 0
+	return s.begun()
+}
+
+// begun reports whether policies are in force and every resource that one of them concerns is followed. s.mu must be held.
+func (s *Sweep) begun() bool {
+	policies := s.force.Load()
+	return s.listed && policies.numbers != nil &&
+		!slices.ContainsFunc(s.resources, func(r Resource) bool { return s.kinds[r] == nil && policies.concern(r) })
 }
 
 // Age is how long ago the API server was last heard of about the resource of which that is longest, and false if some resource has not been
-// listed to the end yet, or nothing is known of the resources. Where nothing happens an API server is heard of every minute.
+// listed to the end yet, or nothing is known of the resources or the policies. Where nothing happens an API server is heard of every minute.
 func (s *Sweep) Age() (time.Duration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.listed {
+	if !s.begun() {
 		return 0, false
 	}
 	oldest := time.Duration(0)

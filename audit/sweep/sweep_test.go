@@ -293,3 +293,23 @@ func TestJudgingWaitsForRequestsButNotForEver(t *testing.T) {
 		t.Errorf("it was asked %d times whether requests are under way", asked)
 	}
 }
+
+// Before there are policies, and before what they are about is followed, nothing is known, however much of nothing is listed.
+func TestNothingIsKnownWithoutPolicies(t *testing.T) {
+	cluster, judge := newFake(pods), newJudge()
+	s := running(t, Options{Cluster: cluster}, nil)
+	known := func() bool {
+		_, aged := s.Age()
+		return aged || s.Through()
+	}
+	for begun := time.Now(); time.Since(begun) < 200*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		if known() {
+			t.Fatal("something is known")
+		}
+	}
+	s.Use(judge.policies("1", map[string]string{"a": "1"}))
+	eventually(t, "true", func() string { return fmt.Sprint(known()) })
+	if got := said(s); got != "pods 0" {
+		t.Error(got)
+	}
+}
