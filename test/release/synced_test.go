@@ -64,7 +64,7 @@ subjects: [{kind: ServiceAccount, name: portcullis, namespace: guard}]
 `
 )
 
-// TestSyncedKindThatMayNotBeListed has a SyncSet name a kind that the chart, as it comes, gives the server no right to. It is told to whoever applies
+// TestSyncedKindThatMayNotBeListed has a SyncSet name a kind that the chart gives a server which does not audit no right to. It is told to whoever applies
 // it and wherever people look, it takes the answer from no constraint that does not read it, and it is over when the right is given.
 func TestSyncedKindThatMayNotBeListed(t *testing.T) {
 	w := installTroubled(t)
