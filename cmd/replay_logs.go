@@ -69,4 +69,3 @@ func kindOfResource() func(group, version, resource string) string {
 		return known[schema.GroupResource{Group: group, Resource: resource}]
 	}
 }
-
