@@ -2,6 +2,7 @@ package policies
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -27,7 +28,12 @@ func (s Spec) checkFields(compiler *ast.Compiler) error {
 }
 
 // Check returns an error if the path leads nowhere in the objects of the resources. A custom resource has whatever it likes.
-func (p Path) Check(of []Resource) error { return fields.Path(fieldsOf(of), string(p)) }
+func (p Path) Check(of []Resource) error { return CheckPath(of, strings.Split(string(p), ".")...) }
+
+// CheckPath is Check of a path in segments, for one that leads through keys with dots.
+func CheckPath(of []Resource, segments ...string) error {
+	return fields.Path(fieldsOf(of), segments...)
+}
 
 // fieldsOf are the resources as the package fields has them, the zero one for any.
 func fieldsOf(resources []Resource) []fields.Resource {

@@ -16,19 +16,24 @@ func TestAFaultOfATokenPolicyIsToldWithoutTheToken(t *testing.T) {
 	const token = "Tok3n-Canary-8d1f2a7c5b9e4410"
 	const never = `package a
 user := {"username": input.spec.token} if { some a in numbers.range(1, 100000); some b in numbers.range(1, 100000); a + b < 0 }`
+	const ever = "package a\nuser := {\"username\": input.spec.token}"
 	for name, c := range map[string]struct {
-		spoil func(*Set)
-		want  string
+		policy string
+		spoil  func(*Set)
+		want   string
 	}{
-		"a panic":  {func(s *Set) { s.policies[0].store = panicking{s.policies[0].store, token} }, "a: the policy could not be evaluated: its evaluation panicked"},
-		"too late": {func(*Set) {}, "a: the policy could not be evaluated: it did not answer in time"},
+		"a panic": {
+			ever, func(s *Set) { s.policies[0].store = panicking{s.policies[0].store, token} },
+			"a: the policy could not be evaluated: its evaluation panicked",
+		},
+		"too late": {never, func(*Set) {}, "a: the policy could not be evaluated: it did not answer in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			req, answer, err := review.DialectAuthenticate([]byte(`{"apiVersion":"authentication.k8s.io/v1","kind":"TokenReview","spec":{"token":"` + token + `"}}`))
 			if err != nil {
 				t.Fatal(err)
 			}
-			set := compiled(t, specOf(t, "a", never, at(review.Authenticate, "user")))
+			set := compiled(t, specOf(t, "a", c.policy, at(review.Authenticate, "user")))
 			c.spoil(set)
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()

@@ -84,6 +84,8 @@ type Spec struct {
 	// policies written for OPA, which may count on it.
 	Lenient bool
 
+	Notes []string // what is no fault and should be known of it, each a sentence behind file and row
+
 	listed bool // it came in a Bundle that is Listed
 }
 

@@ -126,8 +126,8 @@ func (r *Report) add(x *outcome, examples int) {
 			}
 		}
 	}
-	if len(x.change.unsaid) > 0 {
-		s := x.change.unsaid[0] // one request is one that could not be told, however many policies look at what is not known
+	if len(x.unsaid) > 0 {
+		s := x.unsaid[0] // one request is one that could not be told, however many policies look at what is not known
 		reasons(r.unsaid, reasonKey{s.Policy, s.Message}, x)
 		return
 	}

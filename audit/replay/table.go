@@ -49,7 +49,7 @@ func (r *Report) WriteMarkdown(out io.Writer) error {
 	for _, g := range r.Groups {
 		fmt.Fprintf(&text, "\n## %s by %s\n\n", g.Kind, escaped(g.policy()))
 		for _, e := range g.Examples {
-			fmt.Fprintf(&text, "- %s, %s: %s by %s (%s)", e.when(), e.Stage, escaped(e.Request), escaped(e.User), escaped(e.Place.String()))
+			fmt.Fprintf(&text, "- %s, %s: %s by %s (%s)", e.when(), e.Stage, escaped(e.Request), escaped(e.User), escaped(e.String()))
 			if e.Says != "" {
 				fmt.Fprintf(&text, ": %s", escaped(e.Says))
 			}

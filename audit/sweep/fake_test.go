@@ -267,6 +267,13 @@ func said(s *Sweep) string {
 			out = append(out, fmt.Sprintf("%s %d/%d/%d", id, c.Pass, c.Fail, c.Fault))
 		}
 	}
+	var inAll audit.Counts
+	for _, c := range r.Namespaces {
+		inAll = inAll.Plus(c)
+	}
+	if inAll != r.Total() {
+		out = append(out, fmt.Sprintf("by namespace %v, by policy %v", inAll, r.Total()))
+	}
 	return strings.Join(out, "; ")
 }
 

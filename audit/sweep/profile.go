@@ -49,8 +49,7 @@ func rank(o audit.Outcome) uint8 {
 	return rank(audit.Fault)
 }
 
-// profiles are what policies say of objects, each kept once for all objects of which they say the same: of most of a kind. The first is of those of
-// which nothing is said.
+// profiles are what policies say of objects, each kept once for all objects of a namespace of which they say the same: of most of a kind.
 type profiles struct {
 	list  []profile
 	known map[string]uint32
@@ -58,14 +57,15 @@ type profiles struct {
 }
 
 type profile struct {
-	pairs   []pair // by policy
-	objects int
+	namespace string
+	pairs     []pair // by policy
+	objects   int
 }
 
-// take returns the profile of the pairs, which it keeps, for one more object.
-func (p *profiles) take(pairs []pair) uint32 {
+// take returns the profile of the pairs in a namespace for one more object.
+func (p *profiles) take(namespace string, pairs []pair) uint32 {
 	slices.SortFunc(pairs, func(a, b pair) int { return int(a.policy) - int(b.policy) })
-	spelt := spell(pairs)
+	spelt := spell(namespace, pairs)
 	if p.known == nil {
 		p.known = map[string]uint32{}
 	}
@@ -75,11 +75,11 @@ func (p *profiles) take(pairs []pair) uint32 {
 	case len(p.free) > 0:
 		at = p.free[len(p.free)-1]
 		p.free = p.free[:len(p.free)-1]
-		p.list[at] = profile{pairs: slices.Clone(pairs)}
+		p.list[at] = profile{namespace: namespace, pairs: slices.Clone(pairs)}
 		p.known[spelt] = at
 	default:
 		at = uint32(len(p.list)) //nolint:gosec // no more than there are objects
-		p.list = append(p.list, profile{pairs: slices.Clone(pairs)})
+		p.list = append(p.list, profile{namespace: namespace, pairs: slices.Clone(pairs)})
 		p.known[spelt] = at
 	}
 	p.list[at].objects++
@@ -89,14 +89,15 @@ func (p *profiles) take(pairs []pair) uint32 {
 // give takes one object from a profile.
 func (p *profiles) give(at uint32) {
 	if p.list[at].objects--; p.list[at].objects == 0 {
-		delete(p.known, spell(p.list[at].pairs))
-		p.list[at].pairs = nil
+		delete(p.known, spell(p.list[at].namespace, p.list[at].pairs))
+		p.list[at] = profile{}
 		p.free = append(p.free, at)
 	}
 }
 
-func spell(pairs []pair) string {
-	text := make([]byte, 0, 5*len(pairs))
+func spell(namespace string, pairs []pair) string {
+	text := make([]byte, 0, len(namespace)+1+5*len(pairs))
+	text = append(append(text, namespace...), 0) // which is in no name
 	for _, one := range pairs {
 		text = append(binary.LittleEndian.AppendUint32(text, uint32(one.policy)), one.outcome)
 	}

@@ -23,7 +23,10 @@ func (s *Sweep) report(results bool) audit.Report {
 	kinds := slices.Collect(maps.Values(s.kinds))
 	s.mu.Unlock()
 	known := policies.byID()
-	out := audit.Report{At: time.Now(), Revision: policies.Revision, Counts: map[string]audit.Counts{}, Policies: []audit.Policy{}, Coverage: []audit.Coverage{}}
+	out := audit.Report{
+		At: time.Now(), Revision: policies.Revision, Coverage: []audit.Coverage{}, Policies: []audit.Policy{},
+		Counts: map[string]audit.Counts{}, Namespaces: map[string]audit.Counts{},
+	}
 	for _, policy := range policies.List {
 		out.Policies = append(out.Policies, policy.Policy)
 	}
@@ -65,6 +68,9 @@ func (k *kind) report(out *audit.Report, names []string, policies map[string]Pol
 			counts := out.Counts[names[one.policy]]
 			count(&counts, one.outcome, p.objects)
 			out.Counts[names[one.policy]] = counts
+			counts = out.Namespaces[p.namespace]
+			count(&counts, one.outcome, p.objects)
+			out.Namespaces[p.namespace] = counts
 		}
 	}
 	for _, d := range s.details {

@@ -144,7 +144,7 @@ func (s *shelf) put(k key, epoch uint32, j judged, numbers func(string) (number,
 	if known && j.only != nil && next.state == evaluated && old.state >= skippedFrom && len(pairs) == 0 {
 		next.state = old.state // other policies were asked, and none of them was concerned
 	}
-	next.profile = s.profiles.take(pairs)
+	next.profile = s.profiles.take(j.about.Namespace, pairs)
 	s.remove(k)
 	s.objects[k] = next
 	s.tallies[next.state]++
@@ -244,13 +244,13 @@ func (s *shelf) without(policy func(number) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for k, e := range s.objects {
-		pairs := s.profiles.list[e.profile].pairs
-		if !slices.ContainsFunc(pairs, func(p pair) bool { return policy(p.policy) }) {
+		was := s.profiles.list[e.profile]
+		if !slices.ContainsFunc(was.pairs, func(p pair) bool { return policy(p.policy) }) {
 			continue
 		}
-		left := slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool { return policy(p.policy) })
+		left := slices.DeleteFunc(slices.Clone(was.pairs), func(p pair) bool { return policy(p.policy) })
 		s.profiles.give(e.profile)
-		e.profile = s.profiles.take(left)
+		e.profile = s.profiles.take(was.namespace, left)
 		s.objects[k] = e
 		d := s.details[k]
 		if d == nil {

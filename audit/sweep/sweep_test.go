@@ -34,6 +34,9 @@ func TestWhatIsThereIsJudgedAndThenWhatChanges(t *testing.T) {
 	if got := s.Report().Results[1].Since; !got.Equal(since) {
 		t.Errorf("found at %s, and again at %s", since, got)
 	}
+	if got := s.Report().Namespaces; !reflect.DeepEqual(got, map[string]audit.Counts{"": {Pass: 1, Fail: 1}, "shop": {Pass: 3, Fail: 1}}) {
+		t.Errorf("by namespace %v", got)
+	}
 	cluster.remove(deployments, "", "one")
 	cluster.remove(pods, "shop", "db")
 	eventually(t, "Pod shop/web a: a1 says no.; deployments.apps 0; pods 1; a 0/1/0; b 1/0/0", func() string { return said(s) })

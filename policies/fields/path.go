@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Path returns an error if a path of members, "spec.containers.image", leads nowhere in the objects of the resources. Through a list it leads on in
-// its elements. Of resources of which nothing is known every path may lead somewhere.
-func Path(resources []Resource, path string) error {
+// Path returns an error if a path of members, "spec", "containers", "image", leads nowhere in the objects of the resources. Through a list it leads on
+// in its elements. Of resources of which nothing is known every path may lead somewhere.
+func Path(resources []Resource, path ...string) error {
 	at := Objects(resources)
-	for name := range strings.SplitSeq(path, ".") {
+	for _, name := range path {
 		at = at.elements()
 		next, ok := at.Field(name)
 		if !ok {
-			return fmt.Errorf("%s: %s", path, never(at, name))
+			return fmt.Errorf("%s: %s", strings.Join(path, "."), never(at, name))
 		}
 		at = next
 	}

@@ -175,6 +175,7 @@ type parameterSchema struct {
 	Items       *parameterSchema           `json:"items"`
 	Enum        []any                      `json:"enum"`
 	Pattern     string                     `json:"pattern"`
+	Format      string                     `json:"format"`
 	Minimum     json.Number                `json:"minimum"`
 	Maximum     json.Number                `json:"maximum"`
 	MinItems    json.Number                `json:"minItems"`
@@ -266,7 +267,12 @@ func (s parameterSchema) limits() (out []string) {
 		out = append(out, "one of "+compact(s.Enum))
 	}
 	for _, limit := range []struct{ name, value string }{
-		{"minimum", s.Minimum.String()}, {"maximum", s.Maximum.String()}, {"at least", s.MinItems.String()}, {"at most", s.MaxItems.String()}, {"pattern", s.Pattern},
+		{"minimum", s.Minimum.String()},
+		{"maximum", s.Maximum.String()},
+		{"at least", s.MinItems.String()},
+		{"at most", s.MaxItems.String()},
+		{"pattern", s.Pattern},
+		{"format", s.Format},
 	} {
 		if limit.value != "" {
 			out = append(out, limit.name+" "+limit.value)

@@ -2,43 +2,12 @@ package native
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
-	"time"
 
-	"github.com/gobwas/glob" // as OPA
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/text/message"
 )
-
-// timeZone is the format of the names of time zones. One that nobody knows would be a fault of every request, and one that the process takes for
-// its own would be another on another machine.
-func timeZone() *jsonschema.Format {
-	return &jsonschema.Format{Name: "time-zone", Validate: func(v any) error {
-		name, ok := v.(string)
-		if !ok {
-			return nil
-		}
-		if name == "" || name == "Local" {
-			return errors.New("it names none")
-		}
-		_, err := time.LoadLocation(name)
-		return err
-	}}
-}
-
-// globs is the format of the patterns that glob.match reads.
-func globs() *jsonschema.Format {
-	return &jsonschema.Format{Name: "glob", Validate: func(v any) error {
-		pattern, ok := v.(string)
-		if !ok {
-			return nil
-		}
-		_, err := glob.Compile(pattern)
-		return err
-	}}
-}
 
 // uniqueItems is the word uniqueItemProperties, which Ajv has too: no two items of a list have the same value of one of these members.
 const uniqueItems = "uniqueItemProperties"

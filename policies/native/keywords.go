@@ -47,6 +47,11 @@ func keywords(schema any, path ...string) error {
 			}
 			return under(err, append([]string{"parameters"}, at...)...)
 		}
+		if word == "format" {
+			if err := wrongFormat(strings.Join(append([]string{"schema"}, path...), "."), described[word]); err != nil {
+				return under(err, append([]string{"parameters"}, at...)...)
+			}
+		}
 		switch below := described[word].(type) {
 		case []any:
 			for i, sub := range below {

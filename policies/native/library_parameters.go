@@ -39,7 +39,7 @@ func (b *bundle) declared(name string) (meta metadata, parameters []string, err 
 	if meta, _, err = readMetadata(b.packages[b.lookup(name)]); err != nil {
 		return meta, nil, err
 	}
-	s, err := newSchema(meta.Parameters)
+	s, err := newSchema(meta.Parameters, nil)
 	if err != nil {
 		return meta, nil, err
 	}

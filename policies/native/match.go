@@ -58,14 +58,14 @@ func match(m v1alpha1.Match, asked []policies.Rule, legacy bool) (out policies.M
 			out.Resources = nil
 			return conditions(out, m, asked, legacy)
 		}
-		found, err := resource(text, stage)
+		found, err := readResource(text, stage)
 		if err != nil {
 			return out, under(fmt.Errorf("match.resources: %w", err), "match", "resources", strconv.Itoa(i))
 		}
 		out.Resources = append(out.Resources, found...)
 	}
 	if admission && !legacy && len(out.Resources) == 0 {
-		if out.Resources, err = resource("*", stage); err != nil {
+		if out.Resources, err = readResource("*", stage); err != nil {
 			return out, err
 		}
 	}

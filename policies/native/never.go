@@ -111,17 +111,26 @@ func connections(m v1alpha1.Match) error {
 	return nil
 }
 
-// verbs refuses slips of the verbs of Kubernetes. Others are free: an extension may have its own.
+// verbs refuses slips of the verbs of Kubernetes, in whatever case they are written.
 func verbs(given []string) error {
-	known := []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "escalate"}
 	for i, verb := range given {
-		verb = strings.ToLower(verb)
-		if verb == "connect" {
-			return under(errors.New("match.operations: to a guard or a grant, who connects creates or gets; write create and get"), "match", "operations", strconv.Itoa(i))
+		if err := misspeltVerb(strings.ToLower(verb)); err != nil {
+			return under(fmt.Errorf("match.operations: %w", err), "match", "operations", strconv.Itoa(i))
 		}
-		if near := spelling.Nearest(verb, known...); near != "" && !slices.Contains(known, verb) {
-			return under(fmt.Errorf("match.operations: %q is no verb of Kubernetes; did you mean %s?", verb, near), "match", "operations", strconv.Itoa(i))
-		}
+	}
+	return nil
+}
+
+func verbsOfKubernetes() []string {
+	return []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "escalate"}
+}
+
+func misspeltVerb(verb string) error {
+	if verb == "connect" {
+		return errors.New("to a guard or a grant, who connects creates or gets; write create and get")
+	}
+	if near := spelling.Nearest(verb, verbsOfKubernetes()...); near != "" && near != verb {
+		return fmt.Errorf("%q is no verb of Kubernetes; did you mean %s?", verb, near)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -25,8 +26,8 @@ type schema struct {
 }
 
 // newSchema reads a schema. A parameter that it does not name is refused unless it allows others: a misspelt one would silently not
-// apply.
-func newSchema(text json.RawMessage) (*schema, error) {
+// apply. The objects are those that the policy is asked about, in which a parameter may name fields.
+func newSchema(text json.RawMessage, objects []policies.Resource) (*schema, error) {
 	if len(text) == 0 {
 		return nil, nil
 	}
@@ -40,9 +41,7 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	described = closed(described)
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(noLoader{})
-	compiler.AssertFormat() // a regular expression that cannot be read would be a fault of every request
-	compiler.RegisterFormat(timeZone())
-	compiler.RegisterFormat(globs())
+	useFormats(compiler, objects)
 	compiler.RegisterVocabulary(vocabulary())
 	compiler.AssertVocabs()
 	const name = "portcullis:parameters"
@@ -57,32 +56,32 @@ func newSchema(text json.RawMessage) (*schema, error) {
 	return &schema{described, compiled}, nil
 }
 
-// parameters validates what was given and fills in the defaults. Nothing may be given.
-func (s *schema) parameters(given json.RawMessage) (policies.Value, error) {
+// parameters validates what was given and fills in the defaults. Nothing may be given. The notes are of what is valid and came too late.
+func (s *schema) parameters(given json.RawMessage, now time.Time) (out policies.Value, notes []error, err error) {
 	nothing := len(given) == 0 || string(given) == "null"
 	if s == nil {
 		if !nothing && string(given) != "{}" {
-			return nil, under(errors.New("parameters are given, but the policy takes none"), "parameters")
+			return nil, nil, under(errors.New("parameters are given, but the policy takes none"), "parameters")
 		}
-		return nil, nil
+		return nil, nil, nil
 	}
 	var value any = map[string]any{}
-	var err error
 	if !nothing {
 		if value, err = decode(given); err != nil {
-			return nil, under(fmt.Errorf("parameters: %w", err), "parameters")
+			return nil, nil, under(fmt.Errorf("parameters: %w", err), "parameters")
 		}
 	}
 	value = fill(s.described, value)
 	if err := s.compiled.Validate(value); err != nil {
 		path, wrong := describe("parameters", s.described, err)
-		return nil, under(wrong, append([]string{"parameters"}, path...)...)
+		return nil, nil, under(wrong, append([]string{"parameters"}, path...)...)
 	}
 	text, err := json.Marshal(value)
 	if err != nil {
-		return nil, fmt.Errorf("parameters: %w", err)
+		return nil, nil, fmt.Errorf("parameters: %w", err)
 	}
-	return policies.ParseValue(text)
+	out, err = policies.ParseValue(text)
+	return out, overdue(s.described, value, now, "parameters"), err
 }
 
 // noLoader keeps schemas from fetching others: a policy reaches nothing outside the server, and its schema does not either.
@@ -154,15 +153,34 @@ func describe(root string, schema any, err error) (path []string, said error) {
 	if !errors.As(err, &invalid) {
 		return nil, fmt.Errorf("%s: %s", root, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
+	var above []string // of a name, which is judged by itself, where the object is that has it
 	for len(invalid.Causes) > 0 {
 		if path, said := misspelt(root, schema, invalid.Causes); said != nil {
 			return path, said
 		}
+		if _, names := invalid.ErrorKind.(*kind.PropertyNames); names {
+			above = declaredAt(invalid.SchemaURL) // InstanceLocation is overwritten by what is validated later
+		}
 		invalid = invalid.Causes[0]
 	}
-	path = invalid.InstanceLocation
-	return path, fmt.Errorf("%s: %s", strings.Join(append([]string{root}, path...), "."),
-		invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English)))
+	path = slices.Concat(above, invalid.InstanceLocation)
+	wrong := invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English))
+	if format, ok := invalid.ErrorKind.(*kind.Format); ok {
+		if said, ok := errors.AsType[*formatError](format.Err); ok {
+			wrong = said.Error()
+		}
+	}
+	return path, fmt.Errorf("%s: %s", strings.Join(append([]string{root}, path...), "."), wrong)
+}
+
+// declaredAt are the members through which the place of a schema leads, as far as each has a name.
+func declaredAt(url string) (path []string) {
+	_, fragment, _ := strings.Cut(url, "#/")
+	steps := strings.Split(fragment, "/")
+	for i := 0; i+1 < len(steps) && steps[i] == "properties"; i += 2 {
+		path = append(path, steps[i+1])
+	}
+	return path
 }
 
 // misspelt tells of the first member among causes that the schema does not know. It says more than that another is missing, for which it may

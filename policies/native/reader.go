@@ -253,7 +253,7 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if spec.Enforcement, spec.OnError, err = strengths(first(over.Enforcement, meta.Enforcement), first(over.OnError, meta.OnError)); err != nil {
 		return spec, blame(err, at, whom, given, meta.keys)
 	}
-	schema, err := newSchema(meta.Parameters)
+	schema, err := newSchema(meta.Parameters, spec.Objects)
 	if err != nil {
 		return spec, blame(err, at, whom, meta.keys)
 	}
@@ -261,8 +261,12 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if over.Parameters != nil {
 		values = over.Parameters.Raw
 	}
-	if spec.Parameters, err = schema.parameters(values); err != nil {
+	var late []error
+	if spec.Parameters, late, err = schema.parameters(values, b.reader.now()); err != nil {
 		return spec, blame(err, at, whom, given)
+	}
+	for _, note := range late {
+		spec.Notes = append(spec.Notes, blame(note, at, whom, given, meta.keys).Error())
 	}
 	if spec.Match.Changes, err = changes(matched, over.Match, spec); err != nil {
 		return spec, blame(err, at, whom, given, meta.keys)

@@ -52,7 +52,7 @@ func groupsOf(plural string) (out []string) {
 }
 
 // subresourcesOf lists the built-in subresources of a built-in resource. A guard is also asked about some that are only permissions.
-func subresourcesOf(plural string, stage review.Stage) []string {
+func subreadResource(plural string, stage review.Stage) []string {
 	out := append([]string{"status"}, map[string][]string{
 		"certificatesigningrequests": {"approval"},
 		"deployments":                {"scale"},
@@ -103,9 +103,9 @@ func workloadResources() []policies.Resource {
 	}
 }
 
-// resource reads one entry of match.resources. At admission, what covers Pods also covers the subresources through which their
+// readResource reads one entry of match.resources. At admission, what covers Pods also covers the subresources through which their
 // containers can be changed; a permission on pods means pods alone.
-func resource(text string, stage review.Stage) ([]policies.Resource, error) {
+func readResource(text string, stage review.Stage) ([]policies.Resource, error) {
 	admission := stage == review.Validate || stage == review.Mutate
 	with := func(r policies.Resource, pods bool) []policies.Resource {
 		if admission && pods {
@@ -213,7 +213,7 @@ func isVersion(name string) bool {
 
 // wrongSubresource returns an error for a subresource that a built-in resource does not have.
 func wrongSubresource(plural, subresource, group string, stage review.Stage) error {
-	known := subresourcesOf(plural, stage)
+	known := subreadResource(plural, stage)
 	if subresource == "" || slices.Contains(known, subresource) || !slices.Contains(builtIn()[group], plural) {
 		return nil
 	}

@@ -103,10 +103,19 @@ func (f *Files) read(ctx context.Context, state snapshot) policies.Bundle {
 	for _, template := range theirs.Templates {
 		templates = append(templates, template.File)
 	}
+	specs = append(specs, used...)
 	return policies.Bundle{
-		Specs: slices.Concat(specs, used, theirs.Specs), Exceptions: exceptions, Templates: templates, Documents: theirs.Documents,
-		Faults: slices.Concat(faults, faulty, unknown, theirs.Faults), Notes: theirs.Notes,
+		Specs: append(specs, theirs.Specs...), Exceptions: exceptions, Templates: templates, Documents: theirs.Documents,
+		Faults: slices.Concat(faults, faulty, unknown, theirs.Faults), Notes: append(notesOf(specs), theirs.Notes...),
 	}
+}
+
+// notesOf are what should be known of policies.
+func notesOf(specs []policies.Spec) (out []string) {
+	for _, spec := range specs {
+		out = append(out, spec.Notes...)
+	}
+	return out
 }
 
 // documentsOf are the documents of the files that have any. What is wrong with a file is the native front end's to tell.

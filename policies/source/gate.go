@@ -92,6 +92,9 @@ func (g *Gate) policy(ctx context.Context, d *review.Decision, set *policies.Set
 			for _, text := range warnings {
 				warn(d, file, text)
 			}
+			for _, note := range spec.Notes {
+				advise(d, note)
+			}
 		}
 	}
 	for _, fault := range faults {

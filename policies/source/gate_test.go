@@ -112,6 +112,23 @@ func TestAPackageWithoutMETADATAIsWarnedAbout(t *testing.T) {
 	}
 }
 
+func TestWhatHasEndedIsSaidToWhoAppliesIt(t *testing.T) {
+	grant := `# METADATA
+# custom:
+#   portcullis:
+#     match: {resources: [pods]}
+#     parameters: {properties: {until: {type: string, format: deadline, default: "2020-01-01T00:00:00Z"}}}
+package a
+
+deny contains input.parameters.until
+`
+	d, err := gate(t).Review(t.Context(), ask(t, "CREATE", "policies", "", policyObject(t, "mine", grant), nil))
+	const want = "portcullis: policy/mine:5: Policy mine: parameters.until: 2020-01-01T00:00:00Z is past, and what ends then has ended; take it away, or give it a later time"
+	if err != nil || d.Verdict != review.Allow || strings.Join(d.Warnings(), "; ") != want {
+		t.Errorf("%v %s %v", d.Warnings(), d.Refusal(), err)
+	}
+}
+
 func TestTheGateKnowsWhatAPolicyMayUse(t *testing.T) {
 	using := func(name string) *unstructured.Unstructured {
 		return object(t, "apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: mine}\nspec: {use: "+name+"}")

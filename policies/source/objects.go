@@ -173,7 +173,7 @@ func (o *Objects) bundle(files, earlier []native.File, faults policies.Faults) p
 	exceptions, torn := o.Reader.Exceptions(files)
 	before := o.earlierSpecs(files, earlier)
 	o.versions.read(specs, files, before, earlier)
-	return policies.Bundle{Specs: specs, Exceptions: exceptions, Faults: slices.Concat(faults, faulty, torn), Earlier: before, Listed: true}
+	return policies.Bundle{Specs: specs, Exceptions: exceptions, Faults: slices.Concat(faults, faulty, torn), Notes: notesOf(specs), Earlier: before, Listed: true}
 }
 
 // listed notes that the bundle is the cluster's own.

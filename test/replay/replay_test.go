@@ -101,9 +101,8 @@ func create(user, kind, resource, name, more string) request {
 		version = "apps/v1"
 	}
 	manifest := fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: %s, namespace: shop}\n%s", version, kind, name, more)
-	if strings.HasPrefix(more, "labelled ") {
-		manifest = fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: %s, namespace: shop, labels: {team: a}}\n%s",
-			version, kind, name, strings.TrimPrefix(more, "labelled "))
+	if rest, labelled := strings.CutPrefix(more, "labelled "); labelled {
+		manifest = fmt.Sprintf("apiVersion: %s\nkind: %s\nmetadata: {name: %s, namespace: shop, labels: {team: a}}\n%s", version, kind, name, rest)
 	}
 	return request{"create " + resource + " shop/" + name, user, []string{"create", "-f", "-"}, manifest}
 }

@@ -39,23 +39,25 @@
 #               until:
 #                 description: When the grant ends, as RFC 3339 has it.
 #                 type: string
-#                 format: date-time
+#                 format: deadline
 #               verbs:
 #                 description: >-
 #                   The verbs. A star stands for get, list, watch, create, update, patch, delete and deletecollection;
 #                   others, as impersonate, are named.
 #                 type: array
-#                 items: {type: string, minLength: 1}
+#                 items: {type: string, anyOf: [{format: verb}, {const: "*"}]}
 #               resources:
 #                 description: >-
 #                   The resources, as pods or deployments.apps. A star stands for all of them, but for no subresource; those
 #                   are named, as pods/exec.
 #                 type: array
-#                 items: {type: string, minLength: 1}
+#                 items: {type: string, anyOf: [{format: resource}, {const: "*"}]}
 #               namespaces:
-#                 description: The namespaces. A star stands for all of them and for what is in none.
+#                 description: >-
+#                   The namespaces, as globs in which a star stands for any text. A star alone stands for all of them and for what is
+#                   in none.
 #                 type: array
-#                 items: {type: string, minLength: 1}
+#                 items: {type: string, format: namespace-glob}
 #               reason:
 #                 description: Why, for the audit log.
 #                 type: string
@@ -78,7 +80,7 @@ allow contains reason if {
 	time.now_ns() < time.parse_rfc3339_ns(grant.until)
 	covers(grant.verbs, attributes.verb, attributes.verb in ordinary_verbs)
 	covers(grant.resources, resource, object.get(attributes, "subresource", "") == "")
-	covers(grant.namespaces, kubernetes.namespace, true)
+	within(grant.namespaces)
 	reason := sprintf("granted until %s: %s", [grant.until, grant.reason])
 }
 
@@ -95,6 +97,16 @@ covers(list, value, _) if {
 }
 
 covers(list, _, true) if "*" in list
+
+within(namespaces) if "*" in namespaces
+
+within(namespaces) if {
+	is_string(kubernetes.namespace)
+	kubernetes.namespace != ""
+	not contains(kubernetes.namespace, "*")
+	some pattern in namespaces
+	glob.match(pattern, null, kubernetes.namespace)
+}
 
 ordinary_verbs := {"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"}
 

@@ -106,6 +106,18 @@ test_a_question_with_a_star_is_no_name if {
 	}
 }
 
+test_namespaces_by_a_pattern if {
+	listing := object.union(grant, {"namespaces": ["prod-*", "*-a"]})
+	got := {namespace |
+		some namespace in ["prod-shop", "shop-a", "prod", "shop", "prod-*", "*", ""]
+		count(break_glass.allow) > 0 with time.now_ns as before
+			with input as object.union(review(object.union(get_pods, {"namespace": namespace})), {"parameters": {"grants": [listing]}})
+	}
+	got == {"prod-shop", "shop-a"}
+	break_glass.allow == set() with time.now_ns as before
+		with input as object.union(review({"verb": "get", "resource": "pods"}), {"parameters": {"grants": [object.union(grant, {"namespaces": ["**"]})]}})
+}
+
 test_nobody_else if {
 	break_glass.allow == set() with input as review_of("otto", ["dev"], get_pods) with time.now_ns as before
 }

@@ -22,14 +22,14 @@
 #           description: Where changes are refused, as globs in which a star stands for any text.
 #           type: array
 #           minItems: 1
-#           items: {type: string, pattern: "^[a-z0-9*-]+$"}
+#           items: {type: string, format: namespace-glob}
 #         timeZone:
 #           description: The time zone of days and hours, as Europe/Berlin.
 #           type: string
 #           format: time-zone
 #           default: UTC
 #         days:
-#           description: The days on which things may change.
+#           description: The days on which the hours begin.
 #           type: array
 #           minItems: 1
 #           items: {type: string, enum: [Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday]}
@@ -40,7 +40,7 @@
 #           pattern: "^([01][0-9]|2[0-3]):[0-5][0-9]$"
 #           default: "09:00"
 #         to:
-#           description: When the hours end, after they begin.
+#           description: When the hours end; on the next day, if that is not after they begin.
 #           type: string
 #           pattern: "^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 #           default: "17:00"
@@ -51,6 +51,7 @@
 #             type: object
 #             additionalProperties: false
 #             required: [from, until, reason]
+#             format: from-until
 #             properties:
 #               from:
 #                 description: When it begins, as RFC 3339 has it.
@@ -59,7 +60,7 @@
 #               until:
 #                 description: When it ends, as RFC 3339 has it.
 #                 type: string
-#                 format: date-time
+#                 format: deadline
 #               reason:
 #                 description: Why, for the message.
 #                 type: string
@@ -69,7 +70,7 @@
 #           description: What changes something. A shell in a Pod is taken for a create, however it is asked for.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: verb}
 #           default: [create, update, patch, delete, deletecollection]
 #         exceptUsers:
 #           description: >-
@@ -154,10 +155,32 @@ covered if {
 }
 
 open if {
-	time.weekday([now, input.parameters.timeZone]) in input.parameters.days
-	clock := time.format([now, input.parameters.timeZone, "15:04"])
+	input.parameters.from < input.parameters.to
+	today in input.parameters.days
 	input.parameters.from <= clock
 	clock < input.parameters.to
 }
 
+# Over midnight: the evening of the day the hours begin on, or the morning after.
+open if {
+	input.parameters.from >= input.parameters.to
+	today in input.parameters.days
+	input.parameters.from <= clock
+}
+
+open if {
+	input.parameters.from >= input.parameters.to
+	yesterday in input.parameters.days
+	clock < input.parameters.to
+}
+
 now := time.now_ns()
+
+clock := time.format([now, input.parameters.timeZone, "15:04"])
+
+today := time.weekday([now, input.parameters.timeZone])
+
+# Days that are not 24 hours long do not matter at noon.
+yesterday := time.weekday(noon - (((24 * 60) * 60) * 1000000000)) if {
+	noon := time.parse_rfc3339_ns(concat("", [time.format([now, input.parameters.timeZone, "2006-01-02"]), "T12:00:00Z"]))
+}

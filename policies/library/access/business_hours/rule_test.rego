@@ -63,6 +63,25 @@ test_all_day_ends_at_midnight if {
 		with time.now_ns as at("2030-06-03T21:59:00Z")
 }
 
+test_hours_over_midnight if {
+	opened := {moment |
+		some moment in [
+			"2030-06-03T15:59:59Z", # Monday 17:59
+			"2030-06-03T16:00:00Z", # Monday 18:00
+			"2030-06-04T05:59:59Z", # Tuesday 07:59
+			"2030-06-04T06:00:00Z", # Tuesday 08:00
+			"2030-06-04T18:00:00Z", # Tuesday 20:00, which is no day of them
+			"2030-06-03T01:00:00Z", # Monday 03:00, of the Sunday before
+			"2030-06-08T01:00:00Z", # Saturday 03:00, of Friday
+		]
+		business_hours.deny == set() with input as review
+			with input.parameters.from as "18:00"
+			with input.parameters.to as "08:00"
+			with time.now_ns as at(moment)
+	}
+	opened == {"2030-06-03T16:00:00Z", "2030-06-04T05:59:59Z", "2030-06-08T01:00:00Z"}
+}
+
 night := at("2030-06-03T01:00:00Z")
 
 test_questions_with_stars if {

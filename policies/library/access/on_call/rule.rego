@@ -20,7 +20,7 @@
 #         timeZone:
 #           description: The time zone of days and hours, as Europe/Berlin.
 #           type: string
-#           pattern: "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$"
+#           format: time-zone
 #           default: UTC
 #         shifts:
 #           description: The shifts, each of users, of groups or of both.
@@ -63,13 +63,13 @@
 #           description: The verbs. There is no star for all of them.
 #           type: array
 #           minItems: 1
-#           items: {type: string, pattern: "^[a-z]+$"}
+#           items: {type: string, format: verb}
 #           default: [get, list, watch, create, update, patch, delete]
 #         resources:
 #           description: The resources and subresources, as pods, pods/exec or deployments.apps/scale. There is no star for all of them.
 #           type: array
 #           minItems: 1
-#           items: {type: string, pattern: "^[a-z0-9]+([.][a-z0-9.-]+)?(/[a-z]+)?$"}
+#           items: {type: string, format: resource}
 #           default:
 #           - pods
 #           - pods/exec
@@ -87,7 +87,7 @@
 #           description: The namespaces, as globs in which a star stands for any text.
 #           type: array
 #           minItems: 1
-#           items: {type: string, pattern: "^[a-z0-9*-]+$"}
+#           items: {type: string, format: namespace-glob}
 #       examples:
 #       - timeZone: Europe/Berlin
 #         shifts:

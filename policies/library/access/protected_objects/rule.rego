@@ -34,13 +34,13 @@
 #               resource:
 #                 description: The resource, as secrets, deployments.apps or deployments.apps/scale.
 #                 type: string
-#                 pattern: "^[a-z0-9]+([.][a-z0-9.-]+)?(/[a-z]+)?$"
+#                 format: resource
 #               namespaces:
 #                 description: >-
 #                   The namespaces, as globs in which a star stands for any text; all without it. Nothing is said of what is in no namespace.
 #                 type: array
 #                 minItems: 1
-#                 items: {type: string, pattern: "^[a-z0-9*-]+$"}
+#                 items: {type: string, format: namespace-glob}
 #               names:
 #                 description: The names, as globs in which a star stands for any text.
 #                 type: array
@@ -50,7 +50,7 @@
 #           description: What nobody may do to them.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: verb}
 #           default: [update, patch, delete, deletecollection]
 #         exceptUsers:
 #           description: Users who may all the same, as globs in which a star stands for any text.

@@ -40,7 +40,7 @@
 #           description: The sealed namespaces.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: namespace}
 #         exceptUsers:
 #           description: Users who may read the Secrets all the same.
 #           type: array

@@ -18,18 +18,18 @@
 #         userAnnotation:
 #           description: The annotation of a namespace with the names of its users, with commas between them.
 #           type: string
-#           minLength: 1
+#           format: annotation-key
 #           default: portcullis.dev/owner-users
 #         groupAnnotation:
 #           description: The annotation of a namespace with the names of its groups, with commas between them.
 #           type: string
-#           minLength: 1
+#           format: annotation-key
 #           default: portcullis.dev/owner-groups
 #         verbs:
 #           description: The verbs. There is no star for all of them.
 #           type: array
 #           minItems: 1
-#           items: {type: string, pattern: "^[a-z]+$", not: {enum: [impersonate, bind, escalate]}}
+#           items: {type: string, format: verb, not: {enum: [impersonate, bind, escalate]}}
 #           default: [get, list, watch, create, update, patch, delete, deletecollection]
 #         resources:
 #           description: >-
@@ -39,7 +39,7 @@
 #           minItems: 1
 #           items:
 #             type: string
-#             pattern: "^[a-z0-9]+([.][a-z0-9.-]+)?(/[a-z]+)?$"
+#             format: resource
 #             not: {pattern: "^namespaces(/.*)?$|[.]rbac[.]authorization[.]k8s[.]io(/.*)?$"}
 #           default:
 #           - pods

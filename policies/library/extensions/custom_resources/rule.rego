@@ -24,7 +24,7 @@
 #         injectors:
 #           description: Annotations by which another program is asked to write the bundle.
 #           type: array
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: annotation-key}
 #           default:
 #           - cert-manager.io/inject-ca-from
 #           - cert-manager.io/inject-ca-from-secret

@@ -21,7 +21,7 @@
 #         namespaces:
 #           description: Namespaces that webhooks with failurePolicy Fail must leave out.
 #           type: array
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: namespace}
 #           default: [kube-system, kube-node-lease]
 #         maxTimeoutSeconds:
 #           description: How many seconds a webhook may keep a request waiting. Without timeoutSeconds it is 10.

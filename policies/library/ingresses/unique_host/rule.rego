@@ -26,7 +26,8 @@
 #             Labels of Ingresses that may have a host of another one in their namespace in any case, each with its value, as the
 #             solvers of ACME challenges.
 #           type: object
-#           additionalProperties: {type: string}
+#           propertyNames: {format: label-key}
+#           additionalProperties: {type: string, format: label-value}
 #           default: {acme.cert-manager.io/http01-solver: "true"}
 #         perClass:
 #           description: >-

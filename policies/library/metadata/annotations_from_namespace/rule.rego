@@ -19,7 +19,7 @@
 #           description: The keys of the annotations to copy from the namespace.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: annotation-key}
 #       examples:
 #       - annotations: [example.com/contact, example.com/runbook]
 package portcullis.library.metadata.annotations_from_namespace

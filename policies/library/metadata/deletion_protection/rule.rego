@@ -29,12 +29,13 @@
 #         annotation:
 #           description: The annotation that protects an object when its value is "true".
 #           type: string
-#           minLength: 1
+#           format: annotation-key
 #           default: portcullis.dev/protected
 #         labels:
 #           description: Labels that protect an object, too; any of them does, when it has this value.
 #           type: object
-#           additionalProperties: {type: string}
+#           propertyNames: {format: label-key}
+#           additionalProperties: {type: string, format: label-value}
 #           default: {}
 #       examples:
 #       - labels: {tier: critical}

@@ -27,6 +27,7 @@
 #           type: array
 #           minItems: 1
 #           items:
+#             format: field-path
 #             anyOf:
 #             - {type: string, minLength: 1}
 #             - {type: array, minItems: 1, items: {type: string}}

@@ -19,7 +19,7 @@
 #           description: The keys of the labels to copy from the namespace.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: label-key}
 #       examples:
 #       - labels: [team, cost-center]
 package portcullis.library.metadata.labels_from_namespace

@@ -27,7 +27,7 @@
 #               key:
 #                 description: The key of the annotation.
 #                 type: string
-#                 minLength: 1
+#                 format: annotation-key
 #               pattern:
 #                 description: A regular expression (RE2) the whole value must match; any value but an empty one will do without it.
 #                 type: string

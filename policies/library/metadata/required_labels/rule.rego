@@ -27,7 +27,7 @@
 #               key:
 #                 description: The key of the label.
 #                 type: string
-#                 minLength: 1
+#                 format: label-key
 #               pattern:
 #                 description: A regular expression (RE2) the whole value must match; any value will do without it.
 #                 type: string

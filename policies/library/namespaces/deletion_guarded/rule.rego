@@ -25,7 +25,7 @@
 #         annotation:
 #           description: The annotation by whose value "true" a namespace may be deleted with all that it holds.
 #           type: string
-#           minLength: 1
+#           format: annotation-key
 #           default: portcullis.dev/may-be-deleted
 package portcullis.library.namespaces.deletion_guarded
 

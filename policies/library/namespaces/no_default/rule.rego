@@ -30,7 +30,7 @@
 #           description: The namespaces in which nothing is created.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: namespace}
 #           default: [default]
 package portcullis.library.namespaces.no_default
 

@@ -28,7 +28,7 @@
 #         exemptNamespaces:
 #           description: Namespaces that may have any level, in which a star stands for any text.
 #           type: array
-#           items: {type: string, pattern: "^[a-z0-9*-]+$"}
+#           items: {type: string, format: namespace-glob}
 #           default: [kube-system, kube-public, kube-node-lease]
 package portcullis.library.namespaces.pod_security
 

@@ -20,7 +20,7 @@
 #           description: The keys of the labels that tell the Pods of one workload from others.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: label-key}
 #           default: [app.kubernetes.io/name, app.kubernetes.io/instance, app.kubernetes.io/component, app]
 #         constraints:
 #           description: The constraints to set.
@@ -34,7 +34,7 @@
 #               topologyKey:
 #                 description: The label of nodes whose values are the places to spread over.
 #                 type: string
-#                 minLength: 1
+#                 format: label-key
 #               whenUnsatisfiable:
 #                 description: Whether a Pod that cannot be spread runs all the same.
 #                 type: string

@@ -28,6 +28,7 @@
 #             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
 #             "spec.template"}.
 #           type: object
+#           propertyNames: {format: resource}
 #           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 package portcullis.library.pods.host_probes

@@ -18,7 +18,7 @@
 #         namespaces:
 #           description: Where exec and attach are refused, as globs in which a star stands for any text.
 #           type: array
-#           items: {type: string, pattern: "^[a-z0-9*-]+$"}
+#           items: {type: string, format: namespace-glob}
 #           default: ["*"]
 #         exemptGroups:
 #           description: Groups whose members may use exec and attach all the same.

@@ -23,7 +23,8 @@
 #             The labels of Pods that nobody enters, with the value each has; one of them suffices. A star is any value.
 #           type: object
 #           minProperties: 1
-#           additionalProperties: {type: string}
+#           propertyNames: {format: label-key}
+#           additionalProperties: {type: string, anyOf: [{format: label-value}, {const: "*"}]}
 #           default: {portcullis.dev/no-exec: "true"}
 #         exemptGroups:
 #           description: Groups whose members may enter all the same.

@@ -22,7 +22,7 @@
 #         annotation:
 #           description: The annotation of the namespace, with labels as "pool=shop,disk=ssd".
 #           type: string
-#           minLength: 1
+#           format: annotation-key
 #           default: scheduler.alpha.kubernetes.io/node-selector
 #         nodeSelectors:
 #           description: >-
@@ -30,7 +30,8 @@
 #           type: object
 #           additionalProperties:
 #             type: object
-#             additionalProperties: {type: string}
+#             propertyNames: {format: label-key}
+#             additionalProperties: {type: string, format: label-value}
 #           default: {}
 #       examples:
 #       - nodeSelectors: {shop: {pool: shop}}

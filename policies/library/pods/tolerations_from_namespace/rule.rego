@@ -23,7 +23,7 @@
 #         annotation:
 #           description: The annotation of the namespace, with a list of tolerations in JSON.
 #           type: string
-#           minLength: 1
+#           format: annotation-key
 #           default: scheduler.alpha.kubernetes.io/defaultTolerations
 #         tolerations:
 #           description: >-

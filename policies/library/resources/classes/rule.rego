@@ -22,7 +22,7 @@
 #         label:
 #           description: The key of the label of Pods and namespaces that names the class.
 #           type: string
-#           minLength: 1
+#           format: label-key
 #           default: portcullis.dev/resource-class
 #         defaultClass:
 #           description: The class of Pods where no label names one; an empty text is none.

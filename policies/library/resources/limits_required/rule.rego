@@ -32,7 +32,7 @@
 #         maximum:
 #           description: The highest limit and request a container or pod may set, as a quantity for each resource.
 #           type: object
-#           additionalProperties: {type: string}
+#           additionalProperties: {type: string, format: quantity}
 #           default: {}
 #         exemptImages:
 #           description: Images of containers that need neither, as they are written, as globs in which a star stands for any text.
@@ -44,6 +44,7 @@
 #             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
 #             "spec.template"}.
 #           type: object
+#           propertyNames: {format: resource}
 #           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 #       examples:

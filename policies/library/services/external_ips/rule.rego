@@ -24,7 +24,7 @@
 #         allowed:
 #           description: Blocks of addresses that may be used, as 203.0.113.0/28 or 203.0.113.7/32.
 #           type: array
-#           items: {type: string, pattern: "^[0-9a-fA-F.:]+/(12[0-8]|1[01][0-9]|[0-9]{1,2})$"}
+#           items: {type: string, format: cidr}
 #           default: []
 package portcullis.library.services.external_ips
 

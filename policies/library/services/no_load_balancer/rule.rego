@@ -28,7 +28,7 @@
 #               key:
 #                 description: The key of the annotation.
 #                 type: string
-#                 minLength: 1
+#                 format: annotation-key
 #               value:
 #                 description: The value it must have.
 #                 type: string

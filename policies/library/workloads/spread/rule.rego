@@ -28,13 +28,14 @@
 #           description: The labels of nodes by which replicas may be spread.
 #           type: array
 #           minItems: 1
-#           items: {type: string, minLength: 1}
+#           items: {type: string, format: label-key}
 #           default: [kubernetes.io/hostname, topology.kubernetes.io/zone]
 #         podTemplates:
 #           description: >-
 #             Where custom resources have their Pod template, by resource and group, as in {"rollouts.argoproj.io":
 #             "spec.template"}.
 #           type: object
+#           propertyNames: {format: resource}
 #           additionalProperties: {type: string, pattern: '^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*$'}
 #           default: {}
 package portcullis.library.workloads.spread
