@@ -39,7 +39,7 @@ func ask(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) (got
 		got.err = err
 		return got
 	}
-	if in.present(rule) && rule.silent(ctx, in.memory, input, cancel) {
+	if rule.silent(ctx, in.memory, input, cancel) {
 		return got
 	}
 	store := rule.store

@@ -29,7 +29,6 @@ type code struct {
 	needs          map[inventory.Kind]*inventory.Need // of the native convention; nil for a policy that declares no data
 	synced         syncedReads                        // of the Gatekeeper convention
 	calls          *ast.Location                      // where external_data is called; nil if it is not
-	timed          bool                               // what it says may depend on when it is asked
 }
 
 // query is one rule of a policy, ready to be asked.
@@ -100,7 +99,7 @@ func (s Spec) compile(ctx context.Context) (compiled *code, err error) {
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, oneALine(language.Explain(compiler.Errors))
 	}
-	compiled = &code{compiler: compiler, store: new(inventory.Snapshot), timed: callOf(s.Modules, "time.now_ns") != nil}
+	compiled = &code{compiler: compiler, store: new(inventory.Snapshot)}
 	switch s.Convention {
 	case Gatekeeper:
 		compiled.calls = callOf(s.Modules, language.ExternalDataName)

@@ -55,7 +55,7 @@ func (w *worker) run(ctx context.Context, begun time.Time) {
 			w.observe.Quarantined(rule.spec.ID)
 			got = answer{asked: rule, err: errQuarantined}
 		} else if w.in.looked != nil {
-			got = askVeiled(ctx, rule, w.in, w.cancel)
+			got = askVeiled(ctx, rule, &w.in, w.cancel)
 		} else {
 			got = ask(ctx, rule, w.in, w.cancel)
 		}

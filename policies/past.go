@@ -243,13 +243,16 @@ func everyMember(term *ast.Term) (out [][]string) {
 
 // askVeiled asks a rule that may look at what is not known. What it says counts if it did not look, and if it is asked for certain or says nothing;
 // what came of an evaluation that failed may have come of a look.
-func askVeiled(ctx context.Context, rule asked, in inputs, cancel topdown.Cancel) answer {
+func askVeiled(ctx context.Context, rule asked, in *inputs, cancel topdown.Cancel) answer {
 	before := in.looked.Load()
-	got := ask(ctx, rule, in.unshared(), cancel) // what others have found would not be looked at again
-	if got.err != nil || in.looked.Load() != before || rule.doubtful && says(got.value) {
-		return answer{asked: rule, err: errVeiled, unknown: true}
+	got := ask(ctx, rule, *in, cancel)
+	switch looked := in.looked.Load() != before; {
+	case looked || got.err != nil:
+		*in = in.unshared() // whoever was told what was found out so would not be seen to look
+	case !rule.doubtful || !says(got.value):
+		return got
 	}
-	return got
+	return answer{asked: rule, err: errVeiled, unknown: true}
 }
 
 // says reports whether the value of a rule is anything but nothing.
@@ -259,6 +262,3 @@ func says(value ast.Value) bool {
 	}
 	return something(value)
 }
-
-// present reports whether a plan's word would be that of OPA's evaluation: it looks unseen, and knows no other time than now.
-func (in inputs) present(rule asked) bool { return in.looked == nil && (!rule.timed || in.at.IsZero()) }

@@ -218,7 +218,7 @@ type inputs struct {
 
 // unshared returns the inputs for one goroutine: what policies work out together there is not to be touched from another.
 func (in inputs) unshared() inputs {
-	in.shared, in.memory = topdown.NewVirtualCache(), new(plan.Memory)
+	in.shared, in.memory = topdown.NewVirtualCache(), plan.MemoryAt(in.at)
 	return in
 }
 

@@ -1,9 +1,9 @@
 package replay
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -77,8 +77,9 @@ func (e *event) admission(operation string, o *Options) (*admission, string) {
 		user = *e.As
 	}
 	out := &admission{unknown: []string{"/request/options"}}
-	sent, became := objectIn(e.Object), objectIn(e.Answer)
-	if e.Response != nil && e.Response.Code >= 400 || kindOf(became) == "Status" {
+	sent, _ := objectIn(e.Object)
+	became, answered := objectIn(e.Answer)
+	if e.Response != nil && e.Response.Code >= 400 || answered.kind == "Status" {
 		became = nil
 	}
 	if e.Verb == "patch" || operation == "DELETE" || operation == "CONNECT" {
@@ -116,8 +117,7 @@ func (e *event) admission(operation string, o *Options) (*admission, string) {
 		out.unknown = append(out.unknown, "/request/name")
 	}
 	h := headOf(out.object)
-	group, version := splitVersion(h.APIVersion)
-	kind := map[string]any{"group": group, "version": version, "kind": h.Kind}
+	kind := map[string]any{"group": h.group, "version": h.version, "kind": h.kind}
 	resource := map[string]any{"group": ref.APIGroup, "version": ref.APIVersion, "resource": ref.Resource}
 	out.request = map[string]any{
 		"uid": e.AuditID, "kind": kind, "requestKind": kind, "resource": resource, "requestResource": resource,
@@ -126,24 +126,29 @@ func (e *event) admission(operation string, o *Options) (*admission, string) {
 	if ref.Subresource != "" {
 		out.request["subResource"], out.request["requestSubResource"] = ref.Subresource, ref.Subresource
 	}
-	out.object, out.stored = e.placed(out.object), e.placed(out.stored)
+	if ref.Resource != "namespaces" || ref.APIGroup != "" {
+		out.object, out.stored = placed(out.object, ref.Namespace), placed(out.stored, ref.Namespace)
+	}
 	return out, ""
 }
 
 // question asks about the object.
 func (a *admission) question(object json.RawMessage, dialect review.Dialect) (question, error) {
-	a.request["object"], a.request["oldObject"] = object, nil
+	null := json.RawMessage("null")
+	now, before := object, null
 	switch a.request["operation"] {
 	case "DELETE":
-		a.request["object"], a.request["oldObject"] = nil, object
+		now, before = null, object
 	case "UPDATE":
-		a.request["oldObject"] = object // which it was not; see unknown
+		before = object // which it was not; see unknown
 	}
-	body, err := json.Marshal(map[string]any{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": a.request})
+	request, err := json.Marshal(a.request)
 	if err != nil {
 		return question{}, err
 	}
-	req, _, err := dialect(body)
+	req, _, err := dialect(slices.Concat( // the objects are long, and known to be JSON
+		[]byte(`{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":`), request[:len(request)-1],
+		[]byte(`,"object":`), now, []byte(`,"oldObject":`), before, []byte("}}")))
 	if err != nil {
 		return question{}, err
 	}
@@ -162,49 +167,6 @@ func (e *event) kind(o *Options) string {
 		return ""
 	}
 	return o.Kind(e.Ref.APIGroup, e.Ref.APIVersion, e.Ref.Resource)
-}
-
-// placed is the object with its namespace in it, where the API server puts it before it asks.
-func (e *event) placed(object json.RawMessage) json.RawMessage {
-	if e.Ref.Namespace == "" || e.Ref.Resource == "namespaces" && e.Ref.APIGroup == "" {
-		return object
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(object, &members) != nil {
-		return object
-	}
-	metadata := map[string]json.RawMessage{}
-	if json.Unmarshal(members["metadata"], &metadata) != nil || len(metadata["namespace"]) > 0 {
-		return object
-	}
-	metadata["namespace"], _ = json.Marshal(e.Ref.Namespace)
-	members["metadata"], _ = json.Marshal(metadata)
-	if out, err := json.Marshal(members); err == nil {
-		return out
-	}
-	return object
-}
-
-// objectIn is an object, or nil where there is none.
-func objectIn(text json.RawMessage) json.RawMessage {
-	if text = bytes.TrimSpace(text); len(text) == 0 || text[0] != '{' || kindOf(text) == "" {
-		return nil
-	}
-	return text
-}
-
-func headOf(object json.RawMessage) (h head) {
-	_ = json.Unmarshal(object, &h) // without a kind it is none
-	return h
-}
-
-func kindOf(object json.RawMessage) string { return headOf(object).Kind }
-
-func splitVersion(apiVersion string) (group, version string) {
-	if at := bytes.IndexByte([]byte(apiVersion), '/'); at >= 0 {
-		return apiVersion[:at], apiVersion[at+1:]
-	}
-	return "", apiVersion
 }
 
 // about is the request's target with its operation, for people.

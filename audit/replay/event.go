@@ -51,12 +51,6 @@ type responseStatus struct {
 	Message string `json:"message"`
 }
 
-// head is what an object says of itself.
-type head struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-}
-
 // connects are the verbs-like subresources by which something is connected to, with the kinds of their options.
 func connects(ref *objectRef) string {
 	switch ref.Resource + "/" + ref.Subresource {
@@ -113,6 +107,8 @@ func (e *event) recorded(ours func(string) bool) (before answer, passed string, 
 	switch {
 	case code == 0:
 		return before, "", errors.New("the audit event does not say what became of the request")
+	case code < 400 && e.failedOpen(ours):
+		return before, "", errUnanswered
 	case code < 400:
 		before.permitted = true
 		before.patch, err = e.patch(ours)
@@ -132,6 +128,16 @@ func (e *event) recorded(ours func(string) bool) (before answer, passed string, 
 		return before, "", errUnanswered
 	}
 	return before, "audit events of requests that failed for another reason", nil
+}
+
+// failedOpen reports whether one of our webhooks gave no answer, and the request went on without.
+func (e *event) failedOpen(ours func(string) bool) bool {
+	for key, webhook := range e.Notes {
+		if strings.HasPrefix(key, "failed-open.") && ours(webhook) {
+			return true
+		}
+	}
+	return false
 }
 
 // patchNote is the annotation in which an API server keeps what a mutating webhook changed.

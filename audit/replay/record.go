@@ -2,6 +2,7 @@ package replay
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -43,24 +44,43 @@ func exchangeOfRecord(r *decisions.Record) exchange {
 	if !known {
 		return exchange{why: "the stage " + bounded(r.Path) + " is not known here"}
 	}
+	var unknown []string
+	for _, pointer := range r.Erased {
+		at, ok := strings.CutPrefix(pointer, "/input")
+		if ok && essential(at) {
+			return exchange{why: "what the request was about, or whose it was, was taken out of the record"}
+		}
+		if ok {
+			unknown = append(unknown, at)
+		}
+	}
 	req, _, err := dialect(r.Input)
 	if err != nil {
 		return exchange{why: "the review in the record cannot be read", detail: bounded(err.Error())}
 	}
 	req.Origin = review.FromWebhook
 	out := exchange{
-		id: bounded(r.DecisionID), at: r.Timestamp, stage: req.Stage, weight: 1, asked: question{req: req},
+		id: bounded(r.DecisionID), at: r.Timestamp, stage: req.Stage, weight: 1, asked: question{req: req, unknown: unknown},
 	}
 	if r.Sampled > 0 && r.Sampled < 1 {
 		out.weight, out.sampled = 1/r.Sampled, true
 	}
-	for _, pointer := range r.Erased {
-		if at, ok := strings.CutPrefix(pointer, "/input"); ok {
-			out.asked.unknown = append(out.asked.unknown, at)
-		}
-	}
 	out.before, out.unanswered = recordedAnswer(req.Stage, r)
 	return out
+}
+
+// essential reports whether it depends on a part of the review which policies are asked at all.
+func essential(pointer string) bool {
+	member, isRequest := strings.CutPrefix(pointer, "/request/")
+	if !isRequest {
+		return pointer != "/spec/token" && !strings.HasPrefix(pointer, "/spec/extra")
+	}
+	for _, free := range []string{"object/", "oldObject/", "options", "uid", "dryRun", "userInfo/uid", "userInfo/extra"} {
+		if rest, ok := strings.CutPrefix(member, free); ok && rest != "apiVersion" && rest != "kind" {
+			return false
+		}
+	}
+	return member != "object" && member != "oldObject"
 }
 
 // errUnanswered is why a request cannot be compared with what was answered.
@@ -81,11 +101,14 @@ func recordedAnswer(stage review.Stage, r *decisions.Record) (answer, error) {
 	default:
 		return answer{}, errors.New("the verdict " + bounded(r.Result.Verdict) + " is not known here")
 	}
-	for _, f := range r.Result.Findings {
+	for i, f := range r.Result.Findings {
+		if slices.Contains(r.Erased, fmt.Sprintf("/result/findings/%d/message", i)) {
+			f.Message = erased // as a whole: what is left of it is not what is said now
+		}
 		d.Findings = append(d.Findings, review.Finding{Policy: f.Policy, Effect: f.Effect, Message: f.Message})
 	}
 	out := answerOf(stage, d)
-	if slices.Contains(r.Erased, "/result/patch") {
+	if slices.ContainsFunc(r.Erased, func(pointer string) bool { return strings.HasPrefix(pointer, "/result/patch") }) {
 		out.patchLost = true
 	} else {
 		out.patch = r.Result.Patch

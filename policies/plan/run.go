@@ -57,9 +57,22 @@ type Memory struct {
 	values map[string]memo
 }
 
+// MemoryAt returns a Memory whose time is at; zero is when it is first asked for.
+func MemoryAt(at time.Time) *Memory {
+	m := &Memory{}
+	if !at.IsZero() {
+		m.time = nanoseconds(at)
+	}
+	return m
+}
+
+func nanoseconds(t time.Time) *ast.Term {
+	return ast.NumberTerm(json.Number(strconv.FormatInt(t.UnixNano(), 10)))
+}
+
 func (m *Memory) now() *ast.Term {
 	if m.time == nil {
-		m.time = ast.NumberTerm(json.Number(strconv.FormatInt(time.Now().UnixNano(), 10)))
+		m.time = nanoseconds(time.Now())
 	}
 	return m.time
 }
