@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func overdue(schema, value any, now time.Time, path ...string) (out []error) {
 		return nil
 	}
 	below := func(schema, value any, step string) {
-		out = append(out, overdue(schema, value, now, append(path[:len(path):len(path)], step)...)...)
+		out = append(out, overdue(schema, value, now, append(slices.Clip(path), step)...)...)
 	}
 	switch v := value.(type) {
 	case string:
