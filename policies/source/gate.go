@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -160,7 +161,11 @@ func (g *Gate) exception(d *review.Decision, set *policies.Set, object *unstruct
 		for _, name := range e.Policies {
 			at := slices.IndexFunc(set.Policies(), func(p *policies.Policy) bool { return p.Spec().ID == name })
 			if at < 0 {
-				warn(d, file, fmt.Sprintf("there is no policy %q; until there is one the exception does nothing for it", name))
+				what := "until there is one the exception does nothing for it"
+				if near := Meant(set, name); len(near) > 0 {
+					what = fmt.Sprintf("did you mean %s?", spelling.Listed(near, "or"))
+				}
+				warn(d, file, fmt.Sprintf("there is no policy %q; %s", name, what))
 				continue
 			}
 			spec := set.Policies()[at].Spec()
