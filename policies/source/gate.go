@@ -108,11 +108,11 @@ func asksAboutEverything(spec policies.Spec) string {
 	if !spec.Lenient || spec.Match.Resources != nil || len(notAtAdmission(spec)) == len(spec.Rules) {
 		return ""
 	}
-	const everything = "the package has no METADATA, so that the API server asks about every request, subresources included"
+	const everything = "give the package METADATA with match.resources: without, the API server asks about every request, subresources included"
 	if spec.OnError == policies.OnErrorDeny {
-		return everything + ", and, as onError is deny, may refuse all of them while nobody answers; give it METADATA with match.resources"
+		return everything + ", and, as onError is deny, may refuse all of them while nobody answers"
 	}
-	return everything + "; give it METADATA with match.resources"
+	return everything
 }
 
 // notAtAdmission are the stages, beside admission, at which a policy is asked.

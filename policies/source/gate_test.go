@@ -84,7 +84,7 @@ func TestWhatTheGateSaysOfAPolicy(t *testing.T) {
 }
 
 func TestAPackageWithoutMETADATAIsWarnedAbout(t *testing.T) {
-	const everything = "portcullis: policy/mine: the package has no METADATA, so that the API server asks about every request, subresources included"
+	const everything = "portcullis: policy/mine: give the package METADATA with match.resources: without, the API server asks about every request, subresources included"
 	const legacy = "package a\n\ndeny contains \"a\" if input.request.name == \"x\"\n"
 	described := "# METADATA\n# custom:\n#   portcullis: {match: {resources: [pods]}}\n" + legacy
 	matched := policyObject(t, "mine", legacy)
@@ -100,8 +100,8 @@ func TestAPackageWithoutMETADATAIsWarnedAbout(t *testing.T) {
 		object *unstructured.Unstructured
 		want   string
 	}{
-		{"it refuses", policyObject(t, "mine", legacy), everything + ", and, as onError is deny, may refuse all of them while nobody answers; give it METADATA with match.resources"},
-		{"it warns", warning, everything + "; give it METADATA with match.resources"},
+		{"it refuses", policyObject(t, "mine", legacy), everything + ", and, as onError is deny, may refuse all of them while nobody answers"},
+		{"it warns", warning, everything},
 		{"it is matched", matched, ""},
 		{"it is described", policyObject(t, "mine", described), ""},
 	} {
