@@ -94,7 +94,24 @@ func (f *policiesListFlags) run(stdout, stderr io.Writer) error {
 		}
 		return nil
 	}
-	return listTable(stdout, wanted)
+	if err := listTable(stdout, wanted); err != nil || len(wanted) < len(all) {
+		return err
+	}
+	return listHelpers(stderr)
+}
+
+// listHelpers says which packages policies of one's own may import.
+func listHelpers(out io.Writer) error {
+	reader, err := NewReader()
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, h := range reader.Helpers() {
+		names = append(names, h.Name)
+	}
+	_, err = fmt.Fprintf(out, "policies may import the packages %s; \"portcullis policies show NAME\" describes each\n", spelling.Listed(names, "and"))
+	return err
 }
 
 // described is the library.

@@ -19,13 +19,15 @@ func newPoliciesShow() *cobra.Command {
 	var flags policiesShowFlags
 	cmd := &cobra.Command{
 		Use:   "show NAME",
-		Short: "Shows a policy or a bundle of the library",
+		Short: "Shows a policy, a bundle or a helper package of the library",
 		Long: `Shows what a policy of the library is about, the parameters it takes and a Policy that puts it in force; or the policies of a bundle.
 With -o yaml the Policy alone is printed, to change it and apply it, and of a bundle one for each of its policies; with -o rego the source.
-NAME@VERSION is a bundle as it was in that version of Kubernetes, where its policies depend on that.
-The exit code is 0, or 1 when there is no such policy or bundle.`,
+NAME@VERSION is a policy or a bundle as it was in that version of Kubernetes, where that makes a difference, as --policies takes it. A helper package,
+as portcullis.kubernetes, is shown with all that it gives to policies that import it.
+The exit code is 0, or 1 when there is no such policy, bundle or package.`,
 		Example: `  portcullis policies show images.allowed_registries
   portcullis policies show pods.privileged -o rego
+  portcullis policies show portcullis.kubernetes
   portcullis policies show pss-baseline@v1.30 -o yaml | kubectl apply -f -`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -54,20 +56,46 @@ func (f *policiesShowFlags) run(out io.Writer, name string) error {
 			return f.bundle(out, reader, l, name, version)
 		}
 	}
-	d, err := reader.Describe(name)
+	if h, ok := reader.Helper(name); ok {
+		return f.helper(out, h)
+	}
+	d, err := reader.Describe(base)
 	if err != nil {
 		return err
 	}
+	if _, faults := reader.Use(name); version != "" && len(faults) > 0 { // what has required parameters is no fault here
+		return faults
+	}
 	switch f.output {
 	case "yaml":
-		return policyTo(out, d, "")
+		return policyTo(out, d, version)
 	case "rego":
 		_, err = io.WriteString(out, d.Source)
 		return err
 	case "json":
 		return encode(out, d)
 	}
-	return showText(out, d)
+	return showText(out, d, version)
+}
+
+// helper shows a helper package.
+func (f *policiesShowFlags) helper(out io.Writer, h native.Helper) error {
+	switch f.output {
+	case "rego":
+		_, err := io.WriteString(out, h.Source)
+		return err
+	case "json":
+		return encode(out, h)
+	case "yaml":
+		return fmt.Errorf("-o yaml prints a Policy, and %s is a package for policies to import; -o rego prints its source", h.Name)
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s: %s\n\n%s\n\nA policy imports it:\n\n  import data.%s\n\nWhat it gives:\n", h.Name, h.Title, wrapped(h.Description, ""), h.Name)
+	for _, rule := range h.Rules {
+		fmt.Fprintf(&text, "  %s\n%s\n", rule.Call, wrapped(rule.Description, "      "))
+	}
+	_, err := io.WriteString(out, text.String())
+	return err
 }
 
 func (f *policiesShowFlags) bundle(out io.Writer, reader *native.Reader, l native.LibraryBundle, name, version string) error {
@@ -121,7 +149,7 @@ func policyTo(out io.Writer, d native.Description, version string) error {
 }
 
 // showText is a policy for people.
-func showText(out io.Writer, d native.Description) error {
+func showText(out io.Writer, d native.Description, version string) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s: %s\n\n%s\n\n", d.Name, d.Title, wrapped(d.Description, ""))
 	enforcement := ""
@@ -148,7 +176,7 @@ func showText(out io.Writer, d native.Description) error {
 			fmt.Fprintf(&text, "  %s: %s\n%s\n", p.Name, strings.Join(p.Words(), ", "), wrapped(p.Description, "      "))
 		}
 	}
-	policy, err := d.Policy("")
+	policy, err := d.Policy(version)
 	if err != nil {
 		return err
 	}

@@ -107,26 +107,34 @@ func (d Decision) Refusal() string {
 	return out.String()
 }
 
-// maxWarning and maxWarnings follow the API server, which cuts each warning at 256 runes once all of them together exceed
-// 4,096; staying below keeps every one of them whole.
+// maxWarning and maxWarnings follow the API server, which cuts each warning at 256 runes once all of them together, those of others too, exceed
+// 4,096. As long as ours are half of that they are told whole; else each is short enough not to be cut.
 const (
 	maxWarning  = 240
 	maxWarnings = 4096 - 64
+	wholeUpTo   = maxWarnings / 2
 )
 
 // Warnings are the findings that warn, one line each, as short as the API server demands.
 func (d Decision) Warnings() []string {
-	var out []string
+	var lines []string
 	total := 0
 	for _, f := range d.Findings {
-		if f.Effect != EffectWarn {
-			continue
+		if f.Effect == EffectWarn {
+			line := Sentence(f.String(), MaxMessage)
+			total += len(line)
+			lines = append(lines, line)
 		}
-		line := Sentence(f.String(), maxWarning)
-		if total += len(line); total > maxWarnings {
-			return append(out, "portcullis: there are more warnings than fit here")
-		}
-		out = append(out, line)
 	}
-	return out
+	if total <= wholeUpTo {
+		return lines
+	}
+	total = 0
+	for i, line := range lines {
+		lines[i] = Sentence(line, maxWarning)
+		if total += len(lines[i]); total > maxWarnings {
+			return append(lines[:i], "portcullis: there are more warnings than fit here")
+		}
+	}
+	return lines
 }

@@ -143,6 +143,7 @@ func TestARefusalIsBounded(t *testing.T) {
 }
 
 func TestWarningsAreAsShortAsTheAPIServerDemands(t *testing.T) {
+	cut := func(whose string) string { return whose + strings.Repeat("x", maxWarning-len(whose)-len("…")) + "…" }
 	for _, c := range []struct {
 		name     string
 		findings []Finding
@@ -150,7 +151,11 @@ func TestWarningsAreAsShortAsTheAPIServerDemands(t *testing.T) {
 	}{
 		{"none", findingsOf(3, EffectDeny, "no"), nil},
 		{"those that warn, in order", append(findingsOf(2, EffectWarn, "mind\nthis"), findingsOf(1, EffectAudit, "hm")...), []string{"p0: mind this", "p1: mind this"}},
-		{"a long one is cut", findingsOf(1, EffectWarn, strings.Repeat("x", 500)), []string{"p0: " + strings.Repeat("x", maxWarning-len("p0: …")) + "…"}},
+		{"a long one is whole", findingsOf(1, EffectWarn, strings.Repeat("x", 500)), []string{"p0: " + strings.Repeat("x", 500)}},
+		{
+			"many long ones are cut", findingsOf(9, EffectWarn, strings.Repeat("x", 500)),
+			[]string{cut("p0: "), cut("p1: "), cut("p2: "), cut("p3: "), cut("p4: "), cut("p5: "), cut("p6: "), cut("p7: "), cut("p8: ")},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := (Decision{Findings: c.findings}).Warnings(); strings.Join(got, "|") != strings.Join(c.want, "|") {

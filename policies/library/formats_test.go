@@ -34,6 +34,12 @@ func TestParametersThatNeverMatchAreRefused(t *testing.T) {
 		{protected, object(`"*"`), `objects.0.resource: "*" is not a resource; name each by itself, as "deployments.apps"`},
 		{protected, object("rollouts"), `objects.0.resource: "rollouts" is not a resource built into Kubernetes; if it is a custom resource, write it with its group, "rollouts.example.com"`},
 		{protected, object("pods/evict"), `objects.0.resource: "pods/evict" is not a subresource built into Kubernetes; those of pods are attach, binding, ephemeralcontainers, eviction, exec, finalizers, log, portforward, proxy, resize and status`},
+		{glass, strings.NewReplacer("user: anna, ", "", ", user: anna", "").Replace(grant("reason", "a")), "grants.0: give user or group"},
+		{glass, grant("group", "b"), "grants.0: give user or group, and not more than one of them"},
+		{
+			"access.on_call", `{namespaces: [a], shifts: [{name: a, days: [Monday], from: "00:00", to: "24:00"}]}`,
+			"shifts.0: give users or groups",
+		},
 		{glass, grant("verbs", `["*", impersonate, approve]`), ""},
 		{glass, grant("verbs", "[GET]"), `grants.0.verbs.0: "GET" is no verb of Kubernetes; did you mean get?`},
 		{glass, grant("verbs", "[lst]"), `grants.0.verbs.0: "lst" is no verb of Kubernetes; did you mean list?`},

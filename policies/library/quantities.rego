@@ -27,17 +27,17 @@ total(written) := sum(amounts) if {
 # METADATA
 # title: Limit
 # description: >-
-#   How much of a resource, as memory, a container or a Pod specification may use, as it is written; undefined where it says
-#   nothing.
-limit(of, resource) := of.resources.limits[resource]
+#   How much of a resource, as memory, a container, an entry of kubernetes.containers or a Pod specification may use, as it is
+#   written; undefined where it says nothing.
+limit(of, resource) := _resources(of).limits[resource]
 
 # METADATA
 # title: Request
 # description: >-
-#   How much of a resource, as memory, a container or a Pod specification asks for, as it is written. Where it says nothing it
-#   is the limit, as Kubernetes has it; undefined where there is none either.
+#   How much of a resource, as memory, a container, an entry of kubernetes.containers or a Pod specification asks for, as it is
+#   written. Where it says nothing it is the limit, as Kubernetes has it; undefined where there is none either.
 request(of, resource) := written if {
-	written := of.resources.requests[resource]
+	written := _resources(of).requests[resource]
 } else := limit(of, resource)
 
 # METADATA
@@ -49,3 +49,8 @@ ratio(of, resource) := amount(limit(of, resource)) / asked if {
 	asked := amount(request(of, resource))
 	asked > 0
 }
+
+# What has an image is a container, whatever else somebody has written into it, and no entry.
+_resources(of) := of.resources if {
+	of.resources
+} else := of.container.resources if not of.image

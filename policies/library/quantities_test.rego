@@ -38,6 +38,17 @@ test_a_request_is_by_default_the_limit if {
 	quantities.request(container, "cpu") == "1"
 }
 
+test_entries_of_containers_are_taken_for_what_they_have if {
+	entry := {"container": object.union(container, {"image": "a"}), "kind": "container", "name": "", "path": "spec.containers[0]"}
+	quantities.limit(entry, "memory") == "2Gi"
+	quantities.request(entry, "memory") == "1Gi"
+	quantities.ratio(entry, "memory") == 2
+	not quantities.limit({"image": "a", "container": container}, "memory")
+	every strange in ["", null, 1, [], {}, {"container": {"image": "a"}}] {
+		not quantities.limit(strange, "memory")
+	}
+}
+
 test_ratio if {
 	quantities.ratio(container, "memory") == 2
 	quantities.ratio(container, "cpu") == 1

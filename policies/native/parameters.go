@@ -158,6 +158,9 @@ func describe(root string, schema any, err error) (path []string, said error) {
 		if path, said := misspelt(root, schema, invalid.Causes); said != nil {
 			return path, said
 		}
+		if path, said := noneGiven(root, invalid); said != nil {
+			return path, said
+		}
 		if _, names := invalid.ErrorKind.(*kind.PropertyNames); names {
 			above = declaredAt(invalid.SchemaURL) // InstanceLocation is overwritten by what is validated later
 		}
@@ -165,9 +168,14 @@ func describe(root string, schema any, err error) (path []string, said error) {
 	}
 	path = slices.Concat(above, invalid.InstanceLocation)
 	wrong := invalid.ErrorKind.LocalizedString(message.NewPrinter(language.English))
-	if format, ok := invalid.ErrorKind.(*kind.Format); ok {
-		if said, ok := errors.AsType[*formatError](format.Err); ok {
+	switch found := invalid.ErrorKind.(type) {
+	case *kind.Format:
+		if said, ok := errors.AsType[*formatError](found.Err); ok {
 			wrong = said.Error()
+		}
+	case *kind.OneOf:
+		if names := alternatives(schema, path); len(names) > 0 { // each is there
+			wrong = "give " + spelling.Listed(names, "or") + ", and not more than one of them"
 		}
 	}
 	return path, fmt.Errorf("%s: %s", strings.Join(append([]string{root}, path...), "."), wrong)
@@ -216,8 +224,50 @@ func misspelt(root string, schema any, causes []*jsonschema.ValidationError) (pa
 	return append(slices.Clone(path), key), said
 }
 
+// noneGiven tells of members of which one suffices, where none is given.
+func noneGiven(root string, invalid *jsonschema.ValidationError) (path []string, said error) {
+	switch invalid.ErrorKind.(type) {
+	case *kind.OneOf, *kind.AnyOf:
+	default:
+		return nil, nil
+	}
+	var missing []string
+	for _, cause := range invalid.Causes {
+		required, ok := cause.ErrorKind.(*kind.Required)
+		if !ok {
+			return nil, nil
+		}
+		missing = append(missing, required.Missing...)
+	}
+	path = invalid.InstanceLocation
+	return path, fmt.Errorf("%s: give %s", strings.Join(append([]string{root}, path...), "."), spelling.Listed(missing, "or"))
+}
+
+// alternatives are the members that the oneOf of the schema at a path requires, one in each of its schemas.
+func alternatives(schema any, path []string) (out []string) {
+	s, _ := schemaAt(schema, path).(map[string]any)
+	several, _ := s["oneOf"].([]any)
+	for _, one := range several {
+		of, _ := one.(map[string]any)
+		required, _ := of["required"].([]any)
+		if len(required) != 1 {
+			return nil
+		}
+		name, _ := required[0].(string)
+		out = append(out, name)
+	}
+	return out
+}
+
 // membersAt are the members that a schema names at a path, as far as it says so plainly.
 func membersAt(schema any, path []string) []string {
+	s, _ := schemaAt(schema, path).(map[string]any)
+	properties, _ := s["properties"].(map[string]any)
+	return slices.Sorted(maps.Keys(properties))
+}
+
+// schemaAt is that of the value at a path, as far as it is said plainly.
+func schemaAt(schema any, path []string) any {
 	for _, step := range path {
 		s, _ := schema.(map[string]any)
 		properties, _ := s["properties"].(map[string]any)
@@ -225,7 +275,5 @@ func membersAt(schema any, path []string) []string {
 			schema = s["items"]
 		}
 	}
-	s, _ := schema.(map[string]any)
-	properties, _ := s["properties"].(map[string]any)
-	return slices.Sorted(maps.Keys(properties))
+	return schema
 }

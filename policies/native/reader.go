@@ -265,6 +265,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if spec.Parameters, late, err = schema.parameters(values, b.reader.now()); err != nil {
 		return spec, blame(err, at, whom, given)
 	}
+	if strings.HasPrefix(path, libraryPrefix) && o.policy.Name != "" {
+		late = append(late, ofFuture(values)...)
+	}
 	for _, note := range late {
 		spec.Notes = append(spec.Notes, blame(note, at, whom, given, meta.keys).Error())
 	}

@@ -1,10 +1,13 @@
 package native
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/policies"
@@ -16,6 +19,31 @@ const versionParameter = "version"
 
 // latest is the newest version of Kubernetes there is, and what policies take for the version when none is given.
 const latest = "latest"
+
+// newest is the newest minor version of Kubernetes 1 that the library was held to.
+const newest = 37
+
+// tooNew returns what should be known of a version that is newer than the newest there is an answer to, or "".
+func tooNew(version string) string {
+	minor, err := strconv.Atoi(strings.TrimPrefix(version, "v1."))
+	if err != nil || minor <= newest {
+		return ""
+	}
+	return fmt.Sprintf("the library knows Kubernetes up to v1.%d and judges by that where %s is named; write latest, or a version that there is", newest, version)
+}
+
+// ofFuture is tooNew of the version among parameters.
+func ofFuture(parameters json.RawMessage) []error {
+	var given struct{ Version string }
+	if json.Unmarshal(parameters, &given) != nil {
+		return nil
+	}
+	note := tooNew(given.Version)
+	if note == "" {
+		return nil
+	}
+	return []error{under(errors.New("parameters.version: "+note), "parameters", versionParameter)}
+}
 
 // ofVersion is how a version of Kubernetes is written.
 var ofVersion = regexp.MustCompile(`^(` + latest + `|v1\.(0|[1-9][0-9]{0,4}))$`)
@@ -41,7 +69,7 @@ func (r *Reader) UseWith(parameters LibraryParameters, names ...string) ([]polic
 		}
 		members, version, err := r.named(name)
 		b.fault("", name, err)
-		took := false
+		took, noted := false, false
 		for _, member := range members {
 			meta, theirs, err := b.declared(member)
 			known = append(known, theirs...)
@@ -67,6 +95,9 @@ func (r *Reader) UseWith(parameters LibraryParameters, names ...string) ([]polic
 			}
 			b.fault("", member, err)
 			if err == nil {
+				if note := tooNew(given); note != "" && !noted {
+					spec.Notes, noted = append(spec.Notes, "library:"+name+": "+note), true
+				}
 				b.specs = append(b.specs, spec)
 			}
 		}

@@ -83,6 +83,27 @@ func TestUse(t *testing.T) {
 }
 
 // What is served must be told apart by its version.
+// A version that there is not yet is judged as the newest, which whoever names it should know.
+func TestAVersionThatIsNotYetKnownIsSaid(t *testing.T) {
+	r := readerWithBundles(t)
+	const what = "the library knows Kubernetes up to v1.37 and judges by that where v1.99 is named; write latest, or a version that there is"
+	var got []string
+	specs, faults := r.Use("level@v1.99", "deployments.replicas")
+	for _, spec := range specs {
+		got = append(got, spec.Notes...)
+	}
+	if len(faults) > 0 || !slices.Equal(got, []string{"library:level@v1.99: " + what}) {
+		t.Errorf("%v %q", faults, got)
+	}
+	for version, want := range map[string]string{"v1.99": "p.yaml:6: Policy mine: parameters.version: " + what, "v1.37": "", "latest": ""} {
+		specs, faults = r.Read([]File{{Name: "p.yaml", Text: []byte("apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: mine}\nspec:\n  use: pods.new\n" +
+			"  parameters: {version: " + version + "}\n")}})
+		if len(faults) > 0 || strings.Join(specs[0].Notes, "") != want {
+			t.Errorf("%s: %v %q", version, faults, specs[0].Notes)
+		}
+	}
+}
+
 func TestTheVersionIsInTheDigest(t *testing.T) {
 	var digests []string
 	for _, name := range []string{"pods.new", "pods.new@v1.20", "pods.new@v1.21"} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -107,11 +108,11 @@ func asksAboutEverything(spec policies.Spec) string {
 	if !spec.Lenient || spec.Match.Resources != nil || len(notAtAdmission(spec)) == len(spec.Rules) {
 		return ""
 	}
-	const everything = "the package has no METADATA, so that the API server asks about every request, subresources included"
+	const everything = "give the package METADATA with match.resources: without, the API server asks about every request, subresources included"
 	if spec.OnError == policies.OnErrorDeny {
-		return everything + ", and, as onError is deny, may refuse all of them while nobody answers; give it METADATA with match.resources"
+		return everything + ", and, as onError is deny, may refuse all of them while nobody answers"
 	}
-	return everything + "; give it METADATA with match.resources"
+	return everything
 }
 
 // notAtAdmission are the stages, beside admission, at which a policy is asked.
@@ -160,7 +161,11 @@ func (g *Gate) exception(d *review.Decision, set *policies.Set, object *unstruct
 		for _, name := range e.Policies {
 			at := slices.IndexFunc(set.Policies(), func(p *policies.Policy) bool { return p.Spec().ID == name })
 			if at < 0 {
-				warn(d, file, fmt.Sprintf("there is no policy %q; until there is one the exception does nothing for it", name))
+				what := "until there is one the exception does nothing for it"
+				if near := Meant(set, name); len(near) > 0 {
+					what = fmt.Sprintf("did you mean %s?", spelling.Listed(near, "or"))
+				}
+				warn(d, file, fmt.Sprintf("there is no policy %q; %s", name, what))
 				continue
 			}
 			spec := set.Policies()[at].Spec()

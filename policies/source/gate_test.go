@@ -84,7 +84,7 @@ func TestWhatTheGateSaysOfAPolicy(t *testing.T) {
 }
 
 func TestAPackageWithoutMETADATAIsWarnedAbout(t *testing.T) {
-	const everything = "portcullis: policy/mine: the package has no METADATA, so that the API server asks about every request, subresources included"
+	const everything = "portcullis: policy/mine: give the package METADATA with match.resources: without, the API server asks about every request, subresources included"
 	const legacy = "package a\n\ndeny contains \"a\" if input.request.name == \"x\"\n"
 	described := "# METADATA\n# custom:\n#   portcullis: {match: {resources: [pods]}}\n" + legacy
 	matched := policyObject(t, "mine", legacy)
@@ -100,8 +100,8 @@ func TestAPackageWithoutMETADATAIsWarnedAbout(t *testing.T) {
 		object *unstructured.Unstructured
 		want   string
 	}{
-		{"it refuses", policyObject(t, "mine", legacy), everything + ", and, as onError is deny, may refuse all of them while nobody answers; give it METADATA with match.resources"},
-		{"it warns", warning, everything + "; give it METADATA with match.resources"},
+		{"it refuses", policyObject(t, "mine", legacy), everything + ", and, as onError is deny, may refuse all of them while nobody answers"},
+		{"it warns", warning, everything},
 		{"it is matched", matched, ""},
 		{"it is described", policyObject(t, "mine", described), ""},
 	} {
@@ -187,18 +187,23 @@ func TestWhatTheGateSaysOfAnException(t *testing.T) {
 	const at = "# METADATA\n# custom:\n#   portcullis:\n#     match: {stage: %s}\npackage %s\n\ndeny contains \"no\" if input.spec\n"
 	guarding := policyObject(t, "guarding", fmt.Sprintf(at, "guard", "guarding"))
 	both := policyObject(t, "both", strings.ReplaceAll(fmt.Sprintf(at, "[admission, image]", "both"), "if input.spec", "if input.kind"))
+	const named = "package team.%s\n\ndeny contains \"a\" if input.request.name == \"x\"\n"
+	night, day := policyObject(t, "night", fmt.Sprintf(named, "shells_at_night")), policyObject(t, "by-day-only", fmt.Sprintf(named, "day"))
 	for _, c := range []struct {
 		name, policy, expires, refusal, warning string
 	}{
 		{"good", "team.shared", "2027-01-02T00:00:00Z", "", ""},
 		{"unknown policy", "team.other", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: there is no policy "team.other"; until there is one the exception does nothing for it`},
+		{"a slip", "team.shraed", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: there is no policy "team.shraed"; did you mean team.shared?`},
+		{"the package of a Policy", "team.shells_at_night", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: there is no policy "team.shells_at_night"; did you mean night?`},
+		{"another dash", "by_day-only", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: there is no policy "by_day-only"; did you mean by-day-only?`},
 		{"a guard", "guarding", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: exceptions hold at admission alone, and policy "guarding" is not asked there; the exception does nothing for it`},
 		{"an image policy, too", "both", "2027-01-02T00:00:00Z", "", `portcullis: policyexception/prod/legacy: exceptions hold at admission alone, and policy "both" is also asked at stage image, where it refuses as before`},
 		{"past", "team.shared", "2027-01-01T00:00:00Z", "portcullis: policyexception/prod/legacy: spec.expires is past; an exception that has ended excepts nothing", ""},
 		{"far", "team.shared", "2099-01-01T00:00:00Z", "portcullis: policyexception/prod/legacy:1: PolicyException prod/legacy: spec.expires is more than a year ahead; choose an earlier day, and renew the exception then if it is still needed", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			d, err := gate(t, guarding, both).Review(t.Context(), ask(t, "CREATE", "policyexceptions", "", text(c.policy, c.expires), nil))
+			d, err := gate(t, guarding, both, night, day).Review(t.Context(), ask(t, "CREATE", "policyexceptions", "", text(c.policy, c.expires), nil))
 			if err != nil || d.Refusal() != c.refusal || strings.Join(d.Warnings(), "; ") != c.warning {
 				t.Errorf("%s %v %v", d.Refusal(), d.Warnings(), err)
 			}

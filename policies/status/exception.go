@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/portcullis-dev/portcullis/policies/native"
+	"github.com/portcullis-dev/portcullis/policies/source"
+	"github.com/portcullis-dev/portcullis/policies/spelling"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -48,9 +51,9 @@ func (p page) judgeException(e *v1alpha1.PolicyException, fault string, now time
 	c.no(v1alpha1.ExceptionExpired, ReasonNotYet, "")
 	switch unknown := p.unknown(e.Spec.Policies); {
 	case len(unknown) == len(e.Spec.Policies):
-		c.no(v1alpha1.ExceptionActive, ReasonUnknownPolicies, "it excepts nothing: "+noSuchPolicies(unknown))
+		c.no(v1alpha1.ExceptionActive, ReasonUnknownPolicies, "it excepts nothing: "+p.noSuchPolicies(unknown))
 	case len(unknown) > 0:
-		c.yes(v1alpha1.ExceptionActive, ReasonUnknownPolicies, noSuchPolicies(unknown))
+		c.yes(v1alpha1.ExceptionActive, ReasonUnknownPolicies, p.noSuchPolicies(unknown))
 	default:
 		c.yes(v1alpha1.ExceptionActive, ReasonInForce, "")
 	}
@@ -74,12 +77,16 @@ func (p page) unknown(names []string) []string {
 	return out
 }
 
-func noSuchPolicies(names []string) string {
+func (p page) noSuchPolicies(names []string) string {
 	what := "there is no policy "
 	if len(names) > 1 {
 		what = "there are no policies "
 	}
-	return review.Sentence(what+strings.Join(names, ", ")+"; correct spec.policies, or put it in force", maxMessage)
+	remedy := "; correct spec.policies, or put it in force"
+	if near := source.Meant(p.load.Set, names[0]); len(near) > 0 {
+		remedy = fmt.Sprintf("; did you mean %s by %s?", spelling.Listed(near, "or"), names[0])
+	}
+	return review.Sentence(what+strings.Join(names, ", ")+remedy, maxMessage)
 }
 
 // exception is what to write at a PolicyException.

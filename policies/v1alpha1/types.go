@@ -59,7 +59,7 @@ type PolicySpec struct {
 	// Parameters are validated against the schema in the policy's METADATA; defaults are filled in.
 	// +kubebuilder:validation:Type=object
 	Parameters *apiextensionsv1.JSON `json:"parameters,omitempty"`
-	// Enforcement is deny, warn, audit or off; by default what METADATA says, or else deny.
+	// Enforcement is deny, warn, audit or "off"; by default what METADATA says, or else deny. Without quotes YAML takes off for false, which is refused.
 	// +kubebuilder:validation:Enum=deny;warn;audit;"off"
 	Enforcement string `json:"enforcement,omitempty"`
 	// OnError is what follows when the policy cannot be evaluated: deny, warn or allow; by default what METADATA says, or else as the

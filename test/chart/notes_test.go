@@ -43,6 +43,8 @@ func TestNotesSayWhatIsInForce(t *testing.T) {
 		"policies.library.bundles={pss-baseline}": "These policies of the\nlibrary are in force as soon as the Pods run: pss-baseline. What",
 		"policies.library.names={pods.privileged,pods.no_exec}": "These policies of the\nlibrary are in force as soon as the Pods run: pods.privileged, pods.no_exec. " +
 			"What is wrong, if anything is, and what to do about it:\n\n  portcullis doctor --name portcullis --namespace guard\n",
+		"policies.library.names={access.no_node_access,pods.privileged}": "WARNING: an API server asks at the stage guard only once it has been started to; until then this does nothing:\n" +
+			"access.no_node_access. What it must be started with is printed, ",
 	} {
 		cmd := exec.CommandContext(t.Context(), filepath.Join(root, "bin", "helm"), "install", "portcullis", filepath.Join(root, "charts", "portcullis"),
 			"--namespace=guard", "--dry-run=client", "--set="+set)

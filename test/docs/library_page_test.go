@@ -57,6 +57,28 @@ func topicPage(topic string, of []entry) string {
 	return out.String()
 }
 
+// helpersPage is the page of what policies may import.
+func helpersPage(all []native.Helper) string {
+	var out strings.Builder
+	out.WriteString(made + `
+# Helper packages
+
+What policies of your own may import, as ` + "`import data.portcullis.kubernetes`" + `; the policies of the [library](README.md) are written with them.
+` + "`portcullis policies show portcullis.kubernetes`" + ` tells the same, and with ` + "`-o rego`" + ` the source. [Writing policies](../policies.md#containers) has a loop over
+containers to copy, and says [what is safe](../policies.md#undefined-is-not-false) where something has no value.
+
+`)
+	for _, h := range all {
+		fmt.Fprintf(&out, "- [%s](#%s): %s\n", code(h.Name), anchor(h.Name), text(h.Title))
+	}
+	for _, h := range all {
+		_, file, _ := strings.Cut(h.Name, ".")
+		fmt.Fprintf(&out, "\n## %s\n\n%s. %s Its source is [%s.rego](../../policies/library/%[4]s.rego).\n\n", code(h.Name), strong(h.Title), text(h.Description), file)
+		table(&out, []string{"call", "what it gives"}, h.Rules, func(r native.HelperRule) []string { return []string{code(r.Call), text(r.Description)} })
+	}
+	return out.String()
+}
+
 // section is the part of a page about one policy.
 func (e entry) section() string {
 	var out strings.Builder
@@ -135,6 +157,10 @@ func indexPage(all []entry, bundles []native.LibraryBundle) string {
 The policies that Portcullis brings along. Each is put in force by a Policy that names it, as its page has one to copy, or by
 ` + "`--policies library:NAME`" + ` where it needs no parameters; a bundle puts several in force by one name. [Writing policies](../policies.md#the-library)
 says more. ` + "`portcullis policies list`" + ` and ` + "`portcullis policies show NAME`" + ` tell the same.
+
+A Policy is an object of the cluster, ` + "`kubectl apply -f policy.yaml`" + `, where Portcullis runs with ` + "`--cluster-policies`" + `, as the chart has it; or a document in a
+file of a directory that is given with ` + "`--policies DIR`" + `, of a server as of ` + "`portcullis review`" + `. Both read the same text. Policies of your own may import
+the [helper packages](helpers.md).
 
 - [Bundles](#bundles)
 - [By topic](#by-topic)

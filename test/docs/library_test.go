@@ -81,7 +81,7 @@ func pagesOfTheLibrary(t *testing.T) map[string]string {
 		}
 		all = append(all, newEntry(t, d))
 	}
-	pages := map[string]string{"README.md": indexPage(all, reader.Bundles())}
+	pages := map[string]string{"README.md": indexPage(all, reader.Bundles()), "helpers.md": helpersPage(reader.Helpers())}
 	for _, topic := range topics(all) {
 		pages[topic+".md"] = topicPage(topic, inTopic(all, topic))
 	}

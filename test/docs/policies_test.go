@@ -90,7 +90,7 @@ func TestUndefinedIsNotFalse(t *testing.T) {
 		fmt.Fprintf(&better, "better contains %d if {\n\t%s\n}\n", i, row[2])
 	}
 	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
-	s.write(t, "idioms.rego", "package idioms\n\nimport data.portcullis.kubernetes\n\n"+written.String()+better.String())
+	s.write(t, "idioms.rego", "package idioms\n\nimport data.portcullis.kubernetes\nimport data.portcullis.quantities\n\n"+written.String()+better.String())
 	s.write(t, "input.json", `{"request": {"operation": "CREATE", "kind": {"kind": "Deployment"}, "object": {"metadata": {}, "spec": {}}}, "spec": {}}`)
 	got := s.run(t, "bin/portcullis eval -d idioms.rego -i input.json -f raw '[count(data.idioms.written), count(data.idioms.better)]'")
 	if want := fmt.Sprintf("[0,%d]\n", len(rows)); got != want {
@@ -115,6 +115,28 @@ func TestUndefinedIsNotFalse(t *testing.T) {
 	s.write(t, "deployment.yaml", "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}")
 	if out, code := s.code(t, "bin/portcullis review -f deployment.yaml --policies my-policies"); code != 0 {
 		t.Errorf("written the other way, what has no label does not pass, so that the page warns of nothing: exit code %d\n%s", code, out)
+	}
+}
+
+// The loop over containers that the page prints, with what comes of it; and what an entry of them does not have.
+func TestContainers(t *testing.T) {
+	p := read(t, "docs/policies.md", strings.NewReplacer())
+	s := newShell(t, map[string]string{"portcullis": binary(t, "portcullis")})
+	policy := p.block(t, "rego", "package team.memory")
+	s.write(t, "my-policies/memory.rego", policy)
+	s.write(t, "memory.yaml", p.block(t, "yaml", "name: greedy"))
+	got, code := s.code(t, p.block(t, "sh", "-f memory.yaml"))
+	if want := p.block(t, "text", "memory.yaml:1"); code != 2 || got != want {
+		t.Errorf("exit code %d\n%s\nwant\n%s", code, got, want)
+	}
+	s.run(t, "bin/portcullis fmt --list --fail my-policies && bin/portcullis check --strict my-policies")
+	s.write(t, "my-policies/memory.rego", strings.Replace(policy, "small(c.container)", "small(c)", 1))
+	if entry, code := s.code(t, p.block(t, "sh", "-f memory.yaml")); code != 2 || entry != got {
+		t.Errorf("quantities.limit of an entry: exit code %d\n%s\nwant\n%s", code, entry, got)
+	}
+	s.write(t, "my-policies/memory.rego", strings.Replace(policy, "c.container)", "c.image)", 1))
+	if got, code := s.code(t, "bin/portcullis check my-policies"); code == 0 || !strings.Contains(got, `want (one of): ["container" "kind" "name" "path"]`) {
+		t.Errorf("what an entry does not have: exit code %d\n%s", code, got)
 	}
 }
 

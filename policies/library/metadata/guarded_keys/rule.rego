@@ -1,9 +1,10 @@
 # METADATA
 # title: Some labels and annotations are not for everybody
 # description: >-
-#   Labels decide: which Pod Security level a namespace has, what a network policy lets in, who pays. Labels and annotations with the keys
-#   of the parameter are set, changed and removed only by the users and groups of the others, also when an object is created, and in the
-#   templates of workloads.
+#   Only those whom the parameters users and groups name set, change and remove the labels and annotations with certain keys, also when
+#   an object is created, and in the templates of workloads; whoever is a member of system:masters, as most cluster administrators are, is
+#   let through unless groups says otherwise. Labels decide: which Pod Security level a namespace has, what a network policy lets in, who
+#   pays.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
 #   description: Labels and selectors
