@@ -16,6 +16,9 @@ func (s *Sweep) Report() audit.Report { return s.report(true) }
 // Counts is Report without the results: it takes a moment whatever was found.
 func (s *Sweep) Counts() audit.Report { return s.report(false) }
 
+// Changes is another number when Report may say something else than before but for when that is.
+func (s *Sweep) Changes() uint64 { return s.room.changes.Load() }
+
 func (s *Sweep) report(results bool) audit.Report {
 	s.mu.Lock()
 	policies, trouble, listed := s.force.Load(), s.troubled, s.listed

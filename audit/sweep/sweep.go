@@ -148,6 +148,7 @@ func (s *Sweep) Use(p *Policies) {
 		delete(old, policy.ID)
 	}
 	s.force.Store(next)
+	s.room.changes.Add(1)
 	for id := range old {
 		if n, audited := before.numbers[id]; audited {
 			s.without(n)
