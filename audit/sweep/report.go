@@ -114,7 +114,7 @@ func (s *Sweep) Through() bool {
 			return false
 		}
 	}
-	return s.listed && len(s.kinds) > 0
+	return s.listed && s.followed == s.force.Load()
 }
 
 // Age is how long ago the API server was last heard of about the resource of which that is longest, and false if some resource has not been
