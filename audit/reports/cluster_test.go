@@ -138,7 +138,7 @@ func (c *counted) said() string {
 }
 
 func quick() times {
-	return times{look: 20 * time.Millisecond, counts: 100 * time.Millisecond, resync: 300 * time.Millisecond, retry: 100 * time.Millisecond, grace: 300 * time.Millisecond}
+	return times{look: 20 * time.Millisecond, counts: 100 * time.Millisecond, discover: 100 * time.Millisecond, resync: 300 * time.Millisecond, retry: 100 * time.Millisecond, grace: 300 * time.Millisecond}
 }
 
 func (p plane) options(f *found, shard string, c *counted) Options {

@@ -46,7 +46,7 @@ type Options struct {
 }
 
 // times are the pauses of a writer, or those of a test.
-type times struct{ look, counts, resync, retry, grace time.Duration }
+type times struct{ look, counts, discover, resync, retry, grace time.Duration }
 
 const (
 	// lookEvery is how often to look for results that have changed: they are in the reports within two seconds where no more reports than a burst of
@@ -54,6 +54,8 @@ const (
 	lookEvery = time.Second
 	// countsEvery is how often a report is written of which only the numbers have changed, which happens whenever an object is made or goes.
 	countsEvery = 10 * time.Second
+	// discoverEvery is how often to ask which kinds the cluster serves.
+	discoverEvery = 30 * time.Second
 	// resyncEvery is how often to read what is there: what others have changed or deleted is put right.
 	resyncEvery = 5 * time.Minute
 	// retryEvery is how often to try again what failed.
@@ -83,7 +85,7 @@ func (o Options) complete() (Options, *store, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.times == (times{}) {
-		o.times = times{lookEvery, countsEvery, resyncEvery, retryEvery, goneFor}
+		o.times = times{lookEvery, countsEvery, discoverEvery, resyncEvery, retryEvery, goneFor}
 	}
 	s, err := newStore(o.Config, o.Release)
 	return o, s, err

@@ -28,6 +28,7 @@ type Writer struct {
 	others  []present           // of this shard in another api
 	since   map[string]int64    // when results were found first, by what was there when it was read
 	read    time.Time           // when that was
+	asked   time.Time           // when the cluster was asked which kinds it serves
 	seen    uint64              // the changes
 	due     time.Time           // when to look although nothing has changed; zero is never
 	told    string
@@ -96,6 +97,16 @@ func (w *Writer) step(ctx context.Context, now time.Time) error {
 		live = append(slices.Clone(live), w.Shard)
 	}
 	slices.Sort(live)
+	if now.Sub(w.asked) >= w.times.discover {
+		all, err := served(ctx, w.kinds)
+		if err != nil {
+			return err
+		}
+		if chosen, _ := w.Choice.choose(all); chosen != w.api {
+			w.read = time.Time{}
+		}
+		w.asked = now
+	}
 	if now.Sub(w.read) >= w.times.resync || !slices.Equal(live, w.members) {
 		if err := w.sync(ctx); err != nil {
 			return err
