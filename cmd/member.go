@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/portcullis-dev/portcullis/audit/reports"
 	"github.com/portcullis-dev/portcullis/certs"
 	"github.com/portcullis-dev/portcullis/certs/certmanager"
 	"github.com/portcullis-dev/portcullis/policies"
@@ -53,6 +54,8 @@ type member struct {
 	lastGood   *source.LastGood   // nil without --cluster-policies
 	theirs     *theirs            // nil without --gatekeeper
 	auditor    *auditor           // nil without --audit
+	reports    *reports.Writer    // nil where no reports are kept
+	collector  *reports.Collector // nil without replicas, too
 	underWay   atomic.Int64       // requests
 	// theirStatus is nil without --gatekeeper, and theirVersions are the objects that loaded is about.
 	theirStatus   *theirstatus.Writer
@@ -146,6 +149,9 @@ func (f *memberFlags) join(stored bool, exempt []string, reader *native.Reader, 
 			return nil, err
 		}
 		c.namespaces.changed = c.auditor.relabelled
+	}
+	if err := c.keepReports(); err != nil {
+		return nil, err
 	}
 	if f.policies {
 		c.status = status.NewWriter(c.dynamic, &c.ledger, c.serving, log)
@@ -328,6 +334,9 @@ func (c *member) parts() []func(context.Context) error {
 		if c.theirs != nil {
 			parts = append(parts, c.theirAudit().RunPart)
 		}
+	}
+	if c.reports != nil {
+		parts = append(parts, c.reports.Run)
 	}
 	if c.replicas != nil {
 		parts = append(parts, c.replicas.Run, c.watchBundle, func(ctx context.Context) error { return replicas.Lead(ctx, c.group(), c.lead) })

@@ -176,7 +176,8 @@ func concerns(m policies.Match) func(sweep.Resource) bool {
 }
 
 // unaskedAbout reports whether a resource is only audited by policies that name it: those of which new objects come every second, and which say what
-// happens and not what is there.
+// happens and not what is there; and reports, which say what was judged.
 func unaskedAbout(r sweep.Resource) bool {
-	return slices.Contains([]string{"events", "events.events.k8s.io", "leases.coordination.k8s.io"}, r.String())
+	return slices.Contains([]string{"events", "events.events.k8s.io", "leases.coordination.k8s.io"}, r.String()) ||
+		r.Group == "openreports.io" || r.Group == "wgpolicyk8s.io"
 }

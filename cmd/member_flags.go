@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/portcullis-dev/portcullis/audit/reports"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
 )
 
@@ -39,6 +40,7 @@ type memberFlags struct {
 
 	audit         bool
 	auditInterval time.Duration
+	auditReports  string
 
 	register      bool
 	webhookURL    string
@@ -65,6 +67,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.stateDir, "state-dir", "", "`DIR` to keep policies, namespaces and the certificate in, so that a server that is started while the cluster does not answer has them")
 	flags.BoolVar(&f.audit, "audit", false, "judge what is in the cluster already, too, by the policies in force, and again as it changes; needs list and watch for what they are about")
 	flags.DurationVar(&f.auditInterval, "audit-interval", time.Hour, "after how long everything is judged again although nothing has changed, from 1m")
+	flags.StringVar(&f.auditReports, "audit-reports", string(reports.Auto), "`KIND` of reports to keep in the cluster of what the audit finds: openreports, wgpolicy, auto for the first of them that the cluster serves, or none")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
 	flags.StringVar(&f.failurePolicy, "webhook-failure-policy", "", "Ignore lets everything pass while nobody answers; by default each policy's onError decides")
@@ -112,6 +115,8 @@ func (f *memberFlags) check() error {
 		return fmt.Errorf("--service-account %q is not the name of a service account: lower case letters, digits, dashes and dots", f.serviceAccount)
 	case f.audit && f.auditInterval < time.Minute:
 		return fmt.Errorf("--audit-interval %s is less than a minute; what changes is judged at once in any case", f.auditInterval)
+	case !slices.Contains(reports.Choices(), reports.Choice(f.auditReports)):
+		return fmt.Errorf("--audit-reports %q is none of auto, openreports, wgpolicy and none", f.auditReports)
 	case f.inCluster && f.kubeconfig != "":
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:

@@ -42,6 +42,9 @@ func (c *member) lead(ctx context.Context) {
 			writer("what the audit found by constraints", c.theirAudit().RunSum)
 		}
 	}
+	if c.collector != nil {
+		writer("which reports are of replicas that are gone", c.collector.Run)
+	}
 	if c.flags.gatekeeperCRDs {
 		writer("the definitions of Gatekeeper's kinds", c.define)
 	}

@@ -54,6 +54,9 @@ func exported(t *testing.T) map[string][]string {
 	if err := audits.shows(nil); err != nil { // nobody asks for a value
 		t.Fatal(err)
 	}
+	if _, err := newReportMetrics(m.Registry); err != nil {
+		t.Fatal(err)
+	}
 	descriptions := make(chan *prometheus.Desc, 1000)
 	m.Registry.Describe(descriptions)
 	close(descriptions)

@@ -20,45 +20,91 @@ type Made struct {
 	Omitted int // results that are listed nowhere
 }
 
-// Make makes the objects of a report: those of each namespace of which something is known, and one ClusterReport at least, which says what was judged.
-// shard tells the objects of one who audits a part of the cluster from those of others; it is a name as Kubernetes has them, or empty. Names and
-// order are the same for the same results.
+// Layout says how a report becomes objects. The zero value is that of the only one who audits, within MaxObjects and MaxTotal.
+type Layout struct {
+	// Shard tells the objects of one who audits a part of the cluster from those of others; it is a name as Kubernetes has them, or empty.
+	Shard string
+	// Followers says that another shard tells which policies are not audited: that is said once.
+	Followers bool
+	// MaxObjects and MaxTotal bound the objects and their bytes together, where others make some, too; zero is the constant of that name.
+	MaxObjects, MaxTotal int
+	// Since tells when a result was found first that is there with a time, in seconds; nil leaves that time.
+	Since func(id string, seconds int64) int64
+}
+
+// Make makes the objects of a report: those of each namespace of which something is known, and one ClusterReport at least, which says what was judged
+// and which policies are not. Names and order are the same for the same results.
 //
 // The results of a namespace that one object does not hold are dealt out by their IDs to twice as many, until each has room: one result more changes
 // one object, and not all that come after it.
 func Make(r *audit.Report, shard string) Made {
-	m := maker{Report: r, policies: map[string]audit.Policy{}, shard: shard}
+	var made Made
+	made.Omitted = Layout{Shard: shard}.Each(r, func(o Object, _ int) { made.Objects = append(made.Objects, o) })
+	slices.SortStableFunc(made.Objects, func(a, b Object) int { return cmp.Compare(a.Metadata.Namespace, b.Metadata.Namespace) })
+	return made
+}
+
+// Each makes the objects as Make does and hands them over with their size as JSON, those of one namespace at a time; the ClusterReport that says
+// what was judged comes last. It returns how many results are listed nowhere, which that object says, too.
+func (l Layout) Each(r *audit.Report, yield func(o Object, size int)) (omitted int) {
+	l.MaxObjects, l.MaxTotal = cmp.Or(l.MaxObjects, MaxObjects), cmp.Or(l.MaxTotal, MaxTotal)
+	m := maker{Report: r, Layout: l, policies: map[string]audit.Policy{}}
 	for _, p := range r.Policies {
 		m.policies[p.ID] = p
 	}
-	found := map[string][]audit.Result{"": nil}
-	for namespace := range r.Namespaces {
-		found[namespace] = nil
+	found := map[string][]audit.Result{"": m.unaudited()}
+	for namespace, counts := range r.Namespaces {
+		if counts != (audit.Counts{}) {
+			found[namespace] = append([]audit.Result{}, found[namespace]...)
+		}
 	}
 	for _, result := range r.Results {
 		if result.Outcome != audit.Pass {
 			found[result.Object.Namespace] = append(found[result.Object.Namespace], result)
 		}
 	}
-	made, total := Made{Omitted: r.Omitted}, 0
+	omitted = r.Omitted
+	var first Object
+	objects, total := 0, 0
 	for _, namespace := range slices.Sorted(maps.Keys(found)) {
 		for _, object := range m.namespace(namespace, found[namespace]) {
 			size := sizeOf(object)
-			if len(made.Objects) == MaxObjects || total+size > MaxTotal {
-				made.Omitted += len(object.Results)
+			if objects == l.MaxObjects || total+size > l.MaxTotal {
+				omitted += len(object.Results)
 				continue
 			}
-			total += size
-			made.Objects = append(made.Objects, object)
+			objects, total = objects+1, total+size
+			if objects == 1 {
+				first = object
+				continue
+			}
+			yield(object, size)
 		}
+		delete(found, namespace)
 	}
-	return made
+	if omitted > 0 && first.Metadata.Annotations != nil {
+		first.Metadata.Annotations[Omitted] = fmt.Sprintf("%d results are in no report: an audit has at most %d results, and its reports %d objects and %d MiB.",
+			omitted, audit.MaxResults, MaxObjects, MaxTotal>>20)
+	}
+	yield(first, sizeOf(first))
+	return omitted
 }
 
 type maker struct {
 	*audit.Report
+	Layout
 	policies map[string]audit.Policy
-	shard    string
+}
+
+// unaudited has a result for each policy that is not asked about what is there: it was "not selected for evaluation", as the kind words Skip.
+func (m maker) unaudited() []audit.Result {
+	out := []audit.Result{}
+	for _, p := range m.Policies {
+		if p.Unaudited != "" && !m.Followers {
+			out = append(out, audit.Result{Policy: p.ID, Outcome: audit.Skip, Message: p.Unaudited})
+		}
+	}
+	return out
 }
 
 // namespace deals the results of a namespace out to as many objects as hold them.
@@ -110,8 +156,8 @@ func sizeOf(o Object) int {
 
 func (m maker) empty(namespace string, part int) Object {
 	name := Source
-	if m.shard != "" {
-		name += "-" + m.shard
+	if m.Shard != "" {
+		name += "-" + m.Shard
 	}
 	if part > 0 {
 		name += fmt.Sprintf("-%d", part)
@@ -163,8 +209,13 @@ func (m maker) result(r audit.Result) Result {
 	out := Result{
 		Source: Source, Policy: short(r.Policy), Category: short(policy.Topic()), Severity: cmp.Or(r.Severity, policy.Severity),
 		Timestamp: Timestamp{Seconds: when.Unix()}, Outcome: r.Outcome, Scored: r.Outcome == audit.Fail, Message: short(r.Message),
-		Resources:  []Reference{{APIVersion: short(o.APIVersion()), Kind: short(o.Kind), Namespace: short(o.Namespace), Name: short(o.Name), UID: short(o.UID)}},
 		Properties: map[string]string{"id": r.ID()},
+	}
+	if o != (audit.Object{}) {
+		out.Resources = []Reference{{APIVersion: short(o.APIVersion()), Kind: short(o.Kind), Namespace: short(o.Namespace), Name: short(o.Name), UID: short(o.UID)}}
+	}
+	if m.Since != nil {
+		out.Timestamp.Seconds = m.Since(out.Properties["id"], out.Timestamp.Seconds)
 	}
 	if !slices.Contains([]string{"critical", "high", "medium", "low"}, out.Severity) {
 		out.Severity = "" // the kind knows no other

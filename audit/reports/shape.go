@@ -1,7 +1,11 @@
 // Package reports makes Report objects of what an audit found, for the tools that show them.
 package reports
 
-import "github.com/portcullis-dev/portcullis/audit"
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/portcullis-dev/portcullis/audit"
+)
 
 // The bounds of Report objects, which have filled etcd before. etcd takes 1.5 MiB for an object; a third of it leaves room for what the API server
 // adds, and keeps a watch of them light.
@@ -21,6 +25,8 @@ const (
 	Reconciled = "audit.portcullis.dev/reconciliation"
 	// Revision is the annotation of a ClusterReport that says which policies judged.
 	Revision = "audit.portcullis.dev/revision"
+	// Omitted is the annotation of a ClusterReport that says how many results are in no object, where the bounds left no room.
+	Omitted = "audit.portcullis.dev/omitted"
 )
 
 // The objects of openreports.io/v1alpha1 as far as they are written; PolicyReport of wgpolicyk8s.io/v1alpha2 has the same fields but Source and
@@ -39,10 +45,11 @@ type (
 	}
 	// Metadata is what is written of an object's metadata.
 	Metadata struct {
-		Name        string            `json:"name"`
-		Namespace   string            `json:"namespace,omitempty"`
-		Labels      map[string]string `json:"labels"`
-		Annotations map[string]string `json:"annotations,omitempty"`
+		Name        string                  `json:"name"`
+		Namespace   string                  `json:"namespace,omitempty"`
+		Labels      map[string]string       `json:"labels"`
+		Annotations map[string]string       `json:"annotations,omitempty"`
+		Owners      []metav1.OwnerReference `json:"ownerReferences,omitempty"`
 	}
 	// Configuration says that passes are not among the results.
 	Configuration struct {
@@ -70,7 +77,7 @@ type (
 		Timestamp  Timestamp         `json:"timestamp"`
 		Outcome    audit.Outcome     `json:"result"`
 		Scored     bool              `json:"scored"`
-		Resources  []Reference       `json:"resources"`
+		Resources  []Reference       `json:"resources,omitempty"` // none where the policy is not audited
 		Message    string            `json:"message"`
 		Properties map[string]string `json:"properties"` // "id", "field", "controls", "exception", "reason", "expires"
 	}

@@ -16,6 +16,9 @@ func (s *Sweep) Report() audit.Report { return s.report(true) }
 // Counts is Report without the results: it takes a moment whatever was found.
 func (s *Sweep) Counts() audit.Report { return s.report(false) }
 
+// Changes is another number when Report may say something else than before but for when that is.
+func (s *Sweep) Changes() uint64 { return s.room.changes.Load() }
+
 func (s *Sweep) report(results bool) audit.Report {
 	s.mu.Lock()
 	policies, trouble, listed := s.force.Load(), s.troubled, s.listed
@@ -114,11 +117,10 @@ func (s *Sweep) Through() bool {
 	return s.begun()
 }
 
-// begun reports whether policies are in force and every resource that one of them concerns is followed. s.mu must be held.
+// begun reports whether policies are in force and whatever they are about is followed. s.mu must be held.
 func (s *Sweep) begun() bool {
 	policies := s.force.Load()
-	return s.listed && policies.numbers != nil &&
-		!slices.ContainsFunc(s.resources, func(r Resource) bool { return s.kinds[r] == nil && policies.concern(r) })
+	return s.listed && policies.numbers != nil && s.followed == policies
 }
 
 // Age is how long ago the API server was last heard of about the resource of which that is longest, and false if some resource has not been

@@ -136,7 +136,7 @@ func (s *Sweep) discover(ctx context.Context) {
 		s.options.Log.Warn("the audit does not know all kinds of the cluster", "error", err)
 	}
 	s.troubled, s.listed = trouble, err == nil || len(found) > 0
-	s.resources = found
+	s.resources, s.followed = found, nil
 }
 
 // follow begins to follow resources that some policy concerns, and ends to follow others.
@@ -144,6 +144,9 @@ func (s *Sweep) follow(ctx context.Context, wg *sync.WaitGroup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	policies := s.force.Load()
+	if s.listed {
+		s.followed = policies
+	}
 	wanted := map[Resource]bool{}
 	for _, r := range s.resources {
 		if policies.concern(r) {
@@ -155,6 +158,7 @@ func (s *Sweep) follow(ctx context.Context, wg *sync.WaitGroup) {
 			k.cancel()
 			k.shelf.clear()
 			delete(s.kinds, r)
+			s.room.changes.Add(1)
 		}
 	}
 	for r := range wanted {

@@ -3,6 +3,7 @@ package sweep
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unique"
 
@@ -63,6 +64,8 @@ type kept struct {
 
 // room bounds the results that are kept, on all shelves together.
 type room struct {
+	changes atomic.Uint64 // of what is known
+
 	mu   sync.Mutex
 	left int
 }
@@ -146,6 +149,7 @@ func (s *shelf) put(k key, epoch uint32, j judged, numbers func(string) (number,
 	}
 	next.profile = s.profiles.take(j.about.Namespace, pairs)
 	s.remove(k)
+	s.room.changes.Add(1)
 	s.objects[k] = next
 	s.tallies[next.state]++
 	s.keep(k, j.about, results)
@@ -200,6 +204,7 @@ func (s *shelf) remove(k key) {
 		s.room.give(len(d.results))
 		delete(s.details, k)
 	}
+	s.room.changes.Add(1)
 	s.profiles.give(old.profile)
 	s.tallies[old.state]--
 	delete(s.objects, k)
@@ -249,6 +254,7 @@ func (s *shelf) without(policy func(number) bool) {
 			continue
 		}
 		left := slices.DeleteFunc(slices.Clone(was.pairs), func(p pair) bool { return policy(p.policy) })
+		s.room.changes.Add(1)
 		s.profiles.give(e.profile)
 		e.profile = s.profiles.take(was.namespace, left)
 		s.objects[k] = e
@@ -267,8 +273,11 @@ func (s *shelf) without(policy func(number) bool) {
 // say sets why not all of the resource is known; "" is that nothing stands in the way.
 func (s *shelf) say(trouble string) {
 	s.mu.Lock()
-	s.trouble = trouble
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	if s.trouble != trouble {
+		s.trouble = trouble
+		s.room.changes.Add(1)
+	}
 }
 
 // count is how many objects are in a state.

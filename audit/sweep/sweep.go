@@ -79,6 +79,7 @@ type Sweep struct {
 	resources []Resource
 	troubled  string // why not all resources are known
 	listed    bool   // resources were
+	followed  *force // whose resources are all among kinds
 	kinds     map[Resource]*kind
 	touched   map[string]bool      // policies whose surroundings have changed
 	rests     map[string]time.Time // until when they are not asked again for that
@@ -148,6 +149,7 @@ func (s *Sweep) Use(p *Policies) {
 		delete(old, policy.ID)
 	}
 	s.force.Store(next)
+	s.room.changes.Add(1)
 	for id := range old {
 		if n, audited := before.numbers[id]; audited {
 			s.without(n)

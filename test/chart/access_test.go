@@ -71,6 +71,10 @@ func allowed() []question {
 		{verb: "watch", resource: "configmaps", namespace: own},
 		{verb: "list", resource: "pods"}, // for the audit
 		{verb: "watch", group: "apps", resource: "deployments"},
+		{verb: "patch", group: "openreports.io", resource: "reports", namespace: foreign, name: "any"},
+		{verb: "delete", group: "openreports.io", resource: "clusterreports", name: "any"},
+		{verb: "create", group: "wgpolicyk8s.io", resource: "policyreports", namespace: foreign},
+		{verb: "list", group: "wgpolicyk8s.io", resource: "clusterpolicyreports"},
 		{verb: "patch", resource: "configmaps", namespace: own, name: "any"}, // the annotation that kube-mgmt's users know
 		{verb: "create", group: "events.k8s.io", resource: "events", namespace: own},
 		{verb: "patch", group: "events.k8s.io", resource: "events", namespace: foreign, name: "any"}, // about a PolicyException there

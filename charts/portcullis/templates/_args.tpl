@@ -53,6 +53,7 @@
 {{- if .Values.audit.enabled }}
 - --audit
 - --audit-interval={{ .Values.audit.interval }}
+- --audit-reports={{ .Values.audit.reports }}
 {{- end }}
 {{- with .Values.decisionLog }}
 {{- if .stdout }}
