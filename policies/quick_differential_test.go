@@ -74,6 +74,40 @@ func TestManagedFields(t *testing.T) {
 	}
 }
 
+// TestManagedFieldsForOneOfMany has a policy that reads them judge beside one that does not: they are there for both, whichever comes first.
+func TestManagedFieldsForOneOfMany(t *testing.T) {
+	module := ast.MustParseModule(`package template
+violation contains {"msg": entry.manager} if some entry in input.review.object.metadata.managedFields`)
+	reader := policies.Spec{
+		ID: "template", File: "template", Digest: "template", Convention: policies.Gatekeeper, Lenient: true,
+		Package: module.Package.Path, Modules: []*ast.Module{module}, Rules: []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}},
+	}
+	specs := slices.DeleteFunc(append(nativeForms(t), reader), func(s policies.Spec) bool {
+		return !slices.Contains([]string{"ignores_managed_fields.rego", "reads_managed_fields.rego", "template"}, s.ID)
+	})
+	for i := range specs {
+		specs[i].Enforcement = policies.EnforceDeny
+	}
+	if len(specs) != 3 {
+		t.Fatalf("%d policies", len(specs))
+	}
+	req, _, err := review.DialectValidate([]byte(`{"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {"uid": "1", "operation": "CREATE",
+		"name": "web", "namespace": "shop", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "resource": {"group": "", "version": "v1", "resource": "pods"},
+		"object": {"metadata": {"name": "web", "managedFields": [{"manager": "kubectl"}]}}, "oldObject": null, "userInfo": {"username": "jane"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range [][]policies.Spec{specs[:2], {specs[1], specs[0]}, {specs[0], specs[2]}, {specs[2], specs[0]}, specs} {
+		set, err := policies.Compile(t.Context(), of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d, err := set.Review(t.Context(), req); err != nil || !strings.Contains(d.Refusal(), "kubectl") {
+			t.Errorf("%s beside %s: %q %v", of[0].ID, of[1].ID, d.Refusal(), err)
+		}
+	}
+}
+
 func chosen(specs []policies.Spec, prefixes ...string) []policies.Spec {
 	return slices.DeleteFunc(specs, func(s policies.Spec) bool {
 		return s.ID == "pods.no-exec-labelled" || !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s.ID, p) })
