@@ -86,12 +86,12 @@ func served(ctx context.Context, kinds discovery.ServerResourcesInterfaceWithCon
 	return out, nil
 }
 
-// choose is the api to write, if the cluster serves one that is wanted.
-func (c Choice) choose(served []api) (api, bool) {
+// choose is the api to write; the zero value if the cluster serves none that is wanted.
+func (c Choice) choose(served []api) api {
 	for _, one := range served {
 		if c == Auto || c == OpenReports && one == openReports() || c == WGPolicy && one == wgPolicy() {
-			return one, true
+			return one
 		}
 	}
-	return api{}, false
+	return api{}
 }

@@ -22,7 +22,7 @@ func (w *Writer) sync(ctx context.Context) error {
 	if w.owner, err = w.Owner(ctx); err != nil {
 		return fmt.Errorf("with what the reports vanish: %w", err)
 	}
-	chosen, _ := w.Choice.choose(all)
+	chosen := w.Choice.choose(all)
 	there, since, others := map[string]*written{}, map[string]int64{}, []present(nil)
 	for _, one := range all {
 		err := w.list(ctx, one, func(p present) {

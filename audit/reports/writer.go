@@ -102,7 +102,7 @@ func (w *Writer) step(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		if chosen, _ := w.Choice.choose(all); chosen != w.api {
+		if w.Choice.choose(all) != w.api {
 			w.read = time.Time{}
 		}
 		w.asked = now
