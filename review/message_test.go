@@ -143,7 +143,9 @@ func TestARefusalIsBounded(t *testing.T) {
 }
 
 func TestWarningsAreAsShortAsTheAPIServerDemands(t *testing.T) {
-	cut := func(whose string) string { return whose + strings.Repeat("x", maxWarning-len(whose)-len("…")) + "…" }
+	cut := func(whose string) string {
+		return whose + strings.Repeat("x", maxWarning-len(whose)-len("…")) + "…"
+	}
 	for _, c := range []struct {
 		name     string
 		findings []Finding
