@@ -115,8 +115,6 @@ func (f *memberFlags) check() error {
 		return fmt.Errorf("--service-account %q is not the name of a service account: lower case letters, digits, dashes and dots", f.serviceAccount)
 	case f.audit && f.auditInterval < time.Minute:
 		return fmt.Errorf("--audit-interval %s is less than a minute; what changes is judged at once in any case", f.auditInterval)
-	case !slices.Contains(reports.Choices(), reports.Choice(f.auditReports)):
-		return fmt.Errorf("--audit-reports %q is none of auto, openreports, wgpolicy and none", f.auditReports)
 	case f.inCluster && f.kubeconfig != "":
 		return errors.New("--in-cluster and --kubeconfig name two clusters; give one of them")
 	case len(f.configMaps) > 0 && !f.policies:
@@ -131,6 +129,8 @@ func (f *memberFlags) check() error {
 		return fmt.Errorf("--webhook-failure-policy %q can only be Ignore; to refuse what cannot be judged is each policy's own onError", f.failurePolicy)
 	case f.webhookURL != "" && !strings.HasPrefix(f.webhookURL, "https://"):
 		return fmt.Errorf("--webhook-url %q does not begin with https://, and the API server calls nothing else", f.webhookURL)
+	case !slices.Contains(reports.Choices(), reports.Choice(f.auditReports)):
+		return fmt.Errorf("--audit-reports %q is none of auto, openreports, wgpolicy and none", f.auditReports)
 	}
 	for _, wait := range []struct {
 		flag string
