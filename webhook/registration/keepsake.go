@@ -67,6 +67,8 @@ func (o Options) grantingOurs() string {
 		fmt.Sprintf(`r.apiGroups == [%s] && r.resources == ["*"] && r.verbs.all(v, v in ["get", "list", "watch"])`, quote(constraintGroup)),
 		fmt.Sprintf(`r.apiGroups.size() == 1 && r.apiGroups[0] in %s && r.resources.all(s, s.endsWith("/status")) && r.verbs == ["patch"]`, list(theirGroups())),
 		`r.apiGroups == ["templates.gatekeeper.sh"] && r.resources == ["constrainttemplates/finalizers"] && r.verbs == ["update"]`,
+		`r.apiGroups.all(g, g in ["openreports.io", "wgpolicyk8s.io"]) && r.resources.all(s, s.endsWith("reports")) && ` +
+			`r.verbs.all(v, v in ["get", "list", "create", "patch", "delete"])`,
 		`r.apiGroups == ["apiextensions.k8s.io"] && r.resources == ["customresourcedefinitions"] && ` +
 			`r.verbs.all(v, v in ["get", "list", "watch", "create", "patch"])`,
 	}, " || ")

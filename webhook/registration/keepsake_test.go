@@ -26,6 +26,9 @@ func TestOursIsSparedAsLongAsItIsOurs(t *testing.T) {
 		out.Rules = append(out.Rules, with)
 		return write("clusterroles", update, "portcullis", out)
 	}
+	reporting := func(verb, group string) request {
+		return role(rbacv1.PolicyRule{Verbs: []string{verb}, APIGroups: []string{group}, Resources: []string{"reports"}})
+	}
 	granting := func(verb, group, resource string) request {
 		return role(rbacv1.PolicyRule{Verbs: []string{"get", verb}, APIGroups: []string{"apps", group}, Resources: []string{"deployments", resource}})
 	}
@@ -107,6 +110,9 @@ func TestOursIsSparedAsLongAsItIsOurs(t *testing.T) {
 		"our role writes all webhooks":     {role(rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{admissionregistrationv1.GroupName}, Resources: []string{"validatingwebhookconfigurations"}}), true},
 		"our role writes constraints":      {role(rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{"constraints.gatekeeper.sh"}, Resources: []string{"*"}}), true},
 		"our role writes other statuses":   {role(rbacv1.PolicyRule{Verbs: []string{"patch"}, APIGroups: []string{"apps"}, Resources: []string{"*/status"}}), true},
+		"our role writes reports":          {reporting("create", "openreports.io"), false},
+		"our role writes others' reports":  {reporting("create", "example.com"), true},
+		"our role updates reports":         {reporting("update", "openreports.io"), true},
 		"our role deletes definitions":     {granting("delete", "apiextensions.k8s.io", "customresourcedefinitions"), true},
 		"our role reads the metrics":       {role(rbacv1.PolicyRule{Verbs: []string{"get"}, NonResourceURLs: []string{"/metrics"}}), true},
 		"our role grants nothing sensible": {role(rbacv1.PolicyRule{}), true},
