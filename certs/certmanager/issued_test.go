@@ -5,9 +5,11 @@ import (
 	"crypto/x509"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	corev1 "k8s.io/api/core/v1"
@@ -71,6 +73,13 @@ func issued(t *testing.T, plane *cluster.Cluster, admin client.WithWatch, c *Cer
 		t.Errorf("the certificate lives %s", got)
 	}
 
+	// While cert-manager has not noted that it issued the certificate, it answers the loss of the Secret with the same certificate.
+	eventually("cert-manager was done with the certificate", func() bool {
+		var certificate cmapi.Certificate
+		must(t, admin.Get(t.Context(), client.ObjectKey{Namespace: "portcullis", Name: "portcullis"}, &certificate))
+		issuing := func(c cmapi.CertificateCondition) bool { return c.Type == cmapi.CertificateConditionIssuing }
+		return certificate.Status.Revision != nil && !slices.ContainsFunc(certificate.Status.Conditions, issuing)
+	})
 	secret := &corev1.Secret{}
 	secret.Namespace, secret.Name = "portcullis", c.SecretName()
 	must(t, admin.Delete(t.Context(), secret))
