@@ -143,7 +143,7 @@ func ephemeral(object, old string) request {
 func TestTheAuditEventNamesThePoliciesThatRefuse(t *testing.T) {
 	s := serve(t, map[string]string{"registries.yaml": registries, "pinned.yaml": pinned})
 	plugin := imagePolicyWebhook(t, s, false)
-	revisions := map[string]bool{}
+	revisions, decisions := map[string]bool{}, map[string]string{}
 	for _, c := range []struct{ namespace, image, deniedBy string }{
 		{"shop", ours, ""},
 		{"shop", "nginx", "registries"},
@@ -155,6 +155,13 @@ func TestTheAuditEventNamesThePoliciesThatRefuse(t *testing.T) {
 		_ = plugin.Validate(t.Context(), a, nil)
 		revisions[a.annotations[auditPrefix+"revision"]] = true
 		delete(a.annotations, auditPrefix+"revision")
+		// By the same id the decision is found in the decision log, also when the plugin remembers the answer.
+		id, of := a.annotations[auditPrefix+"decision"], c.namespace+" "+c.image
+		if before, again := decisions[of]; id == "" || again && id != before {
+			t.Errorf("%s: the decision %q, after %q", of, id, before)
+		}
+		decisions[of] = id
+		delete(a.annotations, auditPrefix+"decision")
 		want := map[string]string{}
 		if c.deniedBy != "" {
 			want[auditPrefix+"denied-by"] = c.deniedBy
