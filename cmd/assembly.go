@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"sync/atomic"
 
@@ -53,6 +54,13 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	a.closers = append(a.closers, func() { _ = api.Close() }, func() { _ = health.Close() })
+	var pages net.Listener
+	if a.cluster.ui {
+		if pages, err = listen(ctx, "--ui-listen", a.cluster.uiListen); err != nil {
+			return err
+		}
+		a.closers = append(a.closers, func() { _ = pages.Close() })
+	}
 	recorders, credentials, err := a.record(ctx, stdout)
 	if err != nil {
 		return err
@@ -89,6 +97,11 @@ func (a *assembly) serve(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	a.checks = append(a.checks, webhook.Check{Name: "server", Check: server.Ready}, webhook.Check{Name: "certificates", Check: who.ready})
+	if pages != nil {
+		if err := a.show(pages); err != nil {
+			return err
+		}
+	}
 	a.parts = append(a.parts, webhook.NewProbes(webhook.ProbesOptions{
 		Listener: health, Checks: a.checks, Metrics: a.metrics.Registry, Log: a.log,
 	}).Run)

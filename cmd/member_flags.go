@@ -42,6 +42,9 @@ type memberFlags struct {
 	auditInterval time.Duration
 	auditReports  string
 
+	ui       bool
+	uiListen string
+
 	register      bool
 	webhookURL    string
 	failurePolicy string
@@ -68,6 +71,8 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.audit, "audit", false, "judge what is in the cluster already, too, by the policies in force, and again as it changes; needs list and watch for what they are about")
 	flags.DurationVar(&f.auditInterval, "audit-interval", time.Hour, "after how long everything is judged again although nothing has changed, from 1m")
 	flags.StringVar(&f.auditReports, "audit-reports", string(reports.Auto), "`KIND` of reports to keep in the cluster of what the audit finds: openreports, wgpolicy, auto for the first of them that the cluster serves, or none")
+	flags.BoolVar(&f.ui, "ui", false, "serve pages about what the audit found, how the server fares and which policies there are; whoever looks signs in with a token of the cluster")
+	flags.StringVar(&f.uiListen, "ui-listen", "127.0.0.1:10443", "`ADDRESS` for the pages, over HTTPS with the server's certificate")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
 	flags.StringVar(&f.failurePolicy, "webhook-failure-policy", "", "Ignore lets everything pass while nobody answers; by default each policy's onError decides")
@@ -85,7 +90,7 @@ func (f *memberFlags) check() error {
 	for _, needs := range []struct {
 		flag string
 		set  bool
-	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--gatekeeper", f.gatekeeper}, {"--audit", f.audit}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
+	}{{"--cluster-policies", f.policies}, {"--policy-configmaps", len(f.configMaps) > 0}, {"--gatekeeper", f.gatekeeper}, {"--audit", f.audit}, {"--ui", f.ui}, {"--register", f.register}, {"--state-dir", f.stateDir != ""}} {
 		if needs.set && !f.given() {
 			return fmt.Errorf("%s needs a cluster: add --in-cluster or --kubeconfig FILE", needs.flag)
 		}

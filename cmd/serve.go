@@ -51,7 +51,7 @@ func newServe() *cobra.Command {
 		Use:   "serve --policies PATH...",
 		Short: "Answers the API server's webhooks",
 		Long: `Serves /authenticate, /authorize/guard, /authorize/grant, /mutate, /validate and /image over HTTPS, and /healthz, /readyz and
-/metrics on a port of their own; with --audit-events /events beside the first. Policies are read again when their files change. Without a cluster and without certificates it
+/metrics on a port of their own; with --audit-events /events beside the first, and with --ui pages on a third port. Policies are read again when their files change. Without a cluster and without certificates it
 makes its own; the authority to trust is printed on standard output.`,
 		Example: `  portcullis serve --policies ./policies
   portcullis serve --policies ./policies --policies library:pods.privileged --cert-dir ./certs --kubeconfig ~/.kube/config`,
@@ -99,7 +99,7 @@ const defaultReviewMemory = 256 << 20
 
 // check returns what is wrong with the flags taken by themselves.
 func (f *serveFlags) check() error {
-	for _, address := range []struct{ flag, value string }{{"--listen", f.listen}, {"--health-listen", f.healthListen}} {
+	for _, address := range []struct{ flag, value string }{{"--listen", f.listen}, {"--health-listen", f.healthListen}, {"--ui-listen", f.cluster.uiListen}} {
 		if _, _, err := net.SplitHostPort(address.value); err != nil {
 			return fmt.Errorf("%s %q is not an address such as 127.0.0.1:8443 or :8443", address.flag, address.value)
 		}

@@ -85,8 +85,17 @@ type Spec struct {
 	Lenient bool
 
 	Notes []string // what is no fault and should be known of it, each a sentence behind file and row
+	// Source are the texts of its own package, for people; nil where the front end has none. Lines before a text's first that is not empty are not
+	// the policy's: in their place is what the file has beside it.
+	Source []SourceText
 
 	listed bool // it came in a Bundle that is Listed
+}
+
+// SourceText is a text as it was read. Nobody changes it.
+type SourceText struct {
+	File string
+	Text []byte
 }
 
 // EnforcementBy is what the policy's refusals do to requests of that origin.

@@ -42,7 +42,7 @@ func unjudgedOf(r *audit.Report) (out []unjudged) {
 		}
 	}
 	for _, result := range r.Results {
-		if rank(result.Outcome) == rank(audit.Fault) {
+		if outcome(result.Outcome) == outcome(audit.Fault) {
 			out = append(out, unjudged{result.Policy + " of " + about(result.Object), result.Message})
 		}
 	}

@@ -123,7 +123,7 @@ func Groups(r *audit.Report, by By) []Group {
 		}
 		for _, g := range groups {
 			if !g.Counted {
-				g.Counts = pairs(g.Results)
+				g.Counts = audit.Pairs(g.Results)
 			}
 		}
 	}
@@ -167,34 +167,6 @@ func policiesOf(r *audit.Report) []audit.Policy {
 	}
 	slices.SortStableFunc(out, func(a, b audit.Policy) int { return cmp.Compare(a.ID, b.ID) })
 	return out
-}
-
-// pairs counts results as audit.Counts does: one for an object and a policy, the worst.
-func pairs(results []audit.Result) (out audit.Counts) {
-	type pair struct {
-		policy, group, kind, namespace, name, file string
-		row                                        int
-	}
-	worst := map[pair]audit.Outcome{}
-	for _, r := range results {
-		o := r.Object
-		key := pair{r.Policy, o.Group, o.Kind, o.Namespace, o.Name, o.File, o.Row}
-		if before, there := worst[key]; !there || rank(r.Outcome) < rank(before) {
-			worst[key] = r.Outcome
-		}
-	}
-	for _, outcome := range worst {
-		out.Add(outcome)
-	}
-	return out
-}
-
-// rank orders outcomes, the worst first.
-func rank(o audit.Outcome) int {
-	if at := slices.Index([]audit.Outcome{audit.Fail, audit.Fault, audit.Warn, audit.Skip, audit.Pass}, o); at >= 0 {
-		return at
-	}
-	return 1 // as a Fault
 }
 
 // order is that in which groups are read: the most severe first, and 5.2.2 before 5.2.10; what has no name is first among namespaces, and else last.

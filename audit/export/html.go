@@ -80,14 +80,24 @@ type finding struct {
 	Said    string
 }
 
-func writeHTML(out io.Writer, r *audit.Report, o Options) error {
-	functions := template.FuncMap{
-		"visible": visible, "moment": moment, "day": day, "place": place, "outcome": outcome, "number": number, "plural": plural, "words": words,
+// Style is the style sheet of the page, for pages that look like it.
+func Style() string { return pageCSS }
+
+// Functions are what templates of pages about reports say things with: visible spells out what cannot be seen of a text, moment and day are times in
+// UTC, place is where in a file an object stands, outcome the word for one, class that of a State's badge, number and plural are numbers for people, words
+// names policies, local is a control without its standard, and bar the outcomes side by side.
+func Functions() template.FuncMap {
+	return template.FuncMap{
+		"visible": visible, "moment": moment, "day": day, "place": place, "outcome": outcome, "number": number, "plural": plural, "words": words, "bar": bar,
 		"local": func(control string) string { return control[strings.Index(control, "/")+1:] },
 		"class": func(s State) string { return strings.ReplaceAll(string(s), " ", "-") },
-		"expired": func(result audit.Result) bool {
-			return result.Exception != nil && !result.Exception.Expires.IsZero() && result.Exception.Expires.Before(r.At)
-		},
+	}
+}
+
+func writeHTML(out io.Writer, r *audit.Report, o Options) error {
+	functions := Functions()
+	functions["expired"] = func(result audit.Result) bool {
+		return result.Exception != nil && !result.Exception.Expires.IsZero() && result.Exception.Expires.Before(r.At)
 	}
 	t, err := template.New("page").Funcs(functions).Parse(pageHTML)
 	if err != nil {

@@ -227,6 +227,9 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 		ID: identity(pkg.Path), Title: meta.title, Description: meta.description, Severity: meta.Severity, Controls: meta.Controls,
 		File: pkg.Location.File, Row: pkg.Location.Row, Package: pkg.Path, Lenient: legacy,
 	}
+	for _, m := range modules {
+		spec.Source = append(spec.Source, policies.SourceText{File: m.Package.Location.File, Text: m.text})
+	}
 	at, whom, given := fmt.Sprintf("%s:%d", pkg.Location.File, pkg.Location.Row), "policy "+spec.ID, meta.keys
 	if o.policy.Name != "" {
 		at, whom, given = o.At(), "Policy "+o.policy.Name, o.keys

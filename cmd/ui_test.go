@@ -1,0 +1,114 @@
+package cmd
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/portcullis-dev/portcullis/test/cluster"
+)
+
+const uiRoles = `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: viewer}
+rules: [{apiGroups: [portcullis.dev], resources: [findings, policies], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: auditor}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: viewer}
+subjects: [{kind: ServiceAccount, name: auditor, namespace: shop}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: developer, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: viewer}
+subjects: [{kind: ServiceAccount, name: developer, namespace: shop}]
+`
+
+// A real API server says whose tokens they are, and what each may see.
+func TestServeShowsPages(t *testing.T) {
+	t.Parallel()
+	c := cluster.StartT(t, cluster.Options{NoControllerManager: true})
+	kubectl := func(stdin string, args ...string) string {
+		t.Helper()
+		out, said, err := c.Kubectl(t.Context(), "", strings.NewReader(stdin), args...)
+		if err != nil {
+			t.Fatal(said)
+		}
+		return out
+	}
+	for _, namespace := range []string{"shop", "bank"} {
+		kubectl("", "create", "namespace", namespace)
+		kubectl("", "create", "configmap", "in-"+namespace, "--namespace", namespace)
+	}
+	tokens := map[string]string{"nobody": "eyJhbGciOiJSUzI1NiJ9.e30.AAAA"}
+	for _, name := range []string{"auditor", "developer", "stranger"} {
+		kubectl("", "create", "serviceaccount", name, "--namespace", "shop")
+		tokens[name] = strings.TrimSpace(kubectl("", "create", "token", name, "--namespace", "shop"))
+	}
+	kubectl(uiRoles, "apply", "-f", "-")
+	files := writeFiles(t, map[string]string{"named.rego": "# METADATA\n# title: No such name\n# custom:\n#   portcullis: {match: {resources: [configmaps]}}\npackage named\n\n" +
+		"deny contains \"the name begins with in-\" if startswith(input.request.object.metadata.name, \"in-\")\n"})
+	listen := address(t)
+	s := startServe(t, files, "--kubeconfig="+c.Kubeconfig, "--audit", "--ui", "--ui-listen="+listen, "--namespace=default", "--replica=one")
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	get := func(who, path string) (int, string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+listen+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who != "" {
+			request.Header.Set("Authorization", "Bearer "+tokens[who])
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, string(body)
+	}
+	eventually(t, "everything was looked at", func() bool {
+		status, body := get("auditor", "/ui/violations")
+		return status == http.StatusOK && strings.Contains(body, "2 results")
+	})
+	for _, want := range []struct {
+		who, path string
+		status    int
+		has, not  string
+	}{
+		{"auditor", "/ui/violations", 200, "in-bank", ""},
+		{"developer", "/ui/violations", 200, "in-shop", "in-bank"},
+		{"developer", "/ui/violations.csv", 200, "in-shop", "in-bank"},
+		{"developer", "/ui/policies", 403, "You may not see policies.", "named"},
+		{"stranger", "/ui/violations", 403, "You may not see what was found", "in-shop"},
+		{"nobody", "/ui/violations", 401, "The cluster does not know whose token this is", "in-shop"},
+		{"", "/ui/violations", 303, "/ui/sign-in?next=", "in-shop"},
+		{"auditor", "/ui/policies/named", 200, "startswith(input.request.object.metadata.name", ""},
+		{"auditor", "/ui/", 200, "one is ready", ""},
+	} {
+		status, body := get(want.who, want.path)
+		if status != want.status || !strings.Contains(body, want.has) || want.not != "" && strings.Contains(body, want.not) {
+			t.Errorf("%s at %s: %d, want %d with %q and without %q\n%s", want.who, want.path, status, want.status, want.has, want.not, body)
+		}
+	}
+	if _, metrics := s.get(t, "/metrics"); !strings.Contains(metrics, `portcullis_ui_requests_total{code="403",page="GET /ui/policies"} 1`) {
+		t.Errorf("the pages are not counted:\n%s", metrics)
+	}
+	for name, token := range tokens {
+		if strings.Contains(s.log.String(), token) {
+			t.Errorf("the log has the token of %s", name)
+		}
+	}
+}
