@@ -74,8 +74,7 @@ func TestAuditPagesNameFlags(t *testing.T) {
 	flag := regexp.MustCompile("[`\\s]--([a-z][a-z-]+)")
 	shown := 0
 	for page, text := range auditPages(t) {
-		lines := strings.Split(strings.ReplaceAll(text, "\\\n", " "), "\n")
-		for _, line := range lines {
+		for line := range strings.SplitSeq(strings.ReplaceAll(text, "\\\n", " "), "\n") {
 			command := strings.TrimPrefix(strings.TrimSpace(line), "$ ")
 			if strings.HasPrefix(command, "portcullis ") {
 				shown++
