@@ -50,6 +50,9 @@ func (f *auditFlags) auditCluster(ctx context.Context, stderr io.Writer, shown *
 	if err != nil {
 		return nil, err
 	}
+	if err := areThere(ctx, cluster, f.namespaces); err != nil {
+		return nil, err
+	}
 	once := newAuditOnce(cluster, load.Set, kept, f.namespaces, shown)
 	if err := once.all(ctx); err != nil {
 		return nil, err
@@ -135,6 +138,7 @@ func (a *auditOnce) all(ctx context.Context) error {
 		return !slices.ContainsFunc(a.kept, func(spec policies.Spec) bool { return concerns(spec.Match)(r) })
 	})
 	slices.SortFunc(resources, func(x, y sweep.Resource) int { return cmp.Compare(x.String(), y.String()) })
+	resources = within(resources, a.namespaces)
 	for i, r := range resources {
 		a.tally.of(r.String())
 		err := sweep.Once(ctx, a.cluster, r, func(page []sweep.Found) error {
@@ -145,7 +149,7 @@ func (a *auditOnce) all(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case apierrors.IsForbidden(err):
-			a.tally.fault(r.String(), fmt.Sprintf("You may not list %s: a role that allows the verb list on it is needed.", r))
+			a.tally.fault(r.String(), lackedRight(r))
 		case err != nil:
 			a.tally.fault(r.String(), fmt.Sprintf("It could not be listed to the end: %v.", err))
 		}
@@ -185,11 +189,8 @@ func (a *auditOnce) page(ctx context.Context, r sweep.Resource, page []sweep.Fou
 }
 
 func (a *auditOnce) one(ctx context.Context, found *sweep.Found) (j audit.Judgement) {
-	switch {
-	case found.Err != nil:
+	if found.Err != nil {
 		return j
-	case len(a.namespaces) > 0 && !slices.Contains(a.namespaces, inside(found.About)):
-		return audit.Judgement{Skipped: skippedPlace}
 	}
 	j, found.Err = a.judge.Judge(ctx, found.About, found.JSON, func(id string) bool { return a.ids[id] })
 	return j

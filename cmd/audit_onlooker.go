@@ -83,7 +83,14 @@ func newOnlooker(ctx context.Context, config *rest.Config, from *source.Files) (
 		if !served {
 			break
 		}
-		if _, err := objects.Resource(v1alpha1.GroupVersion().WithResource(kind)).List(ctx, metav1.ListOptions{Limit: 1}); err != nil {
+		_, err := objects.Resource(v1alpha1.GroupVersion().WithResource(kind)).List(ctx, metav1.ListOptions{Limit: 1})
+		switch {
+		case apierrors.IsForbidden(err) && from != nil: // who has rights in a namespace alone judges by policies that are no objects
+			o.troubles = append(o.troubles, fmt.Sprintf("The cluster's exceptions are not known, so that what they except is not shown as excepted: %v.", err))
+			served = false
+		case apierrors.IsForbidden(err):
+			return nil, fmt.Errorf("the cluster's %s cannot be listed, so that --policies is needed: %w", kind, err)
+		case err != nil:
 			return nil, fmt.Errorf("the cluster's %s cannot be listed: %w", kind, err)
 		}
 	}

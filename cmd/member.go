@@ -56,6 +56,8 @@ type member struct {
 	auditor    *auditor           // nil without --audit
 	reports    *reports.Writer    // nil where no reports are kept
 	collector  *reports.Collector // nil without replicas, too
+	reported   *reportMetrics     // nil where no reports are kept
+	losses     losses             // as the leader has seen them
 	underWay   atomic.Int64       // requests
 	// theirStatus is nil without --gatekeeper, and theirVersions are the objects that loaded is about.
 	theirStatus   *theirstatus.Writer

@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"sync/atomic"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/portcullis-dev/portcullis/audit"
@@ -16,6 +18,7 @@ func (c *member) keepReports() (err error) {
 	if err != nil {
 		return err
 	}
+	c.reported = metrics
 	options := reports.Options{
 		Config: c.config, Release: reports.Release{Name: c.flags.name, Namespace: c.flags.namespace}, Shard: c.flags.replica,
 		Choice: reports.Choice(c.flags.auditReports), Found: c.auditor.found, Changes: c.auditor.sweep.Changes, Owner: c.owner,
@@ -43,6 +46,7 @@ func (a *auditor) found() (audit.Report, bool) {
 type reportMetrics struct {
 	objects, bytes, omitted prometheus.Gauge
 	writes                  *prometheus.CounterVec
+	lacks                   atomic.Bool // results are omitted
 }
 
 func newReportMetrics(registry *prometheus.Registry) (*reportMetrics, error) {
@@ -73,6 +77,7 @@ func (m *reportMetrics) Held(objects, bytes, omitted int) {
 	m.objects.Set(float64(objects))
 	m.bytes.Set(float64(bytes))
 	m.omitted.Set(float64(omitted))
+	m.lacks.Store(omitted > 0)
 }
 
 // Wrote implements reports.Observer.

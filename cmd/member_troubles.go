@@ -112,7 +112,7 @@ func (c *member) troubles() []trouble {
 			"the webhook configurations are not as they should be; what is registered stays: " + standing.Err.Error(),
 		})
 	}
-	return out
+	return append(out, c.auditTroubles(time.Now())...)
 }
 
 // ofObject reports whether messages call an object so that tells of its faults itself.

@@ -19,9 +19,10 @@ import (
 // Metrics are all that /metrics shows. The labels policy and revision come from policies, which operators write, and never from
 // requests. Like Wiring they are exported for the contract tests. They are safe for concurrent use.
 type Metrics struct {
-	Registry *prometheus.Registry
-	Webhook  *webhook.Metrics
-	log      *slog.Logger
+	recorders decisions.Recorders // that are shown; none before there are any
+	Registry  *prometheus.Registry
+	Webhook   *webhook.Metrics
+	log       *slog.Logger
 
 	duration *prometheus.HistogramVec
 	unasked  *prometheus.CounterVec
@@ -88,6 +89,7 @@ func NewMetrics(log *slog.Logger) (*Metrics, error) {
 
 // follow shows the certificates' ends and the recorders' losses.
 func (m *Metrics) follow(who identity, recorders decisions.Recorders) error {
+	m.recorders = recorders
 	for usage, notAfter := range map[string]func() time.Time{"serving": who.notAfter, "authority": who.authority} {
 		if notAfter == nil {
 			continue

@@ -49,7 +49,9 @@ func TestWhichPoliciesAreUnaudited(t *testing.T) {
 		"a name, by get":                 {`deny contains "no" if object.get(input.request, "name", "") == "web"`, ""},
 		"any member":                     {`deny contains "no" if { some key; input.request[key] == "me" }`, asksWhole},
 		"all of input":                   {`deny contains json.marshal(input)`, asksWhole},
-		"options":                        {`deny contains "no" if input.request.dryRun`, asksRest},
+		"a dry run":                      {`deny contains "no" if input.request.dryRun`, asksRest},
+		"options":                        {`deny contains "no" if input.request.options.fieldManager == "me"`, asksRest},
+		"the request's own ID":           {`deny contains "no" if input.request.uid == "1"`, asksRest},
 		"the operation in a message":     {`deny contains sprintf("no %s", [input.request.operation])`, asksOperation},
 		"a creation":                     {`deny contains "no" if input.request.operation == "CREATE"`, asksOperation},
 		"a creation, by a helper":        {`deny contains "no" if helpers.created`, asksOperation},
@@ -95,6 +97,7 @@ func TestWhatAPolicySaysOfItselfMakesItUnaudited(t *testing.T) {
 		"creations":     {func(s *Spec) { s.Match.Operations = []string{"create", "delete"} }, ""},
 		"changes":       {func(s *Spec) { s.Match.Operations = []string{"update", "delete"} }, "Its match is about UPDATE and DELETE, and not about what is there already."},
 		"users":         {func(s *Spec) { s.Match.Users = []Glob{"me"} }, "Its match names users or groups, and nobody makes a request of what is there already."},
+		"groups":        {func(s *Spec) { s.Match.Groups = []Glob{"us"} }, "Its match names users or groups, and nobody makes a request of what is there already."},
 		"a subresource": {func(s *Spec) { s.Match.Resources = []Resource{{Resource: "pods", Subresource: "exec"}} }, "Its match names subresources alone, which are something done with an object and not there by themselves."},
 		"a subresource, too": {func(s *Spec) {
 			s.Match.Resources = []Resource{{Resource: "pods", Subresource: "exec"}, {Resource: "pods"}}

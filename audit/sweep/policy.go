@@ -10,6 +10,9 @@ import (
 type Resource struct {
 	Group, Version, Name, Kind string // "apps", "v1", "deployments", "Deployment"
 	Namespaced                 bool
+	// Within is the one namespace whose objects are listed, with the rights that are given in it; of the resource "namespaces" it is that one. Empty
+	// is everything.
+	Within string
 }
 
 // String is the resource as policies name it, "deployments.apps".
@@ -19,6 +22,9 @@ func (r Resource) String() string {
 	}
 	return r.Name + "." + r.Group
 }
+
+// isNamespaces reports whether it is that of the namespaces themselves.
+func (r Resource) isNamespaces() bool { return r.Group == "" && r.Name == "namespaces" }
 
 // apiVersion is its group and version as manifests spell them.
 func (r Resource) apiVersion() string {

@@ -64,9 +64,18 @@ func TestProfilesAreCountedAndGivenBack(t *testing.T) {
 	if len(s.details) != 100 || len(s.profiles.list) != 2 {
 		t.Fatalf("%d details, %d profiles", len(s.details), len(s.profiles.list))
 	}
+	s.without(func(n number) bool { return n == 1000 })
+	if len(s.details) != 100 {
+		t.Error("what others said goes with a policy that said nothing")
+	}
+	place := s.profiles.list[s.objects[keyOf("pods", "some-namespace", "some-workload-0-0")].profile].namespace
 	s.without(func(n number) bool { return n == 3 })
-	if len(s.details) != 0 || s.profiles.list[s.objects[keyOf("pods", "some-namespace", "some-workload-0-0")].profile].objects != 1000 {
+	left := s.profiles.list[s.objects[keyOf("pods", "some-namespace", "some-workload-0-0")].profile]
+	if len(s.details) != 0 || left.objects != 1000 {
 		t.Error("what a policy said that is gone is kept")
+	}
+	if place == "" || left.namespace != place {
+		t.Errorf("objects of namespace %q are counted in %q when a policy is gone", place, left.namespace)
 	}
 	s.clear()
 	if len(s.profiles.known) != 0 || len(s.profiles.free) != len(s.profiles.list) || s.count(evaluated) != 0 || s.room.left != audit.MaxResults {
