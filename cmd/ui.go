@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,7 +57,7 @@ func (a *assembly) show(listener net.Listener) error {
 		},
 	}
 	if auditor := a.member.auditor; auditor != nil {
-		options.Found, options.Changes = auditor.found, auditor.sweep.Changes
+		options.Found, options.Changes, options.Others = auditor.found, auditor.sweep.Changes, a.member.others
 	}
 	pages, err := web.New(options)
 	if err != nil {
@@ -72,6 +73,18 @@ func (a *assembly) show(listener net.Listener) error {
 	a.log.Info("pages", "listen", listener.Addr().String())
 	a.parts = append(a.parts, server.Run)
 	return nil
+}
+
+// others are the names of the other replicas that are alive.
+func (c *member) others() []string {
+	if c.replicas == nil {
+		return nil
+	}
+	names, err := c.live()
+	if err != nil {
+		return []string{"replicas that are not known at the moment"}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == c.flags.replica })
 }
 
 // health is how the server fares at this moment.

@@ -33,6 +33,8 @@ type Options struct {
 	Found func() (audit.Report, bool)
 	// Changes is another number when Found may return something else than before.
 	Changes func() uint64
+	// Others are the replicas that judge other parts of the cluster, of which Found knows nothing. Nil: none.
+	Others func() []string
 	// Health returns how the server fares.
 	Health func() Health
 	// Detail returns what there is to know of a policy in force beside what the audit says; false of one that is not in force. Nil: nothing.
@@ -87,6 +89,9 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("pages need to know how the server fares")
 	case o.Found != nil && o.Changes == nil:
 		return o, errors.New("pages need to know when what was found has changed")
+	}
+	if o.Others == nil {
+		o.Others = func() []string { return nil }
 	}
 	if o.Count == nil {
 		o.Count = func(string, int) {}

@@ -12,6 +12,7 @@ type overviewPage struct {
 	Report *audit.Report // nil: nothing to show, for the reason of Lacking
 	Total  audit.Counts
 	Notes  []string
+	Whole  bool // whether coverage is shown, too
 	Lack   string
 	Health *Health // nil for those who may not see it
 	Ready  bool
@@ -19,11 +20,10 @@ type overviewPage struct {
 
 func (s *Server) overview(w http.ResponseWriter, r *http.Request, v *visit) error {
 	var page overviewPage
-	report, notes, err := s.seen(r, v)
-	if err != nil {
+	if seen, err := s.seen(r, v); err != nil {
 		page.Lack = err.Error()
 	} else {
-		page.Report, page.Notes, page.Total = &report, notes, report.Total()
+		page.Report, page.Notes, page.Whole, page.Total = &seen.Report, seen.notes, seen.whole, seen.Total()
 	}
 	may, err := s.rights.may(r.Context(), v.who, Policies, "")
 	if err != nil {

@@ -36,15 +36,11 @@ func (s *Server) mayPolicies(r *http.Request, v *visit) error {
 
 // inForce are the policies in force, with the counts that somebody may see.
 func (s *Server) inForce(r *http.Request, v *visit) (audit.Report, []string, bool) {
-	report, notes, err := s.seen(r, v)
-	all, known := s.found()
-	if err != nil {
-		report = audit.Report{}
+	seen, err := s.seen(r, v)
+	if all, known := s.found(); known {
+		seen.Policies = all.Policies
 	}
-	if known {
-		report.Policies = all.Policies
-	}
-	return report, notes, err == nil
+	return seen.Report, seen.notes, err == nil
 }
 
 func (s *Server) policies(w http.ResponseWriter, r *http.Request, v *visit) error {

@@ -231,6 +231,7 @@ func (s *Server) found() (audit.Report, bool) {
 
 // sentence is what an error says, as one.
 func sentence(err error) string {
-	text := err.Error()
-	return strings.ToUpper(text[:1]) + text[1:] + "."
+	return capital(err.Error()) + "."
 }
+
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

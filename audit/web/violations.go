@@ -24,10 +24,12 @@ type violationsPage struct {
 	Notes   []string
 	Filters []filterField
 	Tabs    []link
+	Column  string // what the rows are
 	Rows    []groupRow
 	Found   int // results asked for
 	Shown   []audit.Result
 	First   int // the number of the first shown, from 1
+	Last    int
 	Before  string
 	After   string
 	Exports []link
@@ -54,20 +56,33 @@ type filterField struct {
 // maxChoices bounds what a filter suggests.
 const maxChoices = 500
 
-// seen is the part of the report that somebody may see, and what is to be said about the part.
-func (s *Server) seen(r *http.Request, v *visit) (report audit.Report, notes []string, err error) {
+// part is what somebody may see of what was found, and what is to be said about it.
+type part struct {
+	audit.Report
+	notes []string
+	whole bool // all that this server knows
+}
+
+// seen is the part of the report that somebody may see.
+func (s *Server) seen(r *http.Request, v *visit) (part, error) {
 	if s.options.Found == nil {
-		return report, nil, failure{
+		return part{}, failure{
 			http.StatusNotFound, "Nothing is audited",
 			"This server does not audit what is in the cluster; start it with --audit, or set audit.enabled in the chart's values.",
 		}
 	}
 	all, ok := s.found()
 	if !ok {
-		return report, nil, failure{
+		return part{}, failure{
 			http.StatusServiceUnavailable, "Not everything was looked at yet",
 			"The audit has not looked at everything once; try again in a moment.",
 		}
+	}
+	out := part{Report: all}
+	if others := s.options.Others(); len(others) > 0 {
+		note := "Here is what this replica judges; what " + strings.Join(others, ", ") + " judge" + map[bool]string{true: "s"}[len(others) == 1] + " is on their own pages, and in the reports of the cluster."
+		out.notes = []string{note}
+		out.Coverage = append(slices.Clip(out.Coverage), audit.Coverage{Resource: "*", Trouble: note})
 	}
 	var namespaces []string
 	for _, result := range all.Results {
@@ -78,21 +93,20 @@ func (s *Server) seen(r *http.Request, v *visit) (report audit.Report, notes []s
 	within, err := s.rights.scope(r.Context(), v.who, Findings, namespaces)
 	switch {
 	case err != nil:
-		return report, nil, s.unknown("what you may see", err)
+		return part{}, s.unknown("what you may see", err)
 	case within.all:
-		return all, nil, nil
-	case within.none() && !slices.ContainsFunc(namespaces, func(n string) bool { return n != "" }):
-		// Whether they may see what will be found in some namespace is not known, and nothing is there to be hidden.
+		out.whole = true
+		return out, nil
 	case within.none():
-		return report, nil, refused("what was found in the cluster, nor in one of its namespaces", Findings)
+		return part{}, refused("what was found in the cluster, nor in one of its namespaces in which something was", Findings)
 	}
 	note := "You see what was found in namespaces in which you may get findings.portcullis.dev; what passed is counted for those who may in the whole cluster."
-	notes = append(notes, note)
+	out.notes = append(out.notes, note)
 	if within.unasked > 0 {
-		notes = append(notes, fmt.Sprintf("You may see results of further namespaces: %d were not asked about, because there are more than %d.", within.unasked, maxNamespaces))
+		out.notes = append(out.notes, fmt.Sprintf("You may see results of further namespaces: %d were not asked about, because there are more than %d.", within.unasked, maxNamespaces))
 	}
-	report = all.Only(func(result audit.Result) bool { return within.has(result.Object.Namespace) }, note)
-	return report, notes, nil
+	out.Report = all.Only(func(result audit.Result) bool { return within.has(result.Object.Namespace) }, strings.Join(out.notes, " "))
+	return out, nil
 }
 
 // refused says what is missing to see something.
@@ -103,20 +117,14 @@ func refused(what, resource string) error {
 	}
 }
 
-// asked is what a page is about: what somebody may see, narrowed by the query of the address.
-func (s *Server) asked(r *http.Request, v *visit) (report audit.Report, q query, notes []string, err error) {
-	if q, err = readQuery(r.URL.Query()); err != nil {
-		return report, q, nil, err
+// asked is what somebody may see, narrowed by a query.
+func (p part) asked(q query) audit.Report {
+	if len(q.Filters) == 0 {
+		return p.Report
 	}
-	if report, notes, err = s.seen(r, v); err != nil || len(q.Filters) == 0 {
-		return report, q, notes, err
-	}
-	of := byID(report.Policies)
-	why := "Only results of " + q.words() + " are in this report."
-	if len(notes) > 0 {
-		why = strings.Join(append([]string{why}, notes...), " ")
-	}
-	return report.Only(func(result audit.Result) bool { return q.matches(result, of[result.Policy]) }, why), q, notes, nil
+	of := byID(p.Policies)
+	why := strings.Join(append([]string{"Only results of " + q.words() + " are in this report."}, p.notes...), " ")
+	return p.Only(func(result audit.Result) bool { return q.matches(result, of[result.Policy]) }, why)
 }
 
 func byID(policies []audit.Policy) map[string]audit.Policy {
@@ -128,15 +136,17 @@ func byID(policies []audit.Policy) map[string]audit.Policy {
 }
 
 func (s *Server) violations(w http.ResponseWriter, r *http.Request, v *visit) error {
-	whole, notes, err := s.seen(r, v)
+	q, err := readQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	report, q, _, err := s.asked(r, v)
+	seen, err := s.seen(r, v)
 	if err != nil {
 		return err
 	}
-	page := violationsPage{Report: report, Query: q, Notes: notes, Found: len(report.Results), Filters: fields(whole, q)}
+	report := seen.asked(q)
+	page := violationsPage{Report: report, Query: q, Notes: seen.notes, Found: len(report.Results), Filters: fields(seen.Report, q)}
+	page.Column = capital(string(q.By))
 	if len(q.Filters) > 0 {
 		page.Clear = query{By: q.By, Page: 1}.at("/ui/violations")
 	}
@@ -153,7 +163,7 @@ func (s *Server) violations(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	start := min((q.Page-1)*perPage, page.Found)
 	end := min(start+perPage, page.Found)
-	page.Shown, page.First = report.Results[start:end], start+1
+	page.Shown, page.First, page.Last = report.Results[start:end], start+1, end
 	if q.Page > 1 {
 		page.Before = query{q.By, q.Filters, q.Page - 1}.at("/ui/violations")
 	}
@@ -191,7 +201,7 @@ func fields(r audit.Report, q query) (out []filterField) {
 	}
 	slices.Sort(choices["kind"])
 	for _, name := range filterNames() {
-		label := strings.ToUpper(name[:1]) + name[1:]
+		label := capital(name)
 		if name == "q" {
 			label = "Text"
 		}
@@ -204,10 +214,15 @@ func fields(r audit.Report, q query) (out []filterField) {
 
 // download is what the page shows, and the pages after it, as a file.
 func (s *Server) download(w http.ResponseWriter, r *http.Request, v *visit) error {
-	report, q, _, err := s.asked(r, v)
+	q, err := readQuery(r.URL.Query())
 	if err != nil {
 		return err
 	}
+	seen, err := s.seen(r, v)
+	if err != nil {
+		return err
+	}
+	report := seen.asked(q)
 	extension := strings.TrimPrefix(path.Ext(r.URL.Path), ".")
 	format := formats()[extension]
 	var out bytes.Buffer
@@ -232,7 +247,7 @@ type violationPage struct {
 }
 
 func (s *Server) violation(w http.ResponseWriter, r *http.Request, v *visit) error {
-	report, _, err := s.seen(r, v)
+	report, err := s.seen(r, v)
 	if err != nil {
 		return err
 	}

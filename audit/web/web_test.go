@@ -30,6 +30,7 @@ type site struct {
 	report  audit.Report
 	through bool
 	pages   []string // counted
+	others  []string
 }
 
 func newSite(t *testing.T) *site {
@@ -59,6 +60,7 @@ func newSite(t *testing.T) *site {
 		},
 		Found:   func() (audit.Report, bool) { return s.report, s.through },
 		Changes: func() uint64 { return uint64(len(s.report.Results)) },
+		Others:  func() []string { return s.others },
 		Health: func() web.Health {
 			return web.Health{
 				Replica: "portcullis-0", Version: "Portcullis 1.0", Expires: time.Date(2027, 1, 2, 3, 4, 0, 0, time.UTC),
@@ -155,7 +157,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		{"developer", "/ui/violations?namespace=bank", 200, []string{"0 results", "Nothing was found"}, []string{"vault"}},
 		{"developer", "/ui/violations/" + id, 404, []string{"Nothing of this name was found, or nothing that you may see"}, []string{"vault"}},
 		{"auditor", "/ui/violations/" + id, 200, []string{"vault", "They are root on the node.", "cis-1.9/5.2.2"}, nil},
-		{"stranger", "/ui/violations", 403, []string{"You may not see what was found in the cluster, nor in one of its namespaces. Ask for the right to get findings.portcullis.dev"}, []string{"vault"}},
+		{"stranger", "/ui/violations", 403, []string{"You may not see what was found in the cluster, nor in one of its namespaces in which something was. Ask for the right to get findings.portcullis.dev"}, []string{"vault"}},
 		{"author", "/ui/violations.csv", 403, nil, []string{"vault"}},
 		{"developer", "/ui/policies", 403, []string{"You may not see policies."}, []string{"pods.privileged"}},
 		{"author", "/ui/policies", 200, []string{"pods.privileged", "users.only", "What they find in the cluster is not known here."}, []string{"vault"}},
@@ -309,6 +311,21 @@ func TestAnswersAreRemembered(t *testing.T) {
 	}
 	if s.asked != 2 {
 		t.Errorf("the cluster was asked %d times whose tokens two are", s.asked)
+	}
+}
+
+// A replica that judges a part of the cluster says so, on pages and in what is taken along.
+func TestAPartIsNotTheWhole(t *testing.T) {
+	s := newSite(t)
+	s.others = []string{"portcullis-1"}
+	const says = "Here is what this replica judges; what portcullis-1 judges is on their own pages, and in the reports of the cluster."
+	for _, path := range []string{"/ui/", "/ui/violations", "/ui/violations?q=vault", "/ui/policies", "/ui/violations.csv", "/ui/violations.csv?q=vault"} {
+		if _, body := s.get(t, "auditor", path); !strings.Contains(body, says) || strings.Contains(body, "Everything was judged") {
+			t.Errorf("%s does not say %q\n%s", path, says, body)
+		}
+	}
+	if _, body := s.get(t, "developer", "/ui/violations.md"); !strings.Contains(body, says) {
+		t.Errorf("the developer's file does not say %q\n%s", says, body)
 	}
 }
 

@@ -55,6 +55,10 @@
 - --audit-interval={{ .Values.audit.interval }}
 - --audit-reports={{ .Values.audit.reports }}
 {{- end }}
+{{- if .Values.ui.enabled }}
+- --ui
+- --ui-listen=:10443
+{{- end }}
 {{- with .Values.decisionLog }}
 {{- if .stdout }}
 - --decision-log=-
