@@ -57,7 +57,7 @@ func (e *Erasures) add(pointer string) error {
 		if rest := strings.NewReplacer("~0", "", "~1", "").Replace(name); strings.Contains(rest, "~") {
 			return errors.New("it is no JSON pointer: after ~ stands neither 0 nor 1")
 		}
-		names[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(name)
+		names[i] = unescape(name)
 	}
 	e.input = e.input.with(names...)
 	if len(names) < 3 || names[0] != "request" && names[0] != "*" || !slices.Contains([]string{"object", "oldObject", "*"}, names[1]) {

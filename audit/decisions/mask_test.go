@@ -108,7 +108,7 @@ func at(t *testing.T, text []byte, pointer string) any {
 	}
 	for _, step := range strings.Split(pointer, "/")[1:] {
 		members, _ := value.(map[string]any)
-		value = members[strings.NewReplacer("~1", "/", "~0", "~").Replace(step)]
+		value = members[unescape(step)]
 	}
 	return value
 }
@@ -200,7 +200,7 @@ func replace(t *testing.T, value any, pointer string) {
 	t.Helper()
 	steps := strings.Split(pointer, "/")[1:]
 	for i, step := range steps {
-		name := strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+		name := unescape(step)
 		members, ok := value.(map[string]any)
 		if !ok {
 			t.Fatalf("there is nothing at %s", pointer)

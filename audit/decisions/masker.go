@@ -20,6 +20,18 @@ type masker struct {
 // escape spells a member's name as a JSON pointer does.
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
+// steps are the names on the way of a JSON pointer.
+func steps(pointer string) []string {
+	out := strings.Split(pointer, "/")[1:]
+	for i := range out {
+		out[i] = unescape(out[i])
+	}
+	return out
+}
+
+// unescape is the name that a step of a JSON pointer spells.
+func unescape(step string) string { return strings.NewReplacer("~1", "/", "~0", "~").Replace(step) }
+
 // value copies the next value, which is at pointer.
 func (m *masker) value(pointer string, at places) error {
 	if at.end() {
@@ -89,11 +101,11 @@ func maskPatch(patch json.RawMessage, object *place, quotes *quotes) (out json.R
 	values := &place{}
 	for i, operation := range operations {
 		at := placesOf(object)
-		for _, step := range strings.Split(operation.Path, "/")[1:] {
+		for _, step := range steps(operation.Path) {
 			if at.end() {
 				break
 			}
-			at = at.step(strings.NewReplacer("~1", "/", "~0", "~").Replace(step))
+			at = at.step(step)
 		}
 		for _, p := range at {
 			values.graft(p, strconv.Itoa(i), "value")

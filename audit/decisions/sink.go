@@ -2,7 +2,7 @@ package decisions
 
 import "io"
 
-// Sink is where records go: Stream, File or HTTP. A Recorder is the only one to call it, one call at a time.
+// Sink is where records go: Stream, File, HTTP or Recent. A Recorder is the only one to call it, one call at a time.
 type Sink interface {
 	// Write keeps lines, each a record and without its newline; there is at least one. It returns how many of them are lost, and if any are, why.
 	// It may take its time: what comes meanwhile waits in the Recorder. It does not keep the lines.

@@ -10,25 +10,6 @@ import (
 	"github.com/portcullis-dev/portcullis/review"
 )
 
-// dialectOf reads the reviews of a stage.
-func dialectOf(path string) (review.Dialect, bool) {
-	switch review.Stage(path) {
-	case review.Authenticate:
-		return review.DialectAuthenticate, true
-	case review.Guard:
-		return review.DialectGuard, true
-	case review.Grant:
-		return review.DialectGrant, true
-	case review.Mutate:
-		return review.DialectMutate, true
-	case review.Validate:
-		return review.DialectValidate, true
-	case review.Image:
-		return review.DialectImage, true
-	}
-	return nil, false
-}
-
 // exchangeOfRecord makes of a decision record what is asked again.
 func exchangeOfRecord(r *decisions.Record) exchange {
 	switch r.Path {
@@ -40,8 +21,8 @@ func exchangeOfRecord(r *decisions.Record) exchange {
 		}
 		return exchange{passed: "records of gaps", lost: r.Gap.Lost}
 	}
-	dialect, known := dialectOf(r.Path)
-	if !known {
+	dialect := review.DialectOf(review.Stage(r.Path))
+	if dialect == nil {
 		return exchange{why: "the stage " + bounded(r.Path) + " is not known here"}
 	}
 	var unknown []string
