@@ -49,7 +49,7 @@ browser: test/browser/node_modules ## fetch what the tests of pages need beside 
 .PHONY: screenshots
 screenshots: test/browser/node_modules ## take the pictures of the pages in docs/audit/images anew
 	@dir=$$(mktemp -d) && SHOTS=$$dir $(GO) test -count=1 -run TestThePagesInABrowser ./audit/web >/dev/null && mkdir -p docs/audit/images && \
-		for page in overview-light-1280 violations-light-1280 policy-dark-390; do cp $$dir/$$page.png docs/audit/images/; done
+		for page in overview-light-1280 violations-light-1280 decision-light-1280 policy-dark-390; do cp $$dir/$$page.png docs/audit/images/; done
 
 bin/demo: $(SOURCES)
 	@test/progress.sh "building the demonstration" $(GO) build -o $@ ./test/demo

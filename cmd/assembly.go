@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/gatekeeper/external"
 	"github.com/portcullis-dev/portcullis/webhook"
@@ -24,6 +25,7 @@ type assembly struct {
 	theirs  *Mutators
 	member  *member // nil without a cluster
 	who     identity
+	recent  *decisions.Recent // nil without pages
 
 	parts   []func(context.Context) error
 	checks  []webhook.Check

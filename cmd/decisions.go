@@ -11,7 +11,7 @@ import (
 
 // record prepares what records decisions, and returns it for the wiring: all nil if nothing is recorded.
 func (a *assembly) record(ctx context.Context, stdout io.Writer) (decisions.Recorders, *decisions.Credentials, error) {
-	if !a.decisions.given() {
+	if !a.decisions.given() && !a.cluster.ui {
 		return nil, nil, nil
 	}
 	credentials := &decisions.Credentials{}
@@ -23,6 +23,10 @@ func (a *assembly) record(ctx context.Context, stdout io.Writer) (decisions.Reco
 		return nil, nil, err
 	}
 	a.closers = append(a.closers, done)
+	if a.cluster.ui {
+		a.recent = &decisions.Recent{}
+		recorders = append(recorders, decisions.New(a.recent, decisions.Options{Erase: a.decisions.erasures, Credentials: credentials}))
+	}
 	for _, recorder := range recorders {
 		a.parts = append(a.parts, func(ctx context.Context) error {
 			if err := recorder.Start(ctx); err != nil { // which is only known when the server has ended, and no fault of it
@@ -46,7 +50,7 @@ func (a *assembly) nameCredentials(credentials *decisions.Credentials) error {
 			return fmt.Errorf("--credential-key: %w", err)
 		}
 		return nil
-	case a.member != nil:
+	case a.member != nil && a.decisions.given(): // what only the pages show is named for as long as it is shown
 		a.parts = append(a.parts, func(ctx context.Context) error { return a.member.nameCredentials(ctx, credentials) })
 		return nil
 	}

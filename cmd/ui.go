@@ -37,7 +37,7 @@ func (a *assembly) show(listener net.Listener) error {
 		return err
 	}
 	options := web.Options{
-		Cluster: a.cluster.uiTitle(), Log: a.log, Health: a.health, Detail: a.detail,
+		Cluster: a.cluster.uiTitle(), Log: a.log, Health: a.health, Detail: a.detail, Decisions: a.recent,
 		Count: func(page string, status int) { requests.WithLabelValues(page, strconv.Itoa(status)).Inc() },
 		Who: func(ctx context.Context, token string) (authenticationv1.UserInfo, bool, error) {
 			asked := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}

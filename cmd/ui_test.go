@@ -103,6 +103,21 @@ func TestServeShowsPages(t *testing.T) {
 			t.Errorf("%s at %s: %d, want %d with %q and without %q\n%s", want.who, want.path, status, want.status, want.has, want.not, body)
 		}
 	}
+	const asked = `{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"d-1","kind":{"group":"","version":"v1","kind":"ConfigMap"},` +
+		`"resource":{"group":"","version":"v1","resource":"configmaps"},"name":"in-shop","namespace":"shop","operation":"CREATE","userInfo":{"username":"jane"},` +
+		`"object":{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"in-shop","namespace":"shop"}}}}`
+	answer, err := client.Post(s.url+"/validate", "application/json", strings.NewReader(asked))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	eventually(t, "the decision is shown", func() bool {
+		status, body := get("developer", "/ui/decisions/d-1")
+		return status == http.StatusOK && strings.Contains(body, "the name begins with in-") && strings.Contains(body, "jane: create")
+	})
+	if status, body := get("stranger", "/ui/decisions/d-1"); status != http.StatusForbidden || strings.Contains(body, "jane") {
+		t.Errorf("a stranger sees the decision: %d\n%s", status, body)
+	}
 	if _, metrics := s.get(t, "/metrics"); !strings.Contains(metrics, `portcullis_ui_requests_total{code="403",page="GET /ui/policies"} 1`) {
 		t.Errorf("the pages are not counted:\n%s", metrics)
 	}

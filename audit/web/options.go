@@ -10,6 +10,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 )
 
 // What people may see is said by rights, with the verb get, to resources of this group. There are no such objects: the names stand in roles alone.
@@ -17,6 +18,8 @@ const (
 	Group = "portcullis.dev"
 	// Findings are what the audit found in a namespace; in none, what it found in the whole cluster.
 	Findings = "findings"
+	// Decisions are what was decided at the door about what is in a namespace; in none, all that was decided.
+	Decisions = "decisions"
 	// Policies are the policies in force with their source, and how the server fares. They are not of a namespace.
 	Policies = "policies"
 )
@@ -33,6 +36,8 @@ type Options struct {
 	Found func() (audit.Report, bool)
 	// Changes is another number when Found may return something else than before.
 	Changes func() uint64
+	// Decisions are the latest records of what was decided; nil: none are kept.
+	Decisions *decisions.Recent
 	// Others are the replicas that judge other parts of the cluster, of which Found knows nothing. Nil: none.
 	Others func() []string
 	// Health returns how the server fares.

@@ -36,11 +36,10 @@ func readQuery(values url.Values) (query, error) {
 		case name == "by" && slices.Contains(export.Groupings(), export.By(value)):
 			q.By = export.By(value)
 		case name == "page":
-			n, err := strconv.Atoi(value)
-			if err != nil || n < 1 || n > 1_000_000 {
-				return q, misunderstood("page=" + value + " is not the number of a page")
+			var err error
+			if q.Page, err = readPage(value); err != nil {
+				return q, err
 			}
-			q.Page = n
 		case slices.Contains(filterNames(), name):
 			q.Filters[name] = value
 		case name == "by":
@@ -50,6 +49,15 @@ func readQuery(values url.Values) (query, error) {
 		}
 	}
 	return q, nil
+}
+
+// readPage is the number of a page.
+func readPage(value string) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > 1_000_000 {
+		return 1, misunderstood("page=" + value + " is not the number of a page")
+	}
+	return n, nil
 }
 
 func misunderstood(what string) error {

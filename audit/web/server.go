@@ -60,13 +60,11 @@ func New(o Options) (*Server, error) {
 		people: &people{ask: o.Who, known: newMemory[[32]byte, *person](maxPeople, o.Now), slots: asking},
 		rights: &rights{ask: o.May, known: newMemory[right, bool](maxRights, o.Now), slots: asking},
 	}
-	functions := export.Functions()
-	functions["label"] = func(g export.Group, by export.By) string { return g.Label(by) }
-	layout, err := template.New("layout").Funcs(functions).ParseFS(pageFiles, "pages/layout.html")
+	layout, err := template.New("layout").Funcs(functions()).ParseFS(pageFiles, "pages/layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
 	}
-	for _, name := range []string{"overview", "violations", "violation", "policies", "policy", "sign-in", "failure"} {
+	for _, name := range []string{"overview", "violations", "violation", "decisions", "decision", "policies", "policy", "sign-in", "failure"} {
 		page, err := layout.Clone()
 		if err == nil {
 			page, err = page.ParseFS(pageFiles, "pages/"+name+".html")
@@ -112,6 +110,8 @@ func (s *Server) routes() http.Handler {
 		handle("GET /ui/violations."+extension, s.signed(s.download))
 	}
 	handle("GET /ui/violations/{id}", s.signed(s.violation))
+	handle("GET /ui/decisions", s.signed(s.decisions))
+	handle("GET /ui/decisions/{id}", s.signed(s.decision))
 	handle("GET /ui/policies", s.signed(s.policies))
 	handle("GET /ui/policies/{id...}", s.signed(s.policy))
 	handle("/", func(http.ResponseWriter, *http.Request) error {

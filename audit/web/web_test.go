@@ -17,6 +17,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/portcullis-dev/portcullis/audit"
+	"github.com/portcullis-dev/portcullis/audit/decisions"
 	"github.com/portcullis-dev/portcullis/audit/web"
 	"github.com/portcullis-dev/portcullis/review"
 )
@@ -36,7 +37,7 @@ type site struct {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{report: sample(), through: true, may: map[string][]string{
-		"auditor": {"findings", "policies"}, "developer": {"findings/shop"}, "stranger": nil, "author": {"policies"},
+		"auditor": {"findings", "decisions", "policies"}, "developer": {"findings/shop", "decisions/shop"}, "stranger": nil, "author": {"policies"},
 	}}
 	pages, err := web.New(web.Options{
 		Cluster: "portcullis/portcullis",
@@ -58,9 +59,10 @@ func newSite(t *testing.T) *site {
 			}
 			return slices.Contains(s.may[review.User], strings.TrimSuffix(a.Resource+"/"+a.Namespace, "/")), nil
 		},
-		Found:   func() (audit.Report, bool) { return s.report, s.through },
-		Changes: func() uint64 { return uint64(len(s.report.Results)) },
-		Others:  func() []string { return s.others },
+		Found:     func() (audit.Report, bool) { return s.report, s.through },
+		Changes:   func() uint64 { return uint64(len(s.report.Results)) },
+		Decisions: recorded(t),
+		Others:    func() []string { return s.others },
 		Health: func() web.Health {
 			return web.Health{
 				Replica: "portcullis-0", Version: "Portcullis 1.0", Expires: time.Date(2027, 1, 2, 3, 4, 0, 0, time.UTC),
@@ -82,6 +84,26 @@ func newSite(t *testing.T) *site {
 	s.Server = httptest.NewServer(pages)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// recorded are two decisions, one in a namespace each, as a Recorder writes them.
+func recorded(t *testing.T) *decisions.Recent {
+	t.Helper()
+	out := &decisions.Recent{}
+	line := func(id, path, namespace, result string) []byte {
+		return []byte(`{"decision_id":"` + id + `","timestamp":"2026-11-24T08:00:00Z","revision":"abc","path":"` + path + `","credential":"c1","input":{"apiVersion":"admission.k8s.io/v1",` +
+			`"kind":"AdmissionReview","request":{"uid":"` + id + `","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},` +
+			`"name":"web","namespace":"` + namespace + `","operation":"CREATE","userInfo":{"username":"jane"},"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"hostPID":true}}}},` +
+			`"result":` + result + `,"metrics":{"timer_server_handler_ns":1500000}}`)
+	}
+	if lost, err := out.Write([][]byte{
+		line("d-bank", "validate", "bank", `{"verdict":"allow"}`),
+		line("d-patch", "mutate", "shop", `{"verdict":"allow","patch":[{"op":"replace","path":"/spec/hostPID","value":false}]}`),
+		line("d-shop", "validate", "shop", `{"verdict":"deny","findings":[{"policy":"pods.host_namespaces","effect":"deny","message":"No <script>alert(2)</script>.","field":"spec.hostPID"}]}`),
+	}); err != nil {
+		t.Fatal(lost, err)
+	}
+	return out
 }
 
 func sample() audit.Report {
@@ -163,6 +185,15 @@ func TestWhoSeesWhat(t *testing.T) {
 		{"author", "/ui/policies", 200, []string{"pods.privileged", "users.only", "What they find in the cluster is not known here."}, []string{"vault"}},
 		{"auditor", "/ui/policies/pods.privileged", 200, []string{"2 fail, 0 warn, 1 excepted", `id="L3"`, "policies/privileged.rego:1"}, nil},
 		{"auditor", "/ui/policies/no.such", 404, []string{"No policy of this name is in force"}, nil},
+		{"auditor", "/ui/decisions", 200, []string{"3 records", "jane", "/ui/decisions/d-bank", "/ui/decisions/d-shop"}, nil},
+		{"developer", "/ui/decisions", 200, []string{"2 records", "/ui/decisions/d-shop", "You see decisions about what is in namespaces in which you may get decisions.portcullis.dev."}, []string{"bank"}},
+		{"stranger", "/ui/decisions", 403, []string{"You may not see decisions of the cluster, nor of one of its namespaces in which something was decided."}, []string{"bank", "jane"}},
+		{"auditor", "/ui/decisions?verdict=deny&policy=pods.host_namespaces&namespace=shop&user=jane&stage=validate", 200, []string{"1 record <"}, []string{"d-bank"}},
+		{"auditor", "/ui/decisions?colour=red", 400, []string{"There is no filter called colour."}, nil},
+		{"auditor", "/ui/decisions/d-shop", 200, []string{"jane: create", "spec.hostPID", "1.500 ms", "/ui/decisions/d-patch", "it may be: the same user asked about the same object", "&#34;hostPID&#34;: true"}, []string{"<script"}},
+		{"auditor", "/ui/decisions/d-patch", 200, []string{"/spec/hostPID", "<del>true</del>", "<ins>false</ins>"}, nil},
+		{"developer", "/ui/decisions/d-bank", 404, []string{"No decision of this name is kept here, or none that you may see"}, []string{"jane"}},
+		{"auditor", "/ui/decisions/none", 404, nil, nil},
 		{"auditor", "/ui/", 200, []string{"portcullis-1", "portcullis-0 is ready", "14 listed = 14 evaluated"}, nil},
 		{"developer", "/ui/", 200, []string{"What is in the cluster"}, []string{"portcullis-1", "14 listed", "bank"}},
 		{"stranger", "/ui/", 200, []string{"You may not see"}, []string{"portcullis-1", "vault"}},
