@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/open-policy-agent/opa/v1/ast"
-
 	"github.com/portcullis-dev/portcullis/policies"
 	"github.com/portcullis-dev/portcullis/policies/v1alpha1"
 	"github.com/portcullis-dev/portcullis/review"
@@ -57,21 +55,12 @@ func changes(m v1alpha1.Match, over *v1alpha1.Match, spec policies.Spec) (out []
 // elsewhere are the paths at which custom resources have what makes Pods: the templates that the parameters declare. Of a kind for which
 // nothing is declared everything counts, since its name alone, Pod, may make it one to the helper packages.
 func elsewhere(spec policies.Spec) (out []policies.Path) {
-	declared := map[string]bool{}
-	if parameters, ok := spec.Parameters.(ast.Object); ok {
-		if given := parameters.Get(ast.InternedTerm(policies.PodTemplates)); given != nil {
-			if templates, ok := given.Value.(ast.Object); ok {
-				templates.Foreach(func(resource, path *ast.Term) {
-					of, _ := resource.Value.(ast.String)
-					at, _ := path.Value.(ast.String)
-					declared[string(of)] = true
-					out = append(out, policies.Path(at))
-				})
-			}
-		}
+	declared, _ := templatesIn(spec.Parameters)
+	for _, at := range declared {
+		out = append(out, policies.Path(at))
 	}
 	undeclared := func(r policies.Resource) bool {
-		return r.Any || builtIn()[r.Group] == nil && !declared[r.Resource+"."+r.Group]
+		return r.Any || builtIn()[r.Group] == nil && declared[r.Resource+"."+r.Group] == ""
 	}
 	if len(spec.Match.Resources) == 0 || slices.ContainsFunc(spec.Match.Resources, undeclared) {
 		out = append(out, "spec")

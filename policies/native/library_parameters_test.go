@@ -62,6 +62,35 @@ the library's parameter "podTemplate": no policy that is put in force by name ha
 	}
 }
 
+// A template in what the policy is not asked about would silently not be judged.
+func TestPodTemplatesNobodyAsksAboutAreSaid(t *testing.T) {
+	const document = "apiVersion: portcullis.dev/v1alpha1\nkind: Policy\nmetadata: {name: mine}\nspec:\n  use: templates\n" +
+		"  parameters:\n    podTemplates:\n      rollouts.argoproj.io: spec.template\n      pairs.example.com: spec.leader\n"
+	const unasked = "p.yaml:9: Policy mine: parameters.podTemplates: the policy is not asked about pairs.example.com, and no Pod of one is judged; " +
+		"add pairs.example.com to match.resources"
+	for match, want := range map[string]string{
+		"":                             unasked,
+		"[pods, rollouts.argoproj.io]": unasked,
+		"[rollouts.argoproj.io, pairs.example.org]":       unasked,
+		"[rollouts.argoproj.io, pairs.example.com/scale]": unasked,
+		"[rollouts.argoproj.io, pairs.example.com]":       "",
+		"[rollouts.argoproj.io, example.com/*]":           "",
+		`["*"]`:                                           "",
+	} {
+		text := document
+		if match != "" {
+			text += "  match: {resources: " + match + "}\n"
+		}
+		specs, faults := read(t, "templates.rego", strings.ReplaceAll(withTemplates, "portcullis.library.pods.", ""), "p.yaml", text)
+		if len(faults) > 0 {
+			t.Fatal(match, faults)
+		}
+		if got := strings.Join(specs[len(specs)-1].Notes, "; "); got != want {
+			t.Errorf("%s: %q", match, got)
+		}
+	}
+}
+
 func resourcesOf(spec policies.Spec) string {
 	var out []string
 	for _, r := range spec.Match.Resources {

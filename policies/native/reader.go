@@ -271,7 +271,7 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	if strings.HasPrefix(path, libraryPrefix) && o.policy.Name != "" {
 		late = append(late, ofFuture(values)...)
 	}
-	for _, note := range late {
+	for _, note := range append(late, unseenTemplates(spec)...) {
 		spec.Notes = append(spec.Notes, blame(note, at, whom, given, meta.keys).Error())
 	}
 	if spec.Match.Changes, err = changes(matched, over.Match, spec); err != nil {

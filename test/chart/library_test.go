@@ -284,6 +284,20 @@ func TestSchemaIsOfOneMindWithTheServer(t *testing.T) {
 	}
 	same("pods.privileged", "{match: {stage: admission, namespaces: [a], labels: {matchLabels: {a: b}}}}")
 	same("pods.privileged", "{match: {stage: [admission], excludeNamespaces: [a]}}")
+	for _, match := range []string{
+		"namespaces: ['a*']", "namespaces: ['*a*']", "namespaces: ['*']", "namespaces: ['a*b']", "namespaces: ['']", "namespaces: [A]",
+		"excludeNamespaces: ['*-a']", "excludeNamespaces: ['a*b']", "excludeNamespaces: [a.b]",
+		"resources: [pods]", "resources: ['*']", "resources: ['*/*']", "resources: ['apps/*']", "resources: [pods/resize]", "resources: [pairs.example.com]",
+		"resources: [Pods]", "resources: ['']", "resources: ['pods/']", "resources: ['pods, services']", "resources: ['*/scale']", "resources: ['*.apps']",
+		"changes: []", "changes: [pods]", "changes: [spec.containers.image]", "changes: ['']", "changes: ['spec.containers[*].image']",
+		"labels: {matchExpressions: [{key: a, operator: Exists}]}", "labels: {matchExpressions: [{key: a, operator: exists}]}",
+		"namespaceLabels: {matchExpressions: [{key: a, operator: In, values: [b]}]}", "namespaceLabels: {matchExpressions: [{key: a, operator: Equals, values: [b]}]}",
+	} {
+		same("pods.privileged", "{match: {"+match+"}}")
+	}
+	for _, match := range []string{"users: ['*']", "users: ['a*']", "users: ['a*b']", "users: ['']", "groups: ['system:*']", "groups: ['a*b*']"} {
+		same("access.no_node_access", "{match: {"+match+"}}")
+	}
 }
 
 func TestWrongPoliciesOfTheLibraryAreRefused(t *testing.T) {

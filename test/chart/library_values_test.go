@@ -85,7 +85,8 @@ func asGiven(schema any) any {
 	return schema
 }
 
-// match is the schema of spec.match, as the definition of the kind has it, closed at every level. Documents may have one stage as a text.
+// match is the schema of spec.match, as the definition of the kind has it, closed at every level, with how the server
+// wants its texts spelt. Documents may have one stage as a text.
 func match(t *testing.T) object {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "charts", "portcullis", "files", "crds", "portcullis.dev_policies.yaml"))
@@ -130,6 +131,22 @@ func match(t *testing.T) object {
 	members := out["properties"].(object)
 	stages := members["stage"].(object)
 	members["stage"] = object{"anyOf": []any{stages, stages["items"]}}
+	for member, pattern := range map[string]string{
+		"resources":         `^(\*|\*/\*|[^ *A-Z/]+(/[^ ]*[^ /])?)$`,
+		"namespaces":        `^(\*?[a-z0-9-]+\*?|\*\*?)$`,
+		"excludeNamespaces": `^(\*?[a-z0-9-]+\*?|\*\*?)$`,
+		"users":             `^(\*?[^*]+\*?|\*\*?)$`,
+		"groups":            `^(\*?[^*]+\*?|\*\*?)$`,
+		"changes":           `^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)*$`,
+	} {
+		items := members[member].(object)["items"].(object)
+		items["pattern"] = pattern
+	}
+	for _, member := range []string{"labels", "namespaceLabels"} {
+		expressions := members[member].(object)["properties"].(object)["matchExpressions"].(object)
+		operator := expressions["items"].(object)["properties"].(object)["operator"].(object)
+		operator["enum"] = []any{"In", "NotIn", "Exists", "DoesNotExist"}
+	}
 	return out
 }
 
