@@ -54,7 +54,7 @@ func (w *world) audits(t testing.TB) *server {
 		}
 	}
 	s := &server{health: "http://" + args[len(args)-1], log: &props.Buffer{}, begun: time.Now()}
-	s.cmd = exec.CommandContext(t.Context(), props.ServerT(t, filepath.Join("..", "..")), args...)
+	s.cmd = exec.CommandContext(t.Context(), w.program, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	if err := s.cmd.Start(); err != nil {

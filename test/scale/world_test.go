@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/portcullis-dev/portcullis/test/cluster"
+	"github.com/portcullis-dev/portcullis/test/props"
 )
 
 // world is a real control plane with objects in it.
@@ -22,6 +24,7 @@ type world struct {
 	cluster *cluster.Cluster
 	client  *http.Client
 	base    string
+	program string // of the server that audits it
 }
 
 // writers is how many objects are written at once.
@@ -31,12 +34,13 @@ const writers = 32
 // disk here, takes a thousand in a second, and writing its storage directly would be faster and another thing.
 func filled(t testing.TB, s size) *world {
 	t.Helper()
+	program := props.ServerT(t, filepath.Join("..", "..")) // first: without it, minutes of filling would be for nothing
 	c := cluster.StartT(t, cluster.Options{NoControllerManager: true, ExtraArgs: []string{"--max-requests-inflight=0", "--max-mutating-requests-inflight=0", "--enable-priority-and-fairness=false"}})
 	config, err := c.RESTConfig()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{size: s, cluster: c, base: config.Host}
+	w := &world{size: s, cluster: c, base: config.Host, program: program}
 	if w.client, err = rest.HTTPClientFor(config); err != nil {
 		t.Fatal(err)
 	}
