@@ -14,7 +14,7 @@ const uiRoles = `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: viewer}
-rules: [{apiGroups: [portcullis.dev], resources: [findings, policies], verbs: [get]}]
+rules: [{apiGroups: [portcullis.dev], resources: [findings, decisions, policies], verbs: [get]}]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
