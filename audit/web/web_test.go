@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 // site is a Server in front of people with rights, each called as the token says.
 type site struct {
 	*httptest.Server
+	mu      sync.Mutex
 	may     map[string][]string // "findings", or "findings/shop", by user
 	broken  bool                // the cluster does not answer
 	asked   int
@@ -42,7 +44,9 @@ func newSite(t *testing.T) *site {
 	pages, err := web.New(web.Options{
 		Cluster: "portcullis/portcullis",
 		Who: func(_ context.Context, token string) (authenticationv1.UserInfo, bool, error) {
+			s.mu.Lock()
 			s.asked++
+			s.mu.Unlock()
 			if s.broken {
 				return authenticationv1.UserInfo{}, false, errors.New("connection refused")
 			}
@@ -76,7 +80,11 @@ func newSite(t *testing.T) *site {
 				Source: []web.File{{Name: "policies/privileged.rego", Text: "package pods.privileged\n\ndeny contains \"<script>alert(1)</script>\" if true\n"}},
 			}, id == "pods.privileged"
 		},
-		Count: func(page string, status int) { s.pages = append(s.pages, fmt.Sprint(page, " ", status)) },
+		Count: func(page string, status int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.pages = append(s.pages, fmt.Sprint(page, " ", status))
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
