@@ -57,6 +57,9 @@ func exported(t *testing.T) map[string][]string {
 	if _, err := newReportMetrics(m.Registry); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := newPageMetrics(m.Registry); err != nil {
+		t.Fatal(err)
+	}
 	descriptions := make(chan *prometheus.Desc, 1000)
 	m.Registry.Describe(descriptions)
 	close(descriptions)

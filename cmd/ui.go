@@ -30,10 +30,8 @@ func (a *assembly) show(listener net.Listener) error {
 	if err != nil {
 		return fmt.Errorf("the cluster: %w", err)
 	}
-	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "portcullis_ui_requests_total", Help: "Pages that were asked for, by their address and the status of the answer.",
-	}, []string{"page", "code"})
-	if err := a.metrics.Registry.Register(requests); err != nil {
+	requests, err := newPageMetrics(a.metrics.Registry)
+	if err != nil {
 		return err
 	}
 	options := web.Options{
@@ -73,6 +71,14 @@ func (a *assembly) show(listener net.Listener) error {
 	a.log.Info("pages", "listen", listener.Addr().String())
 	a.parts = append(a.parts, server.Run)
 	return nil
+}
+
+// newPageMetrics counts what is asked of the pages.
+func newPageMetrics(registry prometheus.Registerer) (*prometheus.CounterVec, error) {
+	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "portcullis_ui_requests_total", Help: "Pages that were asked for, by their address and the status of the answer.",
+	}, []string{"page", "code"})
+	return requests, registry.Register(requests)
 }
 
 // others are the names of the other replicas that are alive.

@@ -44,7 +44,7 @@ func readDecisionsQuery(values url.Values) (q decisionsQuery, err error) {
 		case "policy":
 			q.Policy = value
 		case "namespace":
-			q.Filter.Namespace = value
+			q.Namespace = value
 		case "user":
 			q.User = value
 		case "stage":
@@ -72,7 +72,7 @@ func (q decisionsQuery) at(page int) string {
 	}
 	set("verdict", q.Verdict)
 	set("policy", q.Policy)
-	set("namespace", q.Filter.Namespace)
+	set("namespace", q.Namespace)
 	set("user", q.User)
 	set("stage", q.Path)
 	if q.FailedOpen {
@@ -91,7 +91,7 @@ func (q decisionsQuery) fields() []filterField {
 			Name: "stage", Label: "Stage", Value: q.Path, Closed: true,
 			Choices: []string{"authenticate", "authorize/guard", "authorize/grant", "mutate", "validate", "image", decisions.PathEvent, decisions.PathGap},
 		},
-		{Name: "namespace", Label: "Namespace", Value: q.Filter.Namespace},
+		{Name: "namespace", Label: "Namespace", Value: q.Namespace},
 		{Name: "user", Label: "User", Value: q.User},
 		{Name: "policy", Label: "Policy", Value: q.Policy},
 		{Name: "failed-open", Label: "Failed open", Value: map[bool]string{true: "yes"}[q.FailedOpen], Choices: []string{"yes"}, Closed: true},

@@ -39,9 +39,8 @@ var (
 // readToken takes a token as people paste it; RFC 6750 says what is in one.
 func readToken(text string) (token, error) {
 	text = strings.TrimSpace(text)
-	foreign := func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~+/=", r))
-	}
+	const inTokens = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="
+	foreign := func(r rune) bool { return !strings.ContainsRune(inTokens, r) }
 	switch {
 	case text == "":
 		return token{}, errTokenEmpty

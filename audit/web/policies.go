@@ -102,7 +102,7 @@ func (s *Server) policy(w http.ResponseWriter, r *http.Request, v *visit) error 
 		return failure{http.StatusNotFound, "No such policy", "No policy of this name is in force; /ui/policies has those that are."}
 	}
 	if page.Policy = policy; policy.ID == "" {
-		page.Policy.ID = id
+		page.ID = id
 	}
 	page.Results = query{By: export.ByNamespace, Filters: map[string]string{"policy": id}}.at("/ui/violations")
 	for i, file := range page.Source {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -90,9 +91,7 @@ func (q query) at(path string) string {
 // with is the query with one filter set, or taken out if value is empty; from the first page.
 func (q query) with(name, value string) query {
 	out := query{By: q.By, Filters: map[string]string{}, Page: 1}
-	for n, v := range q.Filters {
-		out.Filters[n] = v
-	}
+	maps.Copy(out.Filters, q.Filters)
 	if out.Filters[name] = value; value == "" {
 		delete(out.Filters, name)
 	}

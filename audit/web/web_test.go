@@ -145,7 +145,7 @@ func sample() audit.Report {
 }
 
 // get asks for a page as somebody; "" is a browser that has no token.
-func (s *site) get(t *testing.T, who, path string) (*http.Response, string) {
+func (s *site) get(t *testing.T, who, path string) (answer, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL+path, nil)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *site) get(t *testing.T, who, path string) (*http.Response, string) {
 	return s.send(t, request)
 }
 
-func (s *site) send(t *testing.T, request *http.Request) (*http.Response, string) {
+func (s *site) send(t *testing.T, request *http.Request) (answer, string) {
 	t.Helper()
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
@@ -169,7 +169,13 @@ func (s *site) send(t *testing.T, request *http.Request) (*http.Response, string
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(body)
+	return answer{response.StatusCode, response.Header}, string(body)
+}
+
+// answer is what came beside a body.
+type answer struct {
+	StatusCode int
+	Header     http.Header
 }
 
 func TestWhoSeesWhat(t *testing.T) {
@@ -287,7 +293,7 @@ func TestSigningIn(t *testing.T) {
 	if got := response.Header.Get("Location"); response.StatusCode != http.StatusSeeOther || got != "/ui/sign-in?next=%2Fui%2Fviolations%3Fnamespace%3Dshop" {
 		t.Fatalf("a browser without a token is sent with %d to %q", response.StatusCode, got)
 	}
-	post := func(token, next, site string) (*http.Response, string) {
+	post := func(token, next, site string) (answer, string) {
 		form := url.Values{"token": {token}, "next": {next}}
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/ui/sign-in", strings.NewReader(form.Encode()))
 		if err != nil {

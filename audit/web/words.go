@@ -26,7 +26,7 @@ func functions() template.FuncMap {
 		return f
 	}
 	out["second"] = func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
-	out["lost"] = func(n uint64) int { return int(min(n, 1<<31)) } //nolint:gosec // it is within
+	out["lost"] = func(n uint64) int { return int(min(n, 1<<31)) }
 	out["judged"] = func(verdict string) string {
 		return map[string]string{"allow": "met", "deny": "fail", decisions.NoAnswer: "error"}[verdict]
 	}
