@@ -84,16 +84,18 @@ func NewReader() (*native.Reader, error) { return embedded() }
 // embedded reads the library, once: to parse it takes a tenth of a second.
 var embedded = sync.OnceValues(func() (*native.Reader, error) { //nolint:gochecknoglobals // what is in the binary never changes
 	var files []native.File
-	err := fs.WalkDir(library.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	for _, from := range []fs.FS{library.FS(), library.Tests()} {
+		err := fs.WalkDir(from, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			text, err := fs.ReadFile(from, name)
+			files = append(files, native.File{Name: "library/" + name, Text: text})
 			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("the library: %w", err)
 		}
-		text, err := fs.ReadFile(library.FS(), name)
-		files = append(files, native.File{Name: "library/" + name, Text: text})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("the library: %w", err)
 	}
 	return native.NewReader(files)
 })

@@ -35,7 +35,7 @@ func (a *assembly) show(listener net.Listener) error {
 		return err
 	}
 	options := web.Options{
-		Cluster: a.cluster.uiTitle(), Log: a.log, Health: a.health, Detail: a.detail, Decisions: a.recent,
+		Cluster: a.cluster.uiTitle(), Log: a.log, Health: a.health, Detail: a.detail, Decisions: a.recent, Why: a.why,
 		Count: func(page string, status int) { requests.WithLabelValues(page, strconv.Itoa(status)).Inc() },
 		Who: func(ctx context.Context, token string) (authenticationv1.UserInfo, bool, error) {
 			asked := &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: token}}
@@ -143,12 +143,17 @@ func (a *assembly) detail(id string) (web.Detail, bool) {
 				}
 			}
 		}
-		for _, file := range spec.Source {
-			out.Source = append(out.Source, web.File{Name: file.File, Text: string(file.Text)})
-		}
+		out.Source, out.Tests = webFiles(spec.Source), webFiles(spec.Tests)
 		return out, true
 	}
 	return web.Detail{}, false
+}
+
+func webFiles(texts []policies.SourceText) (out []web.File) {
+	for _, text := range texts {
+		out = append(out, web.File{Name: text.File, Text: string(text.Text)})
+	}
+	return out
 }
 
 // matchWords says which resources or kinds a match is about.

@@ -52,7 +52,8 @@ func TestServeShowsPages(t *testing.T) {
 	}
 	kubectl(uiRoles, "apply", "-f", "-")
 	files := writeFiles(t, map[string]string{"named.rego": "# METADATA\n# title: No such name\n# custom:\n#   portcullis: {match: {resources: [configmaps]}}\npackage named\n\n" +
-		"deny contains \"the name begins with in-\" if startswith(input.request.object.metadata.name, \"in-\")\n"})
+		"deny contains \"the name begins with in-\" if startswith(input.request.object.metadata.name, \"in-\")\n",
+		"named_test.rego": "package named_test\n\ntest_in if data.named.deny with input.request.object.metadata.name as \"in-x\"\n"})
 	listen := address(t)
 	s := startServe(t, files, "--kubeconfig="+c.Kubeconfig, "--audit", "--ui", "--ui-listen="+listen, "--namespace=default", "--replica=one")
 	client := &http.Client{
@@ -96,6 +97,7 @@ func TestServeShowsPages(t *testing.T) {
 		{"nobody", "/ui/violations", 401, "The cluster does not know whose token this is", "in-shop"},
 		{"", "/ui/violations", 303, "/ui/sign-in?next=", "in-shop"},
 		{"auditor", "/ui/policies/named", 200, "startswith(input.request.object.metadata.name", ""},
+		{"auditor", "/ui/policies/named", 200, "named_test.rego</h2>", ""},
 		{"auditor", "/ui/", 200, "one is ready", ""},
 	} {
 		status, body := get(want.who, want.path)
@@ -115,6 +117,9 @@ func TestServeShowsPages(t *testing.T) {
 		status, body := get("developer", "/ui/decisions/d-1")
 		return status == http.StatusOK && strings.Contains(body, "the name begins with in-") && strings.Contains(body, "jane: create")
 	})
+	if _, body := get("auditor", "/ui/decisions/d-1"); !strings.Contains(body, `deny at <a href="/ui/policies/named#L7">`) {
+		t.Errorf("the rule that said it is not there:\n%s", body)
+	}
 	if status, body := get("stranger", "/ui/decisions/d-1"); status != http.StatusForbidden || strings.Contains(body, "jane") {
 		t.Errorf("a stranger sees the decision: %d\n%s", status, body)
 	}

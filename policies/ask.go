@@ -75,6 +75,9 @@ func (a asked) eval(
 	if !in.at.IsZero() {
 		q = q.WithTime(in.at)
 	}
+	if in.trace != nil {
+		q = q.WithQueryTracer(tracer{asked: a, trace: in.trace})
+	}
 	if a.spec.strict(a.query.rule) {
 		// The index of rules leaves out a rule before a function in it can fail: startswith(3, "x") would be undefined without a word.
 		q = q.WithIndexing(false)

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,16 @@ func newPolicy(spec Spec, compiled *code) *Policy {
 		policy.parameters = ast.NewTerm(spec.Parameters)
 	}
 	return policy
+}
+
+// beside is the policy with the tests that lie beside it now, which are no part of it.
+func (p *Policy) beside(tests []SourceText) *Policy {
+	if slices.EqualFunc(p.spec.Tests, tests, func(a, b SourceText) bool { return a.File == b.File && bytes.Equal(a.Text, b.Text) }) {
+		return p
+	}
+	spec := p.spec
+	spec.Tests = tests
+	return newPolicy(spec, p.code)
 }
 
 // CompilePolicy compiles one spec with the capabilities of package language. Its errors name file and row.

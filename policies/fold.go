@@ -106,12 +106,15 @@ func add(d *review.Decision, by review.Origin, a answer) (granted bool, err erro
 // deny it is only worked out.
 func (a answer) inForce(by review.Origin) bool { return a.spec.enforcement(by) == EnforceDeny }
 
+// granting is the reason of a policy that gives none.
+const granting = "granted"
+
 // addGrant takes the reasons for which a policy allows; a policy may also just say true.
 func addGrant(d *review.Decision, by review.Origin, a answer) (granted bool, err error) {
 	var reasons []review.Finding
 	if yes, ok := a.value.(ast.Boolean); ok {
 		if yes {
-			reasons = []review.Finding{{Policy: a.spec.ID, Message: "granted"}}
+			reasons = []review.Finding{{Policy: a.spec.ID, Message: granting}}
 		}
 	} else if reasons, err = findings(a.spec, review.EffectAllow, a.value); err != nil {
 		return false, err

@@ -241,7 +241,7 @@ func (l *Loader) compileChanged(ctx context.Context, specs []Spec, previous *Set
 	var changed []Spec
 	for _, spec := range specs {
 		if policy := known[spec.ID]; policy != nil && policy.spec.Digest == spec.Digest {
-			compiled = append(compiled, policy)
+			compiled = append(compiled, policy.beside(spec.Tests))
 		} else {
 			changed = append(changed, spec)
 		}

@@ -213,6 +213,7 @@ type inputs struct {
 	// inventory is what all policies see of the cluster; nil if none of them looks.
 	inventory *inventory.Snapshot
 	at        time.Time     // of the evaluation; zero is now
+	trace     *trace        // who hears what rules say where; nil is nobody
 	looked    *atomic.Int64 // how often somebody looked at what is not known; nil where all is
 }
 

@@ -85,9 +85,11 @@ type Spec struct {
 	Lenient bool
 
 	Notes []string // what is no fault and should be known of it, each a sentence behind file and row
-	// Source are the texts of its own package, for people; nil where the front end has none. Lines before a text's first that is not empty are not
+	// Source are the texts of its own package, of a template its libs too, for people; nil where the front end has none. Lines before a text's first that is not empty are not
 	// the policy's: in their place is what the file has beside it.
 	Source []SourceText
+	// Tests are the texts of tests that lie beside it, for people: nobody runs them here.
+	Tests []SourceText
 
 	listed bool // it came in a Bundle that is Listed
 }

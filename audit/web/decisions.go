@@ -166,9 +166,12 @@ func (s *Server) decisions(w http.ResponseWriter, r *http.Request, v *visit) err
 // decisionPage is what it shows.
 type decisionPage struct {
 	decisions.Explanation
-	Input string
-	Cut   bool // there is more of it
-	Took  string
+	Input    string
+	Cut      bool // there is more of it
+	Took     string
+	Findings []foundPlace
+	Changed  []whence // the rules that ask for changes
+	Why      string   // what is to be known of the rules, as one sentence
 }
 
 func (s *Server) decision(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -193,6 +196,9 @@ func (s *Server) decision(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	if len(page.Input) > maxInput {
 		page.Input, page.Cut = strings.ToValidUTF8(page.Input[:maxInput], ""), true
+	}
+	if err := s.because(r, v, &explained.Record, &page); err != nil {
+		return err
 	}
 	return s.show(w, http.StatusOK, "decision", s.view(v, "One decision", "/ui/decisions", page))
 }

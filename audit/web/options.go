@@ -44,6 +44,9 @@ type Options struct {
 	Health func() Health
 	// Detail returns what there is to know of a policy in force beside what the audit says; false of one that is not in force. Nil: nothing.
 	Detail func(id string) (Detail, bool)
+	// Why returns the rules of the policies in force that say today what a record has, and a sentence about what that leaves open; it is asked one
+	// record at a time. Nil: nobody knows.
+	Why func(ctx context.Context, record *decisions.Record) (fired []Fired, note string)
 	// Count hears of each page that was asked for, by the pattern of its address and the status of HTTP. May be nil.
 	Count func(page string, status int)
 	// Log hears of what could not be asked. Nil discards.
@@ -80,7 +83,8 @@ type Detail struct {
 	Match       string // what it is about, in words
 	File        string // where it was read
 	Parameters  string // in force, as JSON; empty if it has none
-	Source      []File // its Rego, and the tests that came with it
+	Source      []File // its Rego
+	Tests       []File // that lie beside it
 }
 
 // File is a text with a name.

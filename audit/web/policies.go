@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/portcullis-dev/portcullis/audit"
@@ -76,6 +77,7 @@ type policyPage struct {
 // sourceFile is a text with its lines, each at an address of its own.
 type sourceFile struct {
 	Name  string
+	Test  bool
 	Lines []sourceLine
 }
 
@@ -105,22 +107,26 @@ func (s *Server) policy(w http.ResponseWriter, r *http.Request, v *visit) error 
 		page.ID = id
 	}
 	page.Results = query{By: export.ByNamespace, Filters: map[string]string{"policy": id}}.at("/ui/violations")
-	for i, file := range page.Source {
-		page.Files = append(page.Files, sourceFile{Name: file.Name, Lines: lines(i, file.Text)})
+	for i, file := range append(page.Source[:len(page.Source):len(page.Source)], page.Tests...) {
+		page.Files = append(page.Files, sourceFile{Name: file.Name, Test: i >= len(page.Source), Lines: lines(i, file.Text)})
 	}
 	return s.show(w, http.StatusOK, "policy", s.view(v, id, "/ui/policies", page))
 }
 
 func lines(file int, text string) (out []sourceLine) {
-	prefix := "L"
-	if file > 0 {
-		prefix = "F" + number(file+1) + "L"
-	}
 	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
 		if line == "" && len(out) == 0 { // a document's Rego is as far down as in its file
 			continue
 		}
-		out = append(out, sourceLine{Number: i + 1, ID: prefix + number(i+1), Text: line})
+		out = append(out, sourceLine{Number: i + 1, ID: lineID(file, i+1), Text: line})
 	}
 	return out
+}
+
+// lineID is where a line stands in a policy's page.
+func lineID(file, row int) string {
+	if file == 0 {
+		return "L" + strconv.Itoa(row)
+	}
+	return "F" + strconv.Itoa(file+1) + "L" + strconv.Itoa(row)
 }

@@ -41,6 +41,7 @@ type Server struct {
 	pages   map[string]*template.Template
 	style   []byte
 	handler http.Handler
+	asking  chan struct{} // one at a time may ask why
 
 	mu      sync.Mutex
 	made    time.Time // when the report was
@@ -56,7 +57,7 @@ func New(o Options) (*Server, error) {
 	}
 	asking := make(chan struct{}, maxAsking)
 	s := &Server{
-		options: o, pages: map[string]*template.Template{}, style: []byte(export.Style() + ownStyle),
+		options: o, asking: make(chan struct{}, 1), pages: map[string]*template.Template{}, style: []byte(export.Style() + ownStyle),
 		people: &people{ask: o.Who, known: newMemory[[32]byte, *person](maxPeople, o.Now), slots: asking},
 		rights: &rights{ask: o.May, known: newMemory[right, bool](maxRights, o.Now), slots: asking},
 	}

@@ -33,6 +33,7 @@ type site struct {
 	through bool
 	pages   []string // counted
 	others  []string
+	note    string // of why
 }
 
 func newSite(t *testing.T) *site {
@@ -77,7 +78,18 @@ func newSite(t *testing.T) *site {
 			return web.Detail{
 				Enforcement: "deny", Match: "pods", File: "policies/privileged.rego:1", Parameters: `{"allowed":["<b>"]}`,
 				Source: []web.File{{Name: "policies/privileged.rego", Text: "package pods.privileged\n\ndeny contains \"<script>alert(1)</script>\" if true\n"}},
+				Tests:  []web.File{{Name: "policies/privileged_test.rego", Text: "package pods.privileged_test\n\ntest_deny if data.pods.privileged.deny\n"}},
 			}, id == "pods.privileged"
+		},
+		Why: func(_ context.Context, record *decisions.Record) ([]web.Fired, string) {
+			f := web.Fired{Policy: "pods.privileged", Rule: "deny", File: "policies/privileged.rego", Row: 3, Message: "No <script>alert(2)</script>.", Field: "spec.hostPID"}
+			elsewhere := f
+			elsewhere.File, elsewhere.Row = "policies/<i>.rego", 9
+			edit := web.Fired{Policy: "pods.defaults", Rule: "mutate", File: "policies/defaults.rego", Row: 7}
+			if record.DecisionID == "d-patch" {
+				return []web.Fired{edit}, ""
+			}
+			return []web.Fired{f, elsewhere}, s.note
 		},
 		Count: func(page string, status int) {
 			s.mu.Lock()
@@ -106,7 +118,7 @@ func recorded(t *testing.T) *decisions.Recent {
 	if lost, err := out.Write([][]byte{
 		line("d-bank", "validate", "bank", `{"verdict":"allow"}`),
 		line("d-patch", "mutate", "shop", `{"verdict":"allow","patch":[{"op":"replace","path":"/spec/hostPID","value":false}]}`),
-		line("d-shop", "validate", "shop", `{"verdict":"deny","findings":[{"policy":"pods.host_namespaces","effect":"deny","message":"No <script>alert(2)</script>.","field":"spec.hostPID"}]}`),
+		line("d-shop", "validate", "shop", `{"verdict":"deny","findings":[{"policy":"pods.privileged","effect":"deny","message":"No <script>alert(2)</script>.","field":"spec.hostPID"}]}`),
 	}); err != nil {
 		t.Fatal(lost, err)
 	}

@@ -36,7 +36,7 @@ func TestWhoSeesWhat(t *testing.T) {
 		{"auditor", "/ui/decisions", 200, []string{"3 records", "jane", "/ui/decisions/d-bank", "/ui/decisions/d-shop"}, nil},
 		{"developer", "/ui/decisions", 200, []string{"2 records", "/ui/decisions/d-shop", "You see decisions about what is in namespaces in which you may get decisions.portcullis.dev."}, []string{"bank"}},
 		{"stranger", "/ui/decisions", 403, []string{"You may not see decisions of the cluster, nor of one of its namespaces in which something was decided."}, []string{"bank", "jane"}},
-		{"auditor", "/ui/decisions?verdict=deny&policy=pods.host_namespaces&namespace=shop&user=jane&stage=validate", 200, []string{"1 record <"}, []string{"d-bank"}},
+		{"auditor", "/ui/decisions?verdict=deny&policy=pods.privileged&namespace=shop&user=jane&stage=validate", 200, []string{"1 record <"}, []string{"d-bank"}},
 		{"auditor", "/ui/decisions?colour=red", 400, []string{"There is no filter called colour."}, nil},
 		{"auditor", "/ui/decisions/d-shop", 200, []string{"jane: create", "spec.hostPID", "1.500 ms", "/ui/decisions/d-patch", "it may be: the same user asked about the same object", "&#34;hostPID&#34;: true"}, []string{"<script"}},
 		{"auditor", "/ui/decisions/d-patch", 200, []string{"/spec/hostPID", "<del>true</del>", "<ins>false</ins>"}, nil},

@@ -61,7 +61,7 @@ func (r *Reader) spec(u *unit, t *Template) (out policies.Spec, notes []string, 
 	}
 	out = policies.Spec{
 		ID: idOf(u), Title: t.title, Description: t.description, File: u.doc.File, Row: u.row(),
-		Convention: policies.Gatekeeper, Code: t.code, Compiled: t.policy, Package: entryPackage(), Modules: t.modules,
+		Convention: policies.Gatekeeper, Code: t.code, Compiled: t.policy, Package: entryPackage(), Modules: t.modules, Source: t.texts,
 		Rules:   []policies.Rule{{Stage: review.Validate, Name: policies.ViolationRule}},
 		Match:   policies.Match{Operations: r.operations(t), Kinds: kindsOf(read.Match.Kinds), Further: matcher{matched}},
 		Lenient: true,

@@ -37,6 +37,7 @@ func (t *Template) rewrite(u *unit, from source) error {
 		}
 		if err == nil {
 			t.modules = append(t.modules, m)
+			t.texts = append(t.texts, policies.SourceText{File: u.doc.File, Text: []byte(below(text, before))})
 			fmt.Fprintf(sum, "%s:%d v%d %d\n%s\n", u.doc.File, before, from.version, len(text), text)
 		}
 		return m, err
@@ -72,7 +73,7 @@ func (t *Template) rewrite(u *unit, from source) error {
 
 // parse reads a module whose first row is the one after before in the file.
 func parse(file string, before int, text string, version ast.RegoVersion) (*ast.Module, error) {
-	padded := strings.Repeat("\n", max(before, 0)) + text
+	padded := below(text, before)
 	m, err := ast.ParseModuleWithOpts(file, padded, ast.ParserOptions{RegoVersion: version})
 	if err == nil && m == nil {
 		return nil, &refusal{fmt.Sprintf("%s:%d", file, before+1), errors.New("the text holds no Rego")}
@@ -96,6 +97,9 @@ func parse(file string, before int, text string, version ast.RegoVersion) (*ast.
 	}
 	return nil, &refusal{at, errors.New(message + hint)}
 }
+
+// below is a text whose rows are those it has in its file.
+func below(text string, before int) string { return strings.Repeat("\n", max(before, 0)) + text }
 
 func placeOf(at *ast.Location) string { return fmt.Sprintf("%s:%d", at.File, at.Row) }
 

@@ -83,6 +83,19 @@ func TestDigests(t *testing.T) {
 	}
 }
 
+// The source is as far down as in its file, so that a rule's row leads to it.
+func TestAConstraintHasTheSourceOfItsTemplate(t *testing.T) {
+	var reader gatekeeper.Reader
+	spec := specs(t, &reader, reads("true", ""))[0]
+	rule := spec.Modules[0].Rules[0]
+	if len(spec.Source) == 0 || spec.Source[0].File != rule.Location.File {
+		t.Fatalf("the source is %+v", spec.Source)
+	}
+	if rows := strings.Split(string(spec.Source[0].Text), "\n"); len(rows) < rule.Location.Row || !strings.HasPrefix(strings.TrimSpace(rows[rule.Location.Row-1]), "violation") {
+		t.Errorf("row %d of %q", rule.Location.Row, rows)
+	}
+}
+
 // Suites call a constraint invalid of which a value does not fit the schema, and no other faulty one.
 func TestErrSchema(t *testing.T) {
 	for text, want := range map[string]bool{

@@ -31,11 +31,12 @@ type Template struct {
 	operations         []string
 	constraint         *apiextensionsv1.JSONSchemaProps // the schema of its constraints
 	accepts            *validator
-	modules            []*ast.Module    // rewritten; the entry module first
-	entry              ast.Ref          // the package of the entry module as the template has it
-	code               string           // names the modules
-	policy             *policies.Policy // what they are compiled to
-	inventory          bool             // they read data.inventory
+	modules            []*ast.Module         // rewritten; the entry module first
+	texts              []policies.SourceText // of the modules, as they are in the file
+	entry              ast.Ref               // the package of the entry module as the template has it
+	code               string                // names the modules
+	policy             *policies.Policy      // what they are compiled to
+	inventory          bool                  // they read data.inventory
 	notes              []string
 }
 

@@ -9,14 +9,18 @@ import (
 	"strings"
 )
 
-// The tests stay out: a server needs no fixtures.
-//
 //go:embed claims.rego images.rego kubernetes.rego pod_security.rego quantities.rego selectors.rego users.rego */*/rule.rego bundles/*.yaml
 var files embed.FS
 
 // FS returns the files of the library: Helpers, TOPIC/RULE/rule.rego for each policy, and bundles/NAME.yaml for each bundle, the policies that are
 // put in force together by one name.
 func FS() fs.FS { return files }
+
+//go:embed */*/rule_test.rego
+var tests embed.FS
+
+// Tests returns the tests of the library, TOPIC/RULE/rule_test.rego for each policy: people look at them beside it. Fixtures stay out.
+func Tests() fs.FS { return tests }
 
 // Helpers returns the files of FS with the packages that every policy may import, in alphabetical order: kubernetes.rego has
 // data.portcullis.kubernetes.

@@ -41,7 +41,7 @@ func (f File) format() (Format, bool) {
 	switch {
 	case f.Format != ByName:
 		return f.Format, true
-	case strings.HasSuffix(strings.ToLower(f.Name), "_test.rego"):
+	case isTestFile(f.Name):
 		return ByName, false
 	}
 	extension := strings.ToLower(path.Ext(f.Name))
@@ -61,15 +61,19 @@ func (f File) HasDocuments() bool {
 // Policy documents. A Reader is safe for concurrent use.
 type Reader struct {
 	library packages
+	tests   tests     // of the library
 	shared  []ast.Ref // its helper packages
 	bundles []LibraryBundle
 	now     func() time.Time
 }
 
-// NewReader returns a Reader with the given library: its packages, and in files of YAML its bundles.
+// NewReader returns a Reader with the given library: its packages, their tests to be looked at, and in files of YAML its bundles.
 func NewReader(library []File) (*Reader, error) {
-	r := &Reader{library: packages{}, now: time.Now}
+	r := &Reader{library: packages{}, tests: tests{}, now: time.Now}
 	for _, file := range library {
+		if r.tests.add(file) {
+			continue
+		}
 		if format, _ := file.format(); format == YAMLText {
 			l, err := readBundle(file)
 			if err != nil {
@@ -97,11 +101,12 @@ func NewReader(library []File) (*Reader, error) {
 // Read reads the policies of a bundle. Files that are neither Rego nor documents of portcullis.dev are passed over, and so are
 // Rego tests. What is wrong with one file or policy is a Fault; the others are read all the same.
 func (r *Reader) Read(files []File) ([]policies.Spec, policies.Faults) {
-	b := bundle{reader: r, packages: maps.Clone(r.library), shared: r.shared, own: map[string]bool{}, used: map[string]bool{}}
+	b := bundle{reader: r, packages: maps.Clone(r.library), tests: maps.Clone(r.tests), shared: r.shared, own: map[string]bool{}, used: map[string]bool{}}
 	var objects []object
 	for _, file := range files {
 		switch format, ok := file.format(); {
 		case !ok:
+			b.tests.add(file)
 		case format == RegoText:
 			b.addModule(file)
 		default:
@@ -146,6 +151,7 @@ func (r *Reader) Names() []string {
 type bundle struct {
 	reader   *Reader
 	packages packages
+	tests    tests
 	shared   []ast.Ref
 	own      map[string]bool // paths of the packages the bundle brought itself
 	used     map[string]bool // names of the policies that Policy documents put in force
@@ -230,6 +236,7 @@ func (b *bundle) build(modules []module, meta metadata, o object, legacy bool) (
 	for _, m := range modules {
 		spec.Source = append(spec.Source, policies.SourceText{File: m.Package.Location.File, Text: m.text})
 	}
+	spec.Tests = b.tests.of(pkg.Path)
 	at, whom, given := fmt.Sprintf("%s:%d", pkg.Location.File, pkg.Location.Row), "policy "+spec.ID, meta.keys
 	if o.policy.Name != "" {
 		at, whom, given = o.At(), "Policy "+o.policy.Name, o.keys
