@@ -51,9 +51,11 @@ func TestServeShowsPages(t *testing.T) {
 		tokens[name] = strings.TrimSpace(kubectl("", "create", "token", name, "--namespace", "shop"))
 	}
 	kubectl(uiRoles, "apply", "-f", "-")
-	files := writeFiles(t, map[string]string{"named.rego": "# METADATA\n# title: No such name\n# custom:\n#   portcullis: {match: {resources: [configmaps]}}\npackage named\n\n" +
-		"deny contains \"the name begins with in-\" if startswith(input.request.object.metadata.name, \"in-\")\n",
-		"named_test.rego": "package named_test\n\ntest_in if data.named.deny with input.request.object.metadata.name as \"in-x\"\n"})
+	files := writeFiles(t, map[string]string{
+		"named.rego": "# METADATA\n# title: No such name\n# custom:\n#   portcullis: {match: {resources: [configmaps]}}\npackage named\n\n" +
+			"deny contains \"the name begins with in-\" if startswith(input.request.object.metadata.name, \"in-\")\n",
+		"named_test.rego": "package named_test\n\ntest_in if data.named.deny with input.request.object.metadata.name as \"in-x\"\n",
+	})
 	listen := address(t)
 	s := startServe(t, files, "--kubeconfig="+c.Kubeconfig, "--audit", "--ui", "--ui-listen="+listen, "--namespace=default", "--replica=one")
 	client := &http.Client{

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,7 +108,7 @@ func (s *Server) policy(w http.ResponseWriter, r *http.Request, v *visit) error 
 		page.ID = id
 	}
 	page.Results = query{By: export.ByNamespace, Filters: map[string]string{"policy": id}}.at("/ui/violations")
-	for i, file := range append(page.Source[:len(page.Source):len(page.Source)], page.Tests...) {
+	for i, file := range append(slices.Clip(page.Source), page.Tests...) {
 		page.Files = append(page.Files, sourceFile{Name: file.Name, Test: i >= len(page.Source), Lines: lines(i, file.Text)})
 	}
 	return s.show(w, http.StatusOK, "policy", s.view(v, id, "/ui/policies", page))
