@@ -35,6 +35,7 @@ func TestReportsInARealCluster(t *testing.T) {
 	p.changed(f)
 	p.foreign(f)
 	p.shared(f)
+	p.graced(f)
 	// And what is gone again.
 	for _, r := range openReports().resources() {
 		p.kubectl("delete", "crd", r.Resource+"."+r.Group)
