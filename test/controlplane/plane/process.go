@@ -105,7 +105,8 @@ func (c *crew) await(ctx context.Context, p *process, ready func(context.Context
 	if err == nil || dead != nil {
 		return err
 	}
-	return fmt.Errorf("%s did not become ready: %w; the last answer was: %w\n%s", p.name, err, last, p.evidence())
+	evidence := p.evidence() // before goroutines are printed below it
+	return fmt.Errorf("%s did not become ready: %w; the last answer was: %w\n%s%s", p.name, err, last, evidence, p.stuck())
 }
 
 // stop ends all processes, the last started first, so that no component loses what it stands on. Those still there when the grace is

@@ -31,12 +31,17 @@ func beComponent(name string) {
 	case "failing":
 		fmt.Println("no room left")
 		os.Exit(3)
+	case "stuck":
+		waiting()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
 	}
 	fmt.Println("here")
 	select {}
 }
+
+// waiting is where a component hangs that says nothing.
+func waiting() { select {} }
 
 // here is the readiness of a component of these tests.
 func here(p *process) func(context.Context) error {
@@ -128,6 +133,28 @@ func TestAComponentThatEndsIsNamedAndTheOthersAreStopped(t *testing.T) {
 	want := "failing ended unexpectedly (exit status 3)\nThe end of its log, " + second.log + ":\n"
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "no room left") {
 		t.Errorf("%v\nwant %s", err, want)
+	}
+	c.stop(time.Minute)
+	wantNothingLeft(t, c, before)
+}
+
+func TestAComponentThatHangsSaysWhere(t *testing.T) {
+	before := runtime.NumGoroutine()
+	c := newTestCrew(t)
+	p, err := c.start(component{name: "stuck"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = c.await(ctx, p, here(p))
+	for _, want := range []string{
+		"stuck did not become ready: context deadline exceeded; the last answer was: it has not said so\n", "the log is empty\n",
+		"What stuck was doing then:\ngoroutine 1 ", "[select (no cases)]", "plane.waiting(",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nwant %s", err, want)
+		}
 	}
 	c.stop(time.Minute)
 	wantNothingLeft(t, c, before)
