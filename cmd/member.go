@@ -231,6 +231,7 @@ func (c *member) tell() {
 		state.Revision, state.Policies = set.Revision(), c.stamps(set)
 	}
 	c.mu.Unlock()
+	state.Pages = c.flags.uiAddress()
 	state.Heard = strings.Join(c.heard.list(), ",")
 	if c.identity.source != nil {
 		state.Certificate = registration.Fingerprint(c.identity.source.CABundle())

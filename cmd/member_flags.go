@@ -3,6 +3,8 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/portcullis-dev/portcullis/audit/reports"
 	"github.com/portcullis-dev/portcullis/webhook/registration"
+	"github.com/portcullis-dev/portcullis/webhook/replicas"
 )
 
 // gatekeeperNamespace is where Gatekeeper's own manifests put it.
@@ -42,8 +45,9 @@ type memberFlags struct {
 	auditInterval time.Duration
 	auditReports  string
 
-	ui       bool
-	uiListen string
+	ui          bool
+	uiListen    string
+	uiAdvertise string
 
 	register      bool
 	webhookURL    string
@@ -73,6 +77,7 @@ func (f *memberFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.auditReports, "audit-reports", string(reports.Auto), "`KIND` of reports to keep in the cluster of what the audit finds: openreports, wgpolicy, auto for the first of them that the cluster serves, or none")
 	flags.BoolVar(&f.ui, "ui", false, "serve pages about what the audit found, how the server fares and which policies there are; whoever looks signs in with a token of the cluster")
 	flags.StringVar(&f.uiListen, "ui-listen", "127.0.0.1:10443", "`ADDRESS` for the pages, over HTTPS with the server's certificate")
+	flags.StringVar(&f.uiAdvertise, "ui-advertise", "", "`ADDRESS`, HOST:PORT or an IP address with the port of --ui-listen, at which the other replicas reach the pages of this one, so that theirs show what it knows, too; by default they do not")
 	flags.BoolVar(&f.register, "register", false, "keep the webhook configurations in the cluster as the policies in force want them")
 	flags.StringVar(&f.webhookURL, "webhook-url", "", "`URL` by which the API server calls, https://HOST:PORT, instead of the release's Service")
 	flags.StringVar(&f.failurePolicy, "webhook-failure-policy", "", "Ignore lets everything pass while nobody answers; by default each policy's onError decides")
@@ -111,7 +116,14 @@ func (f *memberFlags) check() error {
 			return fmt.Errorf("%s goes with --register, which keeps the webhook configurations", needs.flag)
 		}
 	}
+	if f.uiAdvertise != "" {
+		if err := replicas.CheckAddress(f.uiAddress()); err != nil {
+			return fmt.Errorf("--ui-advertise: %w", err)
+		}
+	}
 	switch {
+	case f.uiAdvertise != "" && !f.ui:
+		return errors.New("--ui-advertise goes with --ui, which serves the pages")
 	case len(validation.IsDNS1123Label(f.name)) > 0:
 		return fmt.Errorf("--name %q cannot be the name of a Service: lower case letters, digits and dashes", f.name)
 	case f.namespace != "" && len(validation.IsDNS1123Label(f.namespace)) > 0:
@@ -195,6 +207,15 @@ func (f *memberFlags) config() (*rest.Config, error) {
 	// Watches carry nearly all there is; the rest is bounded so that a fault of ours is not an attack on the API server.
 	config.QPS, config.Burst = 20, 40
 	return config, nil
+}
+
+// uiAddress is where the other replicas reach the pages; empty if they do not.
+func (f *memberFlags) uiAddress() string {
+	_, port, err := net.SplitHostPort(f.uiListen)
+	if _, wrong := netip.ParseAddr(f.uiAdvertise); wrong != nil || err != nil {
+		return f.uiAdvertise
+	}
+	return net.JoinHostPort(f.uiAdvertise, port)
 }
 
 // spared are the namespaces in which admission is never judged.

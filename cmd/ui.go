@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +54,11 @@ func (a *assembly) show(listener net.Listener) error {
 		},
 	}
 	if auditor := a.member.auditor; auditor != nil {
-		options.Found, options.Changes, options.Others = auditor.found, auditor.sweep.Changes, a.member.others
+		options.Found, options.Changes = auditor.found, auditor.sweep.Changes
+	}
+	if a.member.replicas != nil {
+		asks := &uiClient{source: a.who.source, service: a.service()}
+		options.Peers, options.Client = a.member.peers, asks.client
 	}
 	pages, err := web.New(options)
 	if err != nil {
@@ -79,18 +82,6 @@ func newPageMetrics(registry prometheus.Registerer) (*prometheus.CounterVec, err
 		Name: "portcullis_ui_requests_total", Help: "Pages that were asked for, by their address and the status of the answer.",
 	}, []string{"page", "code"})
 	return requests, registry.Register(requests)
-}
-
-// others are the names of the other replicas that are alive.
-func (c *member) others() []string {
-	if c.replicas == nil {
-		return nil
-	}
-	names, err := c.live()
-	if err != nil {
-		return []string{"replicas that are not known at the moment"}
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == c.flags.replica })
 }
 
 // health is how the server fares at this moment.

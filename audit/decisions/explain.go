@@ -28,6 +28,11 @@ func (r *Recent) Explain(id string, may func(*Brief) bool) (Explanation, bool) {
 	return out, true
 }
 
+// Related returns what belongs to a record that another replica keeps, as far as may says that it may be shown.
+func (r *Recent) Related(of *Brief, may func(*Brief) bool) []Related {
+	return related(of, r.snapshot(), may)
+}
+
 // Why edits are not shown as they are.
 const (
 	patchErased = "What was changed was taken out of the record."

@@ -1,8 +1,6 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,20 +11,29 @@ import (
 	"github.com/portcullis-dev/portcullis/audit/decisions"
 )
 
-// maxInput bounds how much of a review a page shows: more than anybody reads.
-const maxInput = 256 << 10
+const (
+	// maxInput bounds how much of a review a page shows: more than anybody reads.
+	maxInput = 256 << 10
+	// maxPages bounds the pages of a list of decisions: as many as a replica keeps by default.
+	maxPages = 100
+)
 
 // decisionsPage is what it shows.
 type decisionsPage struct {
+	decisionsPart
 	Fields      []filterField
-	Shown       []*decisions.Brief
-	Found       int
 	First, Last int
 	Before      string
 	After       string
 	Clear       string // the address without filters; empty if there are none
-	Forgotten   uint64
-	Notes       []string
+}
+
+// decisionsPart is what one replica, or all, have of it.
+type decisionsPart struct {
+	Shown     []decisions.Brief `json:"shown"` // the newest first
+	Found     int               `json:"found"`
+	Forgotten uint64            `json:"forgotten,omitempty"`
+	Notes     []string          `json:"notes,omitempty"`
 }
 
 // decisionsQuery says which decisions a page shows, as query does of results.
@@ -54,6 +61,9 @@ func readDecisionsQuery(values url.Values) (q decisionsQuery, err error) {
 		case "page":
 			if q.page, err = readPage(value); err != nil {
 				return q, err
+			}
+			if q.page > maxPages {
+				return q, misunderstood(fmt.Sprintf("there are no more than %d pages; narrow what is shown by the filters", maxPages))
 			}
 		default:
 			return q, misunderstood("there is no filter called " + name)
@@ -98,7 +108,7 @@ func (q decisionsQuery) fields() []filterField {
 	}
 }
 
-// mayDecisions says which records somebody may see.
+// mayDecisions says which records of this replica somebody may see.
 func (s *Server) mayDecisions(r *http.Request, v *visit) (may func(*decisions.Brief) bool, notes []string, err error) {
 	if s.options.Decisions == nil {
 		return nil, nil, failure{http.StatusNotFound, "Nothing is kept", "This server keeps no decisions to be looked at."}
@@ -124,10 +134,65 @@ func (s *Server) mayDecisions(r *http.Request, v *visit) (may func(*decisions.Br
 	if within.unasked > 0 {
 		notes = append(notes, fmt.Sprintf("You may see decisions of further namespaces: %d were not asked about, because there are more than %d.", within.unasked, maxNamespaces))
 	}
-	if others := s.options.Others(); len(others) > 0 {
-		notes = append(notes, "Here is what this replica decided; "+strings.Join(others, ", ")+" answered other requests. The decision log has all of them.")
-	}
 	return func(b *decisions.Brief) bool { return within.has(b.Namespace()) }, notes, nil
+}
+
+func (s *Server) decisionsPart(r *http.Request, v *visit) (any, error) {
+	q, err := readDecisionsQuery(r.URL.Query())
+	if err != nil {
+		return nil, err
+	}
+	return s.ownDecisions(r, v, q)
+}
+
+// ownDecisions are those of this replica, up to the end of the page that is asked for.
+func (s *Server) ownDecisions(r *http.Request, v *visit, q decisionsQuery) (decisionsPart, error) {
+	may, notes, err := s.mayDecisions(r, v)
+	if err != nil {
+		return decisionsPart{}, err
+	}
+	out := decisionsPart{Notes: notes, Forgotten: s.options.Decisions.Forgotten()}
+	for b := range s.options.Decisions.All() {
+		if !may(b) || !q.Matches(b) {
+			continue
+		}
+		if len(out.Shown) < q.page*perPage {
+			out.Shown = append(out.Shown, *b)
+		}
+		out.Found++
+	}
+	return out, nil
+}
+
+// allDecisions are those of all replicas, up to the end of the page that is asked for.
+func (s *Server) allDecisions(r *http.Request, v *visit, q decisionsQuery) (decisionsPart, error) {
+	own, refusal := s.ownDecisions(r, v, q)
+	if refusal != nil && !forbidden(refusal) {
+		return own, refusal
+	}
+	defer turn(r.Context(), s.gathering)()
+	others := gather[decisionsPart](r.Context(), s, v, "decided", http.MethodGet, strings.Replace(q.at(q.page), "/ui/", "/ui/part/", 1), nil)
+	parts := others.parts
+	if refusal == nil {
+		parts = append([]decisionsPart{own}, parts...)
+	}
+	if len(parts) == 0 {
+		return own, refusal
+	}
+	var out decisionsPart
+	for _, part := range parts {
+		out.Shown = append(out.Shown, part.Shown...)
+		out.Found += part.Found
+		out.Forgotten += part.Forgotten
+		for _, note := range part.Notes {
+			if !slices.Contains(out.Notes, note) {
+				out.Notes = append(out.Notes, note)
+			}
+		}
+	}
+	slices.SortStableFunc(out.Shown, func(a, b decisions.Brief) int { return b.Time.Compare(a.Time) })
+	out.Notes = append(out.Notes, others.notes...)
+	return out, nil
 }
 
 func (s *Server) decisions(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -135,70 +200,22 @@ func (s *Server) decisions(w http.ResponseWriter, r *http.Request, v *visit) err
 	if err != nil {
 		return err
 	}
-	may, notes, err := s.mayDecisions(r, v)
+	part, err := s.allDecisions(r, v, q)
 	if err != nil {
 		return err
 	}
-	page := decisionsPage{Fields: q.fields(), Notes: notes, Forgotten: s.options.Decisions.Forgotten()}
+	page := decisionsPage{Fields: q.fields(), decisionsPart: part}
 	if q.Filter != (decisions.Filter{}) {
 		page.Clear = "/ui/decisions"
 	}
-	start := (q.page - 1) * perPage
-	for b := range s.options.Decisions.All() {
-		if !may(b) || !q.Matches(b) {
-			continue
-		}
-		if page.Found >= start && len(page.Shown) < perPage {
-			page.Shown = append(page.Shown, b)
-		}
-		page.Found++
-	}
+	start := min((q.page-1)*perPage, len(page.Shown))
+	page.Shown = page.Shown[start:min(start+perPage, len(page.Shown))]
 	page.First, page.Last = start+1, start+len(page.Shown)
 	if q.page > 1 {
 		page.Before = q.at(q.page - 1)
 	}
-	if page.Last < page.Found {
+	if page.Last < page.Found && q.page < maxPages {
 		page.After = q.at(q.page + 1)
 	}
 	return s.show(w, http.StatusOK, "decisions", s.view(v, "Decisions", "/ui/decisions", page))
-}
-
-// decisionPage is what it shows.
-type decisionPage struct {
-	decisions.Explanation
-	Input    string
-	Cut      bool // there is more of it
-	Took     string
-	Findings []foundPlace
-	Changed  []whence // the rules that ask for changes
-	Why      string   // what is to be known of the rules, as one sentence
-}
-
-func (s *Server) decision(w http.ResponseWriter, r *http.Request, v *visit) error {
-	may, _, err := s.mayDecisions(r, v)
-	if err != nil {
-		return err
-	}
-	explained, ok := s.options.Decisions.Explain(r.PathValue("id"), may)
-	if !ok {
-		return failure{
-			http.StatusNotFound, "No such decision",
-			"No decision of this name is kept here, or none that you may see: it may be too old, or another replica's. The decision log has it.",
-		}
-	}
-	page := decisionPage{Explanation: explained}
-	if took := explained.Record.Metrics.Nanoseconds; took > 0 {
-		page.Took = fmt.Sprintf("%.3f ms", float64(took)/1e6)
-	}
-	var input bytes.Buffer
-	if json.Indent(&input, explained.Record.Input, "", "  ") == nil {
-		page.Input = input.String()
-	}
-	if len(page.Input) > maxInput {
-		page.Input, page.Cut = strings.ToValidUTF8(page.Input[:maxInput], ""), true
-	}
-	if err := s.because(r, v, &explained.Record, &page); err != nil {
-		return err
-	}
-	return s.show(w, http.StatusOK, "decision", s.view(v, "One decision", "/ui/decisions", page))
 }

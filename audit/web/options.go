@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -38,8 +39,12 @@ type Options struct {
 	Changes func() uint64
 	// Decisions are the latest records of what was decided; nil: none are kept.
 	Decisions *decisions.Recent
-	// Others are the replicas that judge other parts of the cluster, of which Found knows nothing. Nil: none.
-	Others func() []string
+	// Peers are the other replicas that are alive, which judge other parts of the cluster and answer other requests; an error is that they are not
+	// known. Each is asked for its part of a page. Nil: there are none.
+	Peers func() ([]Peer, error)
+	// Client returns who asks them by HTTPS. It must trust nobody but servers of the release: who looks at a page has their token sent along. It is
+	// needed with Peers.
+	Client func() (*http.Client, error)
 	// Health returns how the server fares.
 	Health func() Health
 	// Detail returns what there is to know of a policy in force beside what the audit says; false of one that is not in force. Nil: nothing.
@@ -96,11 +101,13 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("pages need to know who looks at them, and what they may see")
 	case o.Health == nil:
 		return o, errors.New("pages need to know how the server fares")
+	case o.Peers != nil && o.Client == nil:
+		return o, errors.New("pages need to know how to ask other replicas")
 	case o.Found != nil && o.Changes == nil:
 		return o, errors.New("pages need to know when what was found has changed")
 	}
-	if o.Others == nil {
-		o.Others = func() []string { return nil }
+	if o.Peers == nil {
+		o.Peers = func() ([]Peer, error) { return nil, nil }
 	}
 	if o.Count == nil {
 		o.Count = func(string, int) {}

@@ -23,7 +23,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if seen, err := s.seen(r, v); err != nil {
 		page.Lack = err.Error()
 	} else {
-		page.Report, page.Notes, page.Whole, page.Total = &seen.Report, seen.notes, seen.whole, seen.Total()
+		page.Report, page.Notes, page.Whole, page.Total = &seen.Report, seen.Notes, seen.All, seen.Total()
 	}
 	may, err := s.rights.may(r.Context(), v.who, Policies, "")
 	if err != nil {

@@ -42,7 +42,7 @@ func (s *Server) inForce(r *http.Request, v *visit) (audit.Report, []string, boo
 	if all, known := s.found(); known {
 		seen.Policies = all.Policies
 	}
-	return seen.Report, seen.notes, err == nil
+	return seen.Report, seen.Notes, err == nil
 }
 
 func (s *Server) policies(w http.ResponseWriter, r *http.Request, v *visit) error {

@@ -42,6 +42,8 @@ type Server struct {
 	style   []byte
 	handler http.Handler
 	asking  chan struct{} // one at a time may ask why
+	// The pages that are put together of several parts, and the parts that are made, at one time. They are not the same: parts wait for no other.
+	gathering, serving chan struct{}
 
 	mu      sync.Mutex
 	made    time.Time // when the report was
@@ -57,7 +59,8 @@ func New(o Options) (*Server, error) {
 	}
 	asking := make(chan struct{}, maxAsking)
 	s := &Server{
-		options: o, asking: make(chan struct{}, 1), pages: map[string]*template.Template{}, style: []byte(export.Style() + ownStyle),
+		options: o, asking: make(chan struct{}, 1), gathering: make(chan struct{}, maxAtOnce), serving: make(chan struct{}, maxAtOnce),
+		pages: map[string]*template.Template{}, style: []byte(export.Style() + ownStyle),
 		people: &people{ask: o.Who, known: newMemory[[32]byte, *person](maxPeople, o.Now), slots: asking},
 		rights: &rights{ask: o.May, known: newMemory[right, bool](maxRights, o.Now), slots: asking},
 	}
@@ -115,6 +118,10 @@ func (s *Server) routes() http.Handler {
 	handle("GET /ui/decisions/{id}", s.signed(s.decision))
 	handle("GET /ui/policies", s.signed(s.policies))
 	handle("GET /ui/policies/{id...}", s.signed(s.policy))
+	handle("GET /ui/part/findings", s.part(s.findingsPart))
+	handle("GET /ui/part/decisions", s.part(s.decisionsPart))
+	handle("GET /ui/part/decisions/{id}", s.part(s.decisionPart))
+	handle("POST /ui/part/related", s.part(s.relatedPart))
 	handle("/", func(http.ResponseWriter, *http.Request) error {
 		return failure{http.StatusNotFound, "No such page", "There is no page at this address; the pages are below /ui/."}
 	})

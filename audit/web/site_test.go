@@ -32,13 +32,17 @@ type site struct {
 	report  audit.Report
 	through bool
 	pages   []string // counted
-	others  []string
+	recent  *decisions.Recent
+	peers   []web.Peer
+	client  *http.Client
 	note    string // of why
+
+	peersUnknown, noClient error
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{report: sample(), through: true, may: map[string][]string{
+	s := &site{report: sample(), through: true, recent: recorded(t), may: map[string][]string{
 		"auditor": {"findings", "decisions", "policies"}, "developer": {"findings/shop", "decisions/shop"}, "stranger": nil, "author": {"policies"},
 	}}
 	pages, err := web.New(web.Options{
@@ -65,8 +69,9 @@ func newSite(t *testing.T) *site {
 		},
 		Found:     func() (audit.Report, bool) { return s.report, s.through },
 		Changes:   func() uint64 { return uint64(len(s.report.Results)) },
-		Decisions: recorded(t),
-		Others:    func() []string { return s.others },
+		Decisions: s.recent,
+		Peers:     func() ([]web.Peer, error) { return s.peers, s.peersUnknown },
+		Client:    func() (*http.Client, error) { return s.client, s.noClient },
 		Health: func() web.Health {
 			return web.Health{
 				Replica: "portcullis-0", Version: "Portcullis 1.0", Expires: time.Date(2027, 1, 2, 3, 4, 0, 0, time.UTC),
@@ -109,12 +114,6 @@ func newSite(t *testing.T) *site {
 func recorded(t *testing.T) *decisions.Recent {
 	t.Helper()
 	out := &decisions.Recent{}
-	line := func(id, path, namespace, result string) []byte {
-		return []byte(`{"decision_id":"` + id + `","timestamp":"2026-11-24T08:00:00Z","revision":"abc","path":"` + path + `","credential":"c1","input":{"apiVersion":"admission.k8s.io/v1",` +
-			`"kind":"AdmissionReview","request":{"uid":"` + id + `","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},` +
-			`"name":"web","namespace":"` + namespace + `","operation":"CREATE","userInfo":{"username":"jane"},"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"hostPID":true}}}},` +
-			`"result":` + result + `,"metrics":{"timer_server_handler_ns":1500000}}`)
-	}
 	if lost, err := out.Write([][]byte{
 		line("d-bank", "validate", "bank", `{"verdict":"allow"}`),
 		line("d-patch", "mutate", "shop", `{"verdict":"allow","patch":[{"op":"replace","path":"/spec/hostPID","value":false}]}`),
@@ -123,6 +122,14 @@ func recorded(t *testing.T) *decisions.Recent {
 		t.Fatal(lost, err)
 	}
 	return out
+}
+
+// line is the record of a decision about a Pod.
+func line(id, path, namespace, result string) []byte {
+	return []byte(`{"decision_id":"` + id + `","timestamp":"2026-11-24T08:00:00Z","revision":"abc","path":"` + path + `","credential":"c1","input":{"apiVersion":"admission.k8s.io/v1",` +
+		`"kind":"AdmissionReview","request":{"uid":"` + id + `","kind":{"group":"","version":"v1","kind":"Pod"},"resource":{"group":"","version":"v1","resource":"pods"},` +
+		`"name":"web","namespace":"` + namespace + `","operation":"CREATE","userInfo":{"username":"jane"},"object":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"hostPID":true}}}},` +
+		`"result":` + result + `,"metrics":{"timer_server_handler_ns":1500000}}`)
 }
 
 func sample() audit.Report {

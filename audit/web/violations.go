@@ -56,59 +56,6 @@ type filterField struct {
 // maxChoices bounds what a filter suggests.
 const maxChoices = 500
 
-// part is what somebody may see of what was found, and what is to be said about it.
-type part struct {
-	audit.Report
-	notes []string
-	whole bool // all that this server knows
-}
-
-// seen is the part of the report that somebody may see.
-func (s *Server) seen(r *http.Request, v *visit) (part, error) {
-	if s.options.Found == nil {
-		return part{}, failure{
-			http.StatusNotFound, "Nothing is audited",
-			"This server does not audit what is in the cluster; start it with --audit, or set audit.enabled in the chart's values.",
-		}
-	}
-	all, ok := s.found()
-	if !ok {
-		return part{}, failure{
-			http.StatusServiceUnavailable, "Not everything was looked at yet",
-			"The audit has not looked at everything once; try again in a moment.",
-		}
-	}
-	out := part{Report: all}
-	if others := s.options.Others(); len(others) > 0 {
-		note := "Here is what this replica judges; what " + strings.Join(others, ", ") + " judge" + map[bool]string{true: "s"}[len(others) == 1] + " is on their own pages, and in the reports of the cluster."
-		out.notes = []string{note}
-		out.Coverage = append(slices.Clip(out.Coverage), audit.Coverage{Resource: "*", Trouble: note})
-	}
-	var namespaces []string
-	for _, result := range all.Results {
-		if n := len(namespaces); n == 0 || namespaces[n-1] != result.Object.Namespace { // they are in this order
-			namespaces = append(namespaces, result.Object.Namespace)
-		}
-	}
-	within, err := s.rights.scope(r.Context(), v.who, Findings, namespaces)
-	switch {
-	case err != nil:
-		return part{}, s.unknown("what you may see", err)
-	case within.all:
-		out.whole = true
-		return out, nil
-	case within.none():
-		return part{}, refused("what was found in the cluster, nor in one of its namespaces in which something was", Findings)
-	}
-	note := "You see what was found in namespaces in which you may get findings.portcullis.dev; what passed is counted for those who may in the whole cluster."
-	out.notes = append(out.notes, note)
-	if within.unasked > 0 {
-		out.notes = append(out.notes, fmt.Sprintf("You may see results of further namespaces: %d were not asked about, because there are more than %d.", within.unasked, maxNamespaces))
-	}
-	out.Report = all.Only(func(result audit.Result) bool { return within.has(result.Object.Namespace) }, strings.Join(out.notes, " "))
-	return out, nil
-}
-
 // refused says what is missing to see something.
 func refused(what, resource string) error {
 	return failure{
@@ -118,12 +65,12 @@ func refused(what, resource string) error {
 }
 
 // asked is what somebody may see, narrowed by a query.
-func (p part) asked(q query) audit.Report {
+func (p findings) asked(q query) audit.Report {
 	if len(q.Filters) == 0 {
 		return p.Report
 	}
 	of := byID(p.Policies)
-	why := strings.Join(append([]string{"Only results of " + q.words() + " are in this report."}, p.notes...), " ")
+	why := strings.Join(append([]string{"Only results of " + q.words() + " are in this report."}, p.Notes...), " ")
 	return p.Only(func(result audit.Result) bool { return q.matches(result, of[result.Policy]) }, why)
 }
 
@@ -145,7 +92,7 @@ func (s *Server) violations(w http.ResponseWriter, r *http.Request, v *visit) er
 		return err
 	}
 	report := seen.asked(q)
-	page := violationsPage{Report: report, Query: q, Notes: seen.notes, Found: len(report.Results), Filters: fields(seen.Report, q)}
+	page := violationsPage{Report: report, Query: q, Notes: seen.Notes, Found: len(report.Results), Filters: fields(seen.Report, q)}
 	page.Column = capital(string(q.By))
 	if len(q.Filters) > 0 {
 		page.Clear = query{By: q.By, Page: 1}.at("/ui/violations")

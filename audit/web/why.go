@@ -31,25 +31,29 @@ type foundPlace struct {
 }
 
 // because finds the rules that said what is in the record, for those who may see policies.
-func (s *Server) because(r *http.Request, v *visit, record *decisions.Record, page *decisionPage) error {
-	if record.Result == nil {
-		return nil
-	}
-	for _, f := range record.Result.Findings {
-		page.Findings = append(page.Findings, foundPlace{Finding: f})
-	}
-	if s.options.Why == nil {
-		return nil
+func (s *Server) because(r *http.Request, v *visit, record *decisions.Record) (fired []Fired, note string, err error) {
+	if s.options.Why == nil || record.Result == nil {
+		return nil, "", nil
 	}
 	switch may, err := s.rights.may(r.Context(), v.who, Policies, ""); {
 	case err != nil:
-		return s.unknown("what you may see", err)
+		return nil, "", s.unknown("what you may see", err)
 	case !may:
-		return nil
+		return nil, "", nil
 	}
-	fired, note := s.why(r.Context(), record)
-	page.Why = note
-	for _, f := range fired {
+	fired, note = s.why(r.Context(), record)
+	return fired, note, nil
+}
+
+// addRules puts the rules beside what they said.
+func (s *Server) addRules(page *decisionPage) {
+	if page.Record.Result == nil {
+		return
+	}
+	for _, f := range page.Record.Result.Findings {
+		page.Findings = append(page.Findings, foundPlace{Finding: f})
+	}
+	for _, f := range page.Fired {
 		at := s.whence(f)
 		for i := range page.Findings {
 			if p := &page.Findings[i]; p.Policy == f.Policy && p.Message == f.Message && p.Field == f.Field {
@@ -61,7 +65,6 @@ func (s *Server) because(r *http.Request, v *visit, record *decisions.Record, pa
 			page.Changed = append(page.Changed, at)
 		}
 	}
-	return nil
 }
 
 // why asks whoever knows, one page at a time: it is as much work as a review, and reviews come first.

@@ -25,6 +25,7 @@ const (
 	PoliciesAnnotation    = "portcullis.dev/policies"
 	CertificateAnnotation = "portcullis.dev/certificate"
 	HeardAnnotation       = "portcullis.dev/heard"
+	PagesAnnotation       = "portcullis.dev/pages"
 	// ReportAnnotation is what Options.Report says.
 	ReportAnnotation = "portcullis.dev/counts"
 )

@@ -25,6 +25,7 @@ type State struct {
 	Policies    Served // the policies of that set
 	Certificate string // the fingerprint of the certificate it shows
 	Heard       string // the stages at which it was asked, with commas between
+	Pages       string // where others reach its pages, host:port; empty if they cannot
 }
 
 // Member is a replica that is alive.
@@ -121,6 +122,7 @@ func stateOf(lease *coordinationv1.Lease) State {
 	return State{
 		Revision: lease.Annotations[RevisionAnnotation], Policies: Served(lease.Annotations[PoliciesAnnotation]),
 		Certificate: lease.Annotations[CertificateAnnotation], Heard: lease.Annotations[HeardAnnotation],
+		Pages: address(lease.Annotations[PagesAnnotation]),
 	}
 }
 
@@ -229,7 +231,7 @@ func (r *Replicas) write(ctx context.Context) error {
 	wanted.Labels[ReleaseLabel] = r.options.Name
 	maps.Copy(wanted.Annotations, map[string]string{
 		RevisionAnnotation: state.Revision, PoliciesAnnotation: string(state.Policies), CertificateAnnotation: state.Certificate,
-		HeardAnnotation: state.Heard,
+		HeardAnnotation: state.Heard, PagesAnnotation: state.Pages,
 	})
 	said := func() {}
 	if r.options.Report != nil {

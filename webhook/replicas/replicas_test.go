@@ -87,7 +87,7 @@ func TestMembersAgree(t *testing.T) {
 		}
 		before, policies := changes.Load(), Serving(map[string]string{"team": "v1"})
 		for _, r := range []*Replicas{a, b, c} {
-			r.Serve(State{Revision: "r1", Policies: policies, Certificate: "c1", Heard: "guard"})
+			r.Serve(State{Revision: "r1", Policies: policies, Certificate: "c1", Heard: "guard", Pages: "10.0.0.7:10443"})
 		}
 		synctest.Wait() // no time has passed: a change is told at once
 		if !agree(a, "r1") || !agree(c, "r1") || agree(a, "r2") {
@@ -97,7 +97,7 @@ func TestMembersAgree(t *testing.T) {
 			t.Error("nobody was told that the replicas serve something else")
 		}
 		members, _ := b.Members()
-		if members[0] != (Member{"a", State{"r1", policies, "c1", "guard"}}) {
+		if members[0] != (Member{"a", State{"r1", policies, "c1", "guard", "10.0.0.7:10443"}}) {
 			t.Errorf("replica a is %+v", members[0])
 		}
 		if m := members[0]; !m.Serves("r1", "any", "v1") || !m.Serves("r9", "team", "v1") || m.Serves("r9", "team", "v2") || m.Serves("r9", "any", "v1") {

@@ -58,6 +58,7 @@
 {{- if .Values.ui.enabled }}
 - --ui
 - --ui-listen=:10443
+- --ui-advertise=$(POD_IP)
 {{- end }}
 {{- with .Values.decisionLog }}
 {{- if .stdout }}
