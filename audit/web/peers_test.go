@@ -75,9 +75,12 @@ func TestAPageShowsWhatAllReplicasKnow(t *testing.T) {
 		who, path string
 		status    int
 	}{
-		{"stranger", "/ui/violations", http.StatusForbidden}, {"stranger", "/ui/decisions", http.StatusForbidden},
-		{"stranger", "/ui/decisions/d-of-peer", http.StatusForbidden}, {"developer", "/ui/decisions/d-in-vault", http.StatusNotFound},
-		{"stranger", "/ui/part/findings", http.StatusForbidden}, {"nobody", "/ui/part/findings", http.StatusUnauthorized},
+		{"stranger", "/ui/violations", http.StatusForbidden},
+		{"stranger", "/ui/decisions", http.StatusForbidden},
+		{"stranger", "/ui/decisions/d-of-peer", http.StatusForbidden},
+		{"developer", "/ui/decisions/d-in-vault", http.StatusNotFound},
+		{"stranger", "/ui/part/findings", http.StatusForbidden},
+		{"nobody", "/ui/part/findings", http.StatusUnauthorized},
 		{"auditor", "/ui/decisions?page=101", http.StatusBadRequest},
 	} {
 		if got, body := s.get(t, c.who, c.path); got.StatusCode != c.status || strings.Contains(body, "of-peer-in") {
