@@ -51,7 +51,7 @@ when a file or the policies cannot be read.`,
 	flags.policies.register(f)
 	f.StringArrayVar(&flags.against, "against", nil, "`PATH` of policies to compare with, in place of what was answered then; may be repeated")
 	f.StringArrayVar(&flags.objects, "objects", nil, "`FILE` or directory with the Namespaces and other objects that policies see of the cluster; may be repeated")
-	f.StringVar(&flags.cluster.kubeconfig, "kubeconfig", "", "`FILE` of a cluster whose policies are asked, unless --policies names others, and whose Namespaces are known")
+	f.StringVar(&flags.cluster.kubeconfig, "kubeconfig", "", "`FILE` of a cluster whose policies are asked, unless --policies names others, and whose Namespaces and other objects they see")
 	f.StringVar(&flags.cluster.context, "context", "", "`NAME` of the context in that file; without, its current one")
 	f.StringArrayVar(&flags.exempt, "exempt-namespace", nil,
 		"`NAME` of a namespace about which the API server does not ask, beside those about which it never does, for audit logs; may be repeated")

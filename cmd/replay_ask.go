@@ -19,7 +19,7 @@ import (
 type replayWorld struct {
 	namespaces policies.Namespaces
 	subjects   []subject // the objects of --objects; nil where nothing is known of any
-	from       string    // in words
+	from       string    // in words; empty where nothing is known of objects
 	cluster    *replayCluster
 }
 
@@ -39,7 +39,7 @@ func (f *replayFlags) world(ctx context.Context, stdin io.Reader) (*replayWorld,
 		if out.cluster, err = f.cluster.replaying(ctx, len(f.policies.from) == 0); err != nil {
 			return nil, err
 		}
-		out.namespaces = out.cluster.namespaces
+		out.namespaces, out.from = out.cluster.namespaces, "the cluster"
 	}
 	if len(f.objects) == 0 {
 		return out, nil
@@ -123,10 +123,14 @@ func (w *replayWorld) askerOf(ctx context.Context, bundle policies.Bundle, from 
 	}
 	out := &asker{world: w, notes: notes(bundle.Notes, bundle.Documents)}
 	set := all.set
-	if w.subjects != nil {
-		if set, err = w.seeing(all); err != nil {
-			return nil, err
-		}
+	switch {
+	case w.subjects != nil:
+		set, err = w.seeing(all)
+	case w.cluster != nil:
+		set, err = w.cluster.seeing(ctx, all, bundle.Documents)
+	}
+	if err != nil {
+		return nil, err
 	}
 	looking := map[string]bool{}
 	for _, p := range set.Policies() {
@@ -134,7 +138,7 @@ func (w *replayWorld) askerOf(ctx context.Context, bundle policies.Bundle, from 
 			looking[p.Spec().ID] = true
 		}
 	}
-	if len(looking) > 0 && w.subjects != nil {
+	if len(looking) > 0 && w.from != "" {
 		out.notes = append(out.notes, fmt.Sprintf("%s look at objects of the cluster: they see those of %s, whatever there was when the requests were recorded",
 			enumerate(slices.Sorted(maps.Keys(looking))), w.from))
 	}

@@ -25,6 +25,7 @@ const clusterTime = 30 * time.Second
 
 // replayCluster is what is taken of a cluster, once.
 type replayCluster struct {
+	config   *rest.Config
 	bundle   policies.Bundle
 	troubles []string // why not all policies are known
 	known    map[string]policies.Namespace
@@ -44,7 +45,7 @@ func (c *clusterFlags) replaying(ctx context.Context, asked bool) (*replayCluste
 	}
 	ctx, cancel := context.WithTimeout(ctx, clusterTime)
 	defer cancel()
-	out := &replayCluster{known: map[string]policies.Namespace{}}
+	out := &replayCluster{config: config, known: map[string]policies.Namespace{}}
 	if err := out.list(ctx, config); err != nil || !asked {
 		return out, err
 	}

@@ -88,7 +88,8 @@ func (s *Set) addImplied(ctx context.Context, req *review.Request, object review
 	for implied := range s.expander.Expand(ctx, req, namespace, content) {
 		found, err := s.judge(ctx, req, implied, objects)
 		if err != nil {
-			found = []review.Finding{{Policy: "expansiontemplate/" + implied.By, Fault: true, Effect: review.EffectDeny, Message: fmt.Sprintf(
+			unknown := pastOf(ctx).hidesObjects() // and with it, perhaps, that of which it is made
+			found = []review.Finding{{Policy: "expansiontemplate/" + implied.By, Fault: true, Unknown: unknown, Effect: review.EffectDeny, Message: fmt.Sprintf(
 				"what the object implies could not be judged: %v", err)}}
 		}
 		for _, f := range found {
@@ -118,6 +119,9 @@ func (s *Set) judge(ctx context.Context, parent *review.Request, implied Implied
 	req, err := parent.Implied(implied.By, object)
 	if err != nil {
 		return nil, err
+	}
+	if past := pastOf(ctx); past.hidesObjects() {
+		ctx = InThePast(ctx, past.ofImplied())
 	}
 	d, err := s.decide(ctx, req, parent, objects)
 	return d.Findings, err

@@ -63,6 +63,23 @@ func within(pointer, outer string) bool {
 // hidesObjects reports whether anything of the object, as it is or as it was, is not known.
 func (p Past) hidesObjects() bool { return p.hides("/request/object") || p.hides("/request/oldObject") }
 
+// ofImplied is what is known of an object that another implies: where anything but the metadata of the other is not known nothing of it is, since
+// which parts it is made of is for those to know who make it.
+func (p Past) ofImplied() Past {
+	out := p
+	out.Unknown = nil
+	for _, unknown := range p.Unknown {
+		switch {
+		case within(unknown, "/request/object/metadata"), within(unknown, "/request/oldObject/metadata"):
+		case within(unknown, "/request/object"), within(unknown, "/request/oldObject"):
+			out.Unknown = append(out.Unknown, "/request/object", "/request/oldObject")
+		default:
+			out.Unknown = append(out.Unknown, unknown)
+		}
+	}
+	return out
+}
+
 // covers settles whether a match holds that was found to hold or not by what is known of the labels, where those are not all known. It is doubtful
 // where it might hold.
 func (p Past) covers(m Match, req *review.Request, namespace func() (Namespace, error), found bool) (covered, doubtful bool, err error) {

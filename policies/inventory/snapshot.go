@@ -48,6 +48,18 @@ func (t *tree) age(now time.Time) time.Duration {
 	return max(0, now.Sub(time.Unix(0, t.heard.Load())))
 }
 
+// Still is the snapshot as all there ever will be: what is known is of use however much later it is looked at.
+func (s *Snapshot) Still() *Snapshot {
+	out := *s
+	out.kinds = make(map[Kind]*tree, len(s.kinds))
+	for kind, t := range s.kinds {
+		still := *t
+		still.fixed = true
+		out.kinds[kind] = &still
+	}
+	return &out
+}
+
 // Need is what somebody reads of a kind. It is not to be copied, nor changed once it is in use.
 type Need struct {
 	// Fields are what is read below data.kubernetes[kind].
