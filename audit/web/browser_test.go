@@ -16,7 +16,8 @@ func TestThePagesInABrowser(t *testing.T) {
 	shots := os.Getenv("SHOTS")
 	pages := map[string]string{
 		"overview": "/ui/", "violations": "/ui/violations", "by-control": "/ui/violations?by=control&severity=critical", "nothing": "/ui/violations?q=nothing",
-		"violation": "/ui/violations/" + s.report.Results[1].ID(), "policies": "/ui/policies", "decisions": "/ui/decisions", "decision": "/ui/decisions/d-patch", "policy": "/ui/policies/pods.privileged#L3",
+		"violation": "/ui/violations/" + s.report.Results[1].ID(), "policies": "/ui/policies", "decisions": "/ui/decisions", "decision": "/ui/decisions/d-patch",
+		"refusal": "/ui/decisions/d-shop", "policy": "/ui/policies/pods.privileged#L3",
 		"sign-in": "/ui/sign-in", "failure": "/ui/policies/no.such",
 	}
 	var views []browser.View
