@@ -175,4 +175,4 @@ func matchWords(m policies.Match) string {
 }
 
 // uiTitle is what pages call the cluster: the release, as its replicas do.
-func (f *memberFlags) uiTitle() string { return f.namespace + "/" + f.name }
+func (f *memberFlags) uiTitle() string { return strings.TrimPrefix(f.namespace+"/"+f.name, "/") }

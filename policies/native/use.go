@@ -58,7 +58,7 @@ func (r *Reader) Use(names ...string) ([]policies.Spec, policies.Faults) {
 // UseWith is Use with parameters. Who is given podTemplates is asked about the custom resources named there, too; a parameter that none of
 // the policies has is a fault.
 func (r *Reader) UseWith(parameters LibraryParameters, names ...string) ([]policies.Spec, policies.Faults) {
-	b := bundle{reader: r, packages: r.library, shared: r.shared, own: map[string]bool{}}
+	b := bundle{reader: r, packages: r.library, tests: r.tests, shared: r.shared, own: map[string]bool{}}
 	type choice struct{ version, by string }
 	chosen := map[string]choice{}
 	var known []string // the parameters of all of them
