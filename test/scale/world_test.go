@@ -88,6 +88,7 @@ func (w *world) send(ctx context.Context, method, path, contentType, body string
 		return err
 	}
 	req.Header.Set("Content-Type", contentType)
+	req.Header.Set("Accept", "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1") // whole objects are written to be thrown away
 	answer, err := w.client.Do(req)
 	if err != nil {
 		return err
