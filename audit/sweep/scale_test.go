@@ -96,8 +96,8 @@ func (c *synthetic) counted(asked []atomic.Int32) *Policies {
 	return out
 }
 
-// kept is what is in use after all garbage has been collected.
-func kept() int64 {
+// inUse is what is in use after all garbage has been collected.
+func inUse() int64 {
 	var m runtime.MemStats
 	for range 3 { // what is pooled goes after two
 		runtime.GC()
@@ -152,7 +152,7 @@ func TestScale(t *testing.T) {
 	live.Store(&names)
 	members := func() ([]string, error) { return *live.Load(), nil }
 	policies := c.counted(asked)
-	before := kept()
+	before := inUse()
 	var shards []*Sweep
 	var stops []func()
 	for _, own := range names {
@@ -177,7 +177,7 @@ func TestScale(t *testing.T) {
 		t.Errorf("%d lists were asked for; four times %d are the arithmetic", got, lists)
 	}
 	refused := c.objects * 3 / 4 / refusedOf * 2 // more than there are
-	took := kept() - before
+	took := inUse() - before
 	t.Logf("%d bytes are kept of each of %d objects", took/int64(c.objects), c.objects)
 	if most := int64(c.objects*cleanBytes + refused*resultBytes + 4<<20); took > most {
 		t.Errorf("%d bytes are kept, %d of each; %d are the bound", took, took/int64(c.objects), most)
