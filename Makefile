@@ -117,6 +117,10 @@ bench-replay: bin/portcullis ## measure how long 100,000 recorded requests take 
 bench-audit: bin/portcullis bin/controlplane ## measure what it costs to audit 200,000 objects, and to follow 500 changes a second (W10)
 	@$(GO) test -run '^$$' -bench BenchmarkW10 -benchtime 1x -timeout 60m ./test/scale
 
+.PHONY: scale
+scale: ## hold the arithmetic of docs/scale.md to a million synthetic objects on four shards
+	@PORTCULLIS_SCALE_OBJECTS=1000000 $(GO) test -count=1 -timeout 20m -v -run TestScale ./audit/sweep
+
 .PHONY: bench
 bench: bin/portcullis bin/controlplane bin/bench ## measure the workloads against the floor
 	@bin/bench $(BENCHFLAGS)

@@ -21,7 +21,7 @@ func auditSet(t *testing.T, rego string) *policies.Set {
 	return setOf(t, dir)
 }
 
-func setOf(t *testing.T, paths ...string) *policies.Set {
+func setOf(t testing.TB, paths ...string) *policies.Set {
 	t.Helper()
 	reader, err := NewReader()
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -130,75 +129,7 @@ func (k *kind) trouble(err error) string {
 	return fmt.Sprintf("%s could not be listed to the end: %v.", k.resource, err)
 }
 
-// restarts is how often a list that expired is begun anew before that is trouble. What was judged is not judged again, so that each gets further.
-const restarts = 3
-
-// list looks at every object once, and returns from where on to watch.
-func (k *kind) list(ctx context.Context, wanted want) (from string, err error) {
-	select {
-	case k.lists <- struct{}{}: // few resources at a time are in memory
-		defer func() { <-k.lists }()
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	begun := time.Now()
-	k.epoch++
-	token := ""
-	for again := 0; ; {
-		page, err := k.cluster.List(ctx, k.resource, k.limit, token)
-		switch resumed := resumeAt(err); {
-		case errors.Is(err, ErrPageTooLarge) && k.limit > 1:
-			k.limit /= 2
-			continue
-		case resumed != "":
-			// The rest is of a later time than what came before. The watch begins at the first: it makes up for what happened between them.
-			token = resumed
-			continue
-		case err != nil && gone(err) && again < restarts:
-			again, from, token = again+1, "", ""
-			continue
-		case err != nil:
-			return "", err
-		}
-		if from == "" {
-			from = page.ResourceVersion
-		}
-		k.each(ctx, page.Items, wanted)
-		if err := ctx.Err(); err != nil {
-			return "", err
-		}
-		if token = page.Continue; token == "" {
-			break
-		}
-	}
-	k.shelf.dropIf(func(_ key, e entry) bool { return e.epoch != k.epoch })
-	k.took.Store(int64(time.Since(begun)))
-	k.hear()
-	k.options.Observer.Listed(k.resource.String(), time.Since(begun))
-	return from, nil
-}
-
 func (k *kind) hear() { k.heard.Store(time.Now().UnixNano()) }
-
-// each judges the items of a page, several at a time.
-func (k *kind) each(ctx context.Context, items [][]byte, wanted want) {
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(k.workers(), len(items)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				at := int(next.Add(1)) - 1
-				if at >= len(items) {
-					return
-				}
-				k.look(ctx, items[at], &wanted)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func (k *kind) workers() int { return runtime.GOMAXPROCS(0) }
 
 // look judges an object if it is ours and if need be. What a list is for says what need be; nil is an object that has changed.
 func (k *kind) look(ctx context.Context, raw []byte, wanted *want) {

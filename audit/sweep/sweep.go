@@ -51,7 +51,7 @@ const (
 	// gatherFor is how often at most policies are asked again because what they read beside the object has changed; where that takes long, ten times
 	// as long.
 	gatherFor = 10 * time.Second
-	// atATime bounds the resources that are being listed, each with a page in memory.
+	// atATime bounds the resources that are being listed, each with two pages in memory: one that is judged, and the next one.
 	atATime = 2
 	// patience bounds how long one judgement waits for requests to end: under lasting load some are made all the same.
 	patience = 50 * time.Millisecond

@@ -88,7 +88,7 @@ func (w *world) send(ctx context.Context, method, path, contentType, body string
 		return err
 	}
 	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Accept", "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1") // the least work for the API server
+	req.Header.Set("Accept", "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1") // whole objects would be written to be thrown away
 	answer, err := w.client.Do(req)
 	if err != nil {
 		return err

@@ -83,8 +83,12 @@ deny contains {"message": message, "field": field} if {
 	value != null
 	not quantities.at_most(value, maximum)
 	field := sprintf("%s.resources.%s.%s", [path, amount, resource])
-	message := sprintf("the %s %s %v is %s", [resource, trim_suffix(amount, "s"), value, fault(value, maximum)])
+	message := sprintf("the %s %s %v is %s", [resource, trim_suffix(amount, "s"), spelt(value), fault(value, maximum)])
 }
+
+spelt(value) := value if value != ""
+
+spelt("") := `""`
 
 fault(value, maximum) := sprintf("above %s; lower it", [maximum]) if quantities.amount(value)
 

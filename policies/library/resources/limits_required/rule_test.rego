@@ -36,12 +36,14 @@ test_too_high_a_limit_is_denied if {
 }
 
 test_what_is_no_quantity_is_denied if {
-	limits_required.deny == {{
-		"message": "the memory limit 1Gib is no quantity; write one of 1Gi at most",
-		"field": "spec.initContainers[0].resources.limits.memory",
-	}} with input as pod({"requests": {"cpu": "1m"}, "limits": {"memory": "1Gib"}})
-		with input.parameters.limits as []
-		with input.parameters.requests as []
+	every value, said in {"1Gib": "1Gib", "": `""`} {
+		limits_required.deny == {{
+			"message": sprintf("the memory limit %s is no quantity; write one of 1Gi at most", [said]),
+			"field": "spec.initContainers[0].resources.limits.memory",
+		}} with input as pod({"requests": {"cpu": "1m"}, "limits": {"memory": value}})
+			with input.parameters.limits as []
+			with input.parameters.requests as []
+	}
 }
 
 test_null_is_no_limit if {
