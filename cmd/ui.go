@@ -57,7 +57,7 @@ func (a *assembly) show(listener net.Listener) error {
 		options.Found, options.Changes = auditor.found, auditor.sweep.Changes
 	}
 	if a.member.replicas != nil {
-		asks := &uiClient{source: a.who.source, service: a.service()}
+		asks := &uiClient{source: a.who.source}
 		options.Peers, options.Client = a.member.peers, asks.client
 	}
 	pages, err := web.New(options)

@@ -24,6 +24,7 @@ type Policy struct {
 	spec       Spec
 	parameters *ast.Term
 	behind     behind
+	aside      *Policy // the same for who only wants to know why: what is left behind there counts for itself
 }
 
 // Spec returns what the policy was compiled from.
@@ -31,10 +32,12 @@ func (p *Policy) Spec() Spec { return p.spec }
 
 // newPolicy makes the policy of a spec and what its modules were compiled to.
 func newPolicy(spec Spec, compiled *code) *Policy {
-	policy := &Policy{code: compiled, spec: spec}
+	policy, aside := &Policy{code: compiled, spec: spec}, &Policy{code: compiled, spec: spec}
 	if spec.Parameters != nil {
 		policy.parameters = ast.NewTerm(spec.Parameters)
+		aside.parameters = policy.parameters
 	}
+	policy.aside = aside
 	return policy
 }
 

@@ -26,7 +26,7 @@ const maxFired = 500
 
 // Explain asks the policies for which only holds once more, of a request that was answered before, and returns which of their rules say what today,
 // in policy order. It is for people who look at one decision, and slow: it traces the evaluation. It asks no Provider, is in no metric, and what
-// it leaves behind when ctx ends keeps no policy from being asked at the door. A policy that has no answer any more, because it looks at what is
+// it leaves behind when ctx ends keeps no policy from being asked at the door, but from being asked here. A policy that has no answer any more, because it looks at what is
 // not known of the request, is not among them; nor is what policies say of objects that others imply.
 func (s *Set) Explain(ctx context.Context, req *review.Request, past Past, only func(policy string) bool) ([]Fired, error) {
 	past.is = true
@@ -47,7 +47,7 @@ func (s *Set) Explain(ctx context.Context, req *review.Request, past Past, only 
 	inputs.veil(past, req)
 	inputs.trace = &trace{}
 	for i, a := range concerned {
-		concerned[i].Policy = &Policy{code: a.code, spec: a.spec, parameters: a.parameters} // which nobody else waits for
+		concerned[i].Policy = a.aside
 	}
 	var out []Fired
 	for _, got := range evaluate(ctx, s.crew, concerned, inputs, nobody{}) {

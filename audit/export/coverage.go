@@ -47,8 +47,7 @@ func unjudgedOf(r *audit.Report) (out []unjudged) {
 		}
 	}
 	if r.Omitted > 0 {
-		out = append(out, unjudged{"results", fmt.Sprintf("%s are not listed, only counted: a report holds %d.",
-			plural(r.Omitted, "more result", "more results"), audit.MaxResults)})
+		out = append(out, unjudged{"results", plural(r.Omitted, "more result is", "more results are") + " counted and not listed, because there are too many."})
 	}
 	return out
 }

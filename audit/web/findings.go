@@ -58,7 +58,21 @@ func forbidden(err error) bool {
 	return errors.As(err, &f) && f.status == http.StatusForbidden
 }
 
-func (s *Server) findingsPart(r *http.Request, v *visit) (any, error) { return s.ownFindings(r, v) }
+// findingsPart is what this replica tells another, no more than its share of maxResults.
+func (s *Server) findingsPart(r *http.Request, v *visit) (any, error) {
+	out, err := s.ownFindings(r, v)
+	if err != nil {
+		return nil, err
+	}
+	most := maxResults
+	if peers, err := s.options.Peers(); err == nil && len(peers) > 0 {
+		most /= min(len(peers), maxPeers) // as many as whoever asks has
+	}
+	if more := len(out.Results) - most; more > 0 {
+		out.Results, out.Omitted = out.Results[:most], out.Omitted+more
+	}
+	return out, nil
+}
 
 // ownFindings is what this replica has found, as far as somebody may see it.
 func (s *Server) ownFindings(r *http.Request, v *visit) (findings, error) {

@@ -17,8 +17,10 @@ const (
 	peerTime = 3 * time.Second
 	// maxPeers bounds the replicas that are asked for a page.
 	maxPeers = 16
-	// maxPart bounds what another replica answers: as many results as a report holds, with messages of usual length, have half of it.
-	maxPart = 128 << 20
+	// maxParts bounds what all other replicas together answer, in bytes: it is in memory, and once more as what it says.
+	maxParts = 48 << 20
+	// maxResults bounds the results that they tell together, which have half of that with messages of usual length. What is beyond is counted.
+	maxResults = 20_000
 	// maxAtOnce is how many pages are put together of the parts of several replicas at one time, each of which is in memory then, and how many parts
 	// are made for others.
 	maxAtOnce = 2
@@ -58,7 +60,7 @@ func gather[T any](ctx context.Context, s *Server, v *visit, what, method, path 
 	answers, failed := make([]*T, len(peers)), make([]error, len(peers))
 	var wg sync.WaitGroup
 	for i, peer := range peers {
-		wg.Go(func() { answers[i], failed[i] = ask[T](ctx, s, v, peer, method, path, body) })
+		wg.Go(func() { answers[i], failed[i] = ask[T](ctx, s, v, peer, method, path, body, maxParts/len(peers)) })
 	}
 	wg.Wait()
 	for i, peer := range peers {
@@ -74,7 +76,7 @@ func gather[T any](ctx context.Context, s *Server, v *visit, what, method, path 
 }
 
 // ask asks one peer. No answer and no error is that there is nothing for who looks.
-func ask[T any](ctx context.Context, s *Server, v *visit, peer Peer, method, path string, body []byte) (*T, error) {
+func ask[T any](ctx context.Context, s *Server, v *visit, peer Peer, method, path string, body []byte, most int) (*T, error) {
 	if peer.Address == "" {
 		return nil, errNoPages
 	}
@@ -95,12 +97,12 @@ func ask[T any](ctx context.Context, s *Server, v *visit, peer Peer, method, pat
 		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	text, err := io.ReadAll(io.LimitReader(answer.Body, maxPart+1))
+	text, err := io.ReadAll(io.LimitReader(answer.Body, int64(most)+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case len(text) > maxPart:
-		return nil, fmt.Errorf("its part is larger than %d MiB", maxPart>>20)
+	case len(text) > most:
+		return nil, fmt.Errorf("its part is larger than %d MiB", most>>20)
 	case answer.StatusCode == http.StatusForbidden:
 		return nil, nil
 	case answer.StatusCode != http.StatusOK:

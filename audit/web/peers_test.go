@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -147,6 +149,36 @@ func TestAPartIsNotTheWhole(t *testing.T) {
 				t.Errorf("the decision: %d\n%s", got.StatusCode, body)
 			}
 		})
+	}
+}
+
+// Many results of a replica are told in part, and counted whole: a page of a large cluster is not what ends a server.
+func TestAPartIsBounded(t *testing.T) {
+	s, peer, _ := withPeer(t)
+	const many = 21_000
+	for i := range many {
+		peer.report.Results = append(peer.report.Results, audit.Result{
+			Policy: "pods.privileged", Object: audit.Object{Version: "v1", Kind: "Pod", Namespace: "vault", Name: fmt.Sprintf("many-%05d", i)}, Outcome: audit.Fail, Message: "No.",
+		})
+	}
+	peer.report.Counts["pods.privileged"] = audit.Counts{Fail: many + 2}
+	peer.peers = append(peer.peers, web.Peer{Name: "fourth"})
+	all := len(peer.report.Results)
+	_, body := s.get(t, "auditor", "/ui/violations?by=policy")
+	for _, want := range []string{fmt.Sprintf("%d further results are", all-10_000), `data-label="Fail">21,004<`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is missing in\n%.3000s", want, body)
+		}
+	}
+	// One that tells more than that all the same is not heard to the end.
+	s.client = s.behind(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for range 49 {
+			_, _ = w.Write(bytes.Repeat([]byte(" "), 1<<20))
+		}
+		_, _ = w.Write([]byte("{}"))
+	}))
+	if _, body := s.get(t, "auditor", "/ui/violations"); !strings.Contains(body, "portcullis-1 found is missing here") {
+		t.Errorf("all of it was heard:\n%.3000s", body)
 	}
 }
 
