@@ -142,3 +142,18 @@ func TestWhatThereIsNotIsRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Results that are not listed are told of, in words.
+func TestWhatIsNotListedIsSaid(t *testing.T) {
+	for omitted, want := range map[int]string{
+		1: "1 more result is counted and not listed, because there are too many.", 1200: "1200 more results are counted and not listed, because there are too many.",
+	} {
+		var out bytes.Buffer
+		if err := export.Write(&out, &audit.Report{Omitted: omitted}, export.Markdown, export.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+}
