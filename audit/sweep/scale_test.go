@@ -249,7 +249,7 @@ func TestOnePageAhead(t *testing.T) {
 	})
 	s := runningIn(t, 1, Options{Cluster: c}, p)
 	<-judging
-	until(t, "the next page is fetched", func() bool { return c.lists.Load() == 2 })
+	until(t, "the next page is fetched", func() bool { return c.lists.Load() >= 2 })
 	time.Sleep(20 * time.Millisecond)
 	if n := c.lists.Load(); n != 2 {
 		t.Errorf("%d pages were fetched while the first was judged", n)
