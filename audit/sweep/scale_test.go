@@ -103,7 +103,7 @@ func inUse() int64 {
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // no such memory
+	return int64(m.HeapAlloc)
 }
 
 // shard is one of several sweeps of one cluster; stop ends it.
