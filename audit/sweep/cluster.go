@@ -57,7 +57,7 @@ func NewCluster(config *rest.Config) (Cluster, error) {
 	own := rest.CopyConfig(config)
 	own.QPS, own.Burst, own.RateLimiter = qps, burst, nil
 	own.UserAgent = rest.DefaultKubernetesUserAgent() + " portcullis-audit"
-	own.DisableCompression = true // to compress a page costs an API server more than to send it, and us as much again
+	own.DisableCompression = true // compressing a page is work for both sides; see docs/scale.md
 	own.Timeout = 0               // a watch has no end; pages have the server's
 	own.APIPath, own.GroupVersion = "/", &schema.GroupVersion{}
 	own.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
