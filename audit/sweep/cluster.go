@@ -34,8 +34,8 @@ const (
 	// qps and burst bound the requests to the API server: at 500 objects a page the first is 10,000 objects a second, of which two processors judge
 	// some 6,000.
 	qps, burst = 20, 40
-	// maxPage bounds a page in memory, of which there are two for each of atATime resources. Objects have 1.5 MiB at most in etcd, so that some ten of the largest fit;
-	// usual pages have 2 to 8 MiB.
+	// maxPage bounds a page in memory, of which there are two for each of atATime resources. Objects have 1.5 MiB at most in etcd, so that some ten
+	// of the largest fit; usual pages have 2 to 8 MiB.
 	maxPage = 24 << 20
 	// maxEvent bounds an event: one object, which may be larger in JSON than in etcd.
 	maxEvent = 16 << 20
@@ -57,8 +57,7 @@ func NewCluster(config *rest.Config) (Cluster, error) {
 	own := rest.CopyConfig(config)
 	own.QPS, own.Burst, own.RateLimiter = qps, burst, nil
 	own.UserAgent = rest.DefaultKubernetesUserAgent() + " portcullis-audit"
-	own.DisableCompression = true // to compress a page costs an API server more than to send it, and us as much again
-	own.Timeout = 0               // a watch has no end; pages have the server's
+	own.Timeout = 0 // a watch has no end; pages have the server's
 	own.APIPath, own.GroupVersion = "/", &schema.GroupVersion{}
 	own.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
 	own.AcceptContentTypes, own.ContentType = "application/json", "application/json"

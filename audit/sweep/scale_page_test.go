@@ -16,13 +16,13 @@ func TestScalePageTellsTheBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const objects, replicas = 1_000_000, 4
+	const objects, replicas, own = 1_000_000, 4, 250_000
 	for what, want := range map[string]string{
 		"a page":     fmt.Sprintf("see everything once, %d objects each | %s, and", pageLimit, thousands(objects/pageLimit)),
 		"four":       fmt.Sprintf("kind that is empty | %s |", thousands(replicas*objects/pageLimit)),
 		"after one":  fmt.Sprintf("by those that are left | %s | %s |", thousands(objects/pageLimit), thousands((replicas-1)*objects/pageLimit)),
-		"pages":      fmt.Sprintf("pages: %d kinds at a time, of each one that is judged and the next one, of at most %d MiB | %d MiB at most", atATime, maxPage>>20, atATime*2*maxPage>>20),
-		"an object":  fmt.Sprintf("| %d to %d | %d to %d MB |", cleanBytes/2, cleanBytes, (cleanBytes/2*objects/replicas+500_000)/1_000_000, cleanBytes*objects/replicas/1_000_000),
+		"pages":      fmt.Sprintf("%d kinds at a time, of each one that is judged and the next one, of at most %d MiB | %d MiB at most", atATime, maxPage>>20, atATime*2*maxPage>>20),
+		"an object":  fmt.Sprintf("| %d to %d | %d to %d MB |", cleanBytes/2, cleanBytes, (cleanBytes/2*own+500_000)/1_000_000, cleanBytes*own/1_000_000),
 		"results":    fmt.Sprintf("at the bound of %s results", thousands(audit.MaxResults)),
 		"the client": fmt.Sprintf("%s lists at the client's bound of %d requests a second | %d s", thousands(objects/pageLimit), qps, objects/pageLimit/qps),
 		"objects":    fmt.Sprintf("| Report objects | %s | %s |", thousands(reports.MaxObjects), thousands(reports.MaxObjects/replicas)),

@@ -20,7 +20,7 @@ const (
 	// entry, and 8 of its own) and is filled from 7/16 on up to 7/8, so that there are 38 to 76 bytes for each.
 	cleanBytes = 76
 	// resultBytes is the most that is kept besides of an object with one result, as docs/scale.md adds it up.
-	resultBytes = 400
+	resultBytes = 313
 	// refusedOf is of how many synthetic objects something is said of one.
 	refusedOf = 500
 )
